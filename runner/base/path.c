@@ -1,0 +1,228 @@
+#include "base/path.h"
+
+#include "base/fd.h"
+#include "base/vec.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+char *path_join(const char *a, const char *b)
+{
+    struct buf out = BUF_INIT(SIZE_MAX / 2);
+
+    if (b[0] != '/') {
+        buf_add_str(&out, a);
+        if (*a && a[strlen(a) - 1] != '/')
+            buf_add_char(&out, '/');
+    }
+    buf_add_str(&out, b);
+    return buf_take(&out);
+}
+
+char *path_normal(const char *path)
+{
+    struct buf out = BUF_INIT(SIZE_MAX / 2);
+    struct slice rest = slice_of(path), part;
+    bool absolute = path[0] == '/';
+
+    while (slice_split(&rest, '/', &part)) {
+        if (part.len == 0 || slice_eq(part, SLICE(".")))
+            continue;
+        struct slice done = buf_slice(&out);
+        bool can_go_up = out.len && !slice_ends(done, SLICE("/..")) && !slice_eq(done, SLICE(".."));
+
+        if (slice_eq(part, SLICE("..")) && (can_go_up || absolute)) {
+            while (out.len && out.ptr[out.len - 1] != '/')
+                out.len--;
+            if (out.len)
+                out.len--;
+            continue;
+        }
+        if (out.len || absolute)
+            buf_add_char(&out, '/');
+        buf_add(&out, part);
+    }
+    if (out.len == 0)
+        buf_add_char(&out, absolute ? '/' : '.');
+    out.ptr[out.len] = '\0';
+    return buf_take(&out);
+}
+
+const char *path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+const char *path_below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    if (strncmp(path, dir, n) != 0)
+        return NULL;
+    if (n && dir[n - 1] == '/')
+        return path + n;
+    if (path[n] == '\0')
+        return path + n;
+    return path[n] == '/' ? path + n + 1 : NULL;
+}
+
+static int open_how(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+        .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+        .resolve = resolve | RESOLVE_NO_MAGICLINKS,
+    };
+    long fd;
+
+    do /* EAGAIN: a rename raced with the walk, the kernel asks to try again */
+        fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
+    while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+    return (int)fd;
+}
+
+int path_open(int dir, const char *path, int flags, mode_t mode, int *ret, struct err *err)
+{
+    int fd = dir == AT_FDCWD ? open_how(dir, path, flags, mode, 0)
+                             : open_how(dir, path, flags, mode, RESOLVE_BENEATH);
+
+    if (fd < 0)
+        return err_sys(err, "cannot open '%s'", path);
+    *ret = fd;
+    return ERR_OK;
+}
+
+int path_open_in(int root, const char *path, int flags, mode_t mode, int *ret, struct err *err)
+{
+    int fd = open_how(root, path, flags, mode, RESOLVE_IN_ROOT);
+
+    if (fd < 0)
+        return err_sys(err, "cannot open '%s'", path);
+    *ret = fd;
+    return ERR_OK;
+}
+
+int path_mkdirs(int dir, const char *path, mode_t mode, struct err *err)
+{
+    CLEANUP(free_ptr) char *copy = mem_dup(path, strlen(path));
+
+    for (char *p = copy + 1; *copy; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char at = *p;
+
+        *p = '\0';
+        if (mkdirat(dir, copy, mode) < 0 && errno != EEXIST)
+            return err_sys(err, "cannot create '%s'", copy);
+        *p = at;
+        if (!at)
+            break;
+    }
+    return ERR_OK;
+}
+
+/* One level a frame on the heap: a job can nest folders deeper than our stack. */
+struct level {
+    DIR *dir;
+    char *name; /* of this folder in its parent */
+};
+
+static int open_folder(int parent, const char *name)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
+        fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd;
+}
+
+static void note_error(struct err *first, const char *name)
+{
+    if (first->code == ERR_OK)
+        (void)err_sys(first, "cannot remove '%s'", name);
+}
+
+int path_remove(int dir, const char *name, struct err *err)
+{
+    VEC(struct level) stack = {0};
+    struct err first = ERR_INIT;
+
+    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+        return ERR_OK;
+    int fd = errno == EISDIR || errno == EPERM ? open_folder(dir, name) : -1;
+    if (fd < 0)
+        return err_sys(err, "cannot remove '%s'", name);
+    vec_push(&stack, (struct level){fdopendir(fd), mem_dup(name, strlen(name))});
+
+    while (stack.len) {
+        struct level *top = &stack.ptr[stack.len - 1];
+        struct dirent *entry = top->dir ? readdir(top->dir) : NULL;
+
+        if (!entry) {
+            int parent = stack.len > 1 ? dirfd(stack.ptr[stack.len - 2].dir) : dir;
+
+            if (top->dir)
+                closedir(top->dir);
+            if (unlinkat(parent, top->name, AT_REMOVEDIR) < 0)
+                note_error(&first, top->name);
+            free(top->name);
+            stack.len--;
+            continue;
+        }
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        int at = dirfd(top->dir);
+        if (unlinkat(at, entry->d_name, 0) == 0)
+            continue;
+        if (errno == EACCES) { /* the folder itself forbids it */
+            (void)fchmod(at, 0700);
+            if (unlinkat(at, entry->d_name, 0) == 0)
+                continue;
+        }
+        fd = errno == EISDIR || errno == EPERM ? open_folder(at, entry->d_name) : -1;
+        if (fd < 0) {
+            note_error(&first, entry->d_name);
+            continue;
+        }
+        vec_push(&stack,
+                 (struct level){fdopendir(fd), mem_dup(entry->d_name, strlen(entry->d_name))});
+    }
+    vec_deinit(&stack);
+    if (first.code == ERR_OK)
+        return ERR_OK;
+    *err = first;
+    return err->code;
+}
+
+int path_read(int dir, const char *path, struct buf *to, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    int r = path_open(dir, path, O_RDONLY | O_NOCTTY, 0, &fd, err);
+
+    if (r < 0)
+        return r;
+    r = fd_read_all(fd, to, err);
+    return r < 0 ? err_in(err, "'%s'", path) : r;
+}
+
+int path_write(int dir, const char *path, struct slice data, mode_t mode, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    CLEANUP(free_ptr) char *temp = mem_new(strlen(path) + 32);
+
+    snprintf(temp, strlen(path) + 32, "%s.new-%ld", path, (long)getpid());
+    int r = path_open(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode, &fd, err);
+    if (r < 0)
+        return r;
+    r = fd_write_all(fd, data, err);
+    if (r == ERR_OK && renameat(dir, temp, dir, path) < 0)
+        r = err_sys(err, "cannot replace '%s'", path);
+    if (r < 0)
+        (void)unlinkat(dir, temp, 0); /* the first error is the one to tell */
+    return r;
+}

@@ -1,0 +1,62 @@
+/* event - the one stream in which a job tells what happens (schema version 1).
+ *
+ * One JSON object a line; "event" names it. A "log" event is followed by exactly "size" raw bytes:
+ * whole log lines, masked, each ending in LF (a line over 64 KiB comes in parts: "part": true on all but
+ * the last). In-band tags at the start of a line are GitHub's: ##[group] ##[endgroup] ##[error]
+ * ##[warning] ##[notice] ##[debug] ##[command]. Readers ignore members and events they do not know.
+ *
+ *   run.started     schema, run, workflow, file, event_name, ref, sha, time
+ *   job.queued      job, name, needs
+ *   job.started     job, name, time, isolation
+ *   step.started    job, step, name, stage ("setup", "pre", "main", "post", "complete"), time
+ *   log             job, step, time, size [, part]
+ *   annotation      job, step, level ("notice", "warning", "error"), message
+ *                   [, title, file, line, end_line, col, end_col]
+ *   summary         job, step, markdown
+ *   step.finished   job, step, outcome, conclusion, elapsed_ms [, exit_code, reason]
+ *   note            [job,] text                      what was done instead, said out loud
+ *   job.finished    job, name, result, elapsed_ms, outputs [, reason]
+ *   run.finished    result, elapsed_ms
+ *
+ * "job" is unique in the run; "step" counts from 1 in the order of starting, steps that were skipped
+ * included. outcome, conclusion and result are "success", "failure", "cancelled" or "skipped". */
+#pragma once
+
+#include "base/buf.h"
+
+#include <jansson.h>
+
+enum { EVENT_SCHEMA = 1, EVENT_HEAD_MAX = 4 << 20, EVENT_LOG_MAX = 1 << 20 };
+
+/* Writes events to a descriptor; blocks when the reader is slow, which is what holds a job back. */
+struct event_writer {
+    int fd;
+    const char *job; /* put into each event; NULL: none */
+    struct buf out;
+};
+
+void event_writer_init(struct event_writer *w, int fd, const char *job);
+void event_writer_deinit(struct event_writer *w);
+
+/* Takes over EVENT (a new reference); adds "job" where there is one. */
+MUST_CHECK int event_emit(struct event_writer *w, json_t *event, struct err *err);
+/* LINES must be masked already, and no longer than EVENT_LOG_MAX. */
+MUST_CHECK int event_emit_log(struct event_writer *w, int step, struct slice lines, bool part,
+                              struct err *err);
+
+/* Cuts a byte stream into events. LOG is the payload of "log" events, else empty; both are borrowed for
+ * the call. A negative return stops reading and is handed on. */
+typedef int event_fn(void *ctx, json_t *event, struct slice log, struct err *err);
+
+struct event_reader {
+    struct buf in;
+    event_fn *fn;
+    void *ctx;
+};
+
+void event_reader_init(struct event_reader *r, event_fn *fn, void *ctx);
+void event_reader_deinit(struct event_reader *r);
+/* ERR_INVALID for bytes that are no event stream, ERR_LIMIT over the limits above. */
+MUST_CHECK int event_reader_feed(struct event_reader *r, struct slice bytes, struct err *err);
+/* True if the stream ended between two events. */
+bool event_reader_at_boundary(const struct event_reader *r);

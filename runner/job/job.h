@@ -1,0 +1,55 @@
+/* job - one job, ready to run: what every queue hands out and the worker takes in.
+ *
+ * From here on nobody knows where it came from. Templates are unevaluated tokens; contexts are plain
+ * JSON. A job is one arena, filled by a queue or by job_parse(), and not changed afterwards. */
+#pragma once
+
+#include "base/strmap.h"
+#include "lang/step.h"
+
+enum { JOB_MESSAGE_MAX = 50 << 20 };
+
+struct job {
+    struct arena arena; /* owns all of this but the JSON and the maps */
+
+    const char *id;   /* github.job: the YAML key */
+    const char *key;  /* unique in the run: the id, with the configuration for matrix jobs */
+    const char *name; /* as shown */
+    const char *file; /* the workflow's path, for messages; may be "" */
+
+    json_t *contexts;        /* object: github, vars, needs, strategy, matrix, inputs; owned */
+    struct strmap secrets;   /* names ignore case; GITHUB_TOKEN among them */
+    struct strmap variables; /* job variables: "ACTIONS_STEP_DEBUG" and the like */
+
+    const struct token **env; /* workflow level, then job level; evaluated one after the other */
+    size_t n_env;
+    const struct token *default_shell, *default_working_directory; /* of defaults.run */
+    const struct token *outputs, *environment_url;
+    const struct token *container, *services;
+
+    struct step *steps;
+    size_t n_steps;
+
+    int64_t timeout_ms;        /* the whole job; 0: none */
+    int64_t cancel_timeout_ms; /* from a cancel to the kill */
+
+    /* How to run it here. */
+    const char *isolation; /* "sandbox", "host"; see sandbox.h */
+    bool isolation_required;
+    const char *dir;       /* absolute: the job's own folder, created and removed by the worker */
+    const char *work_root; /* folder name pair <repo>/<repo> lies below <work>: "app/app" */
+    const char *source;    /* working tree that a local checkout shows; NULL: none */
+    const char *const *plugin_path; /* folders searched for plugins, NULL-terminated */
+    const char *plugin_prefer;      /* "installed", "never", "only" */
+    const char *tool_cache; /* host folder shown at RUNNER_TOOL_CACHE; NULL: a private one */
+    bool keep;              /* leave the folder behind for a look */
+    bool offline;
+};
+
+void job_init(struct job *j);
+void job_deinit(struct job *j); /* wipes the secrets */
+
+/* The job as one JSON document, and back. job_format() never fails; the caller frees the text, which
+ * holds secrets (explicit_bzero first). job_parse() fills a job that job_init() made. */
+char *job_format(const struct job *j, size_t *ret_size);
+MUST_CHECK int job_parse(struct job *j, struct slice text, struct err *err);

@@ -1,0 +1,44 @@
+/* action - an action's manifest (action.yml) as a model. */
+#pragma once
+
+#include "lang/diag.h"
+#include "lang/step.h"
+
+enum action_kind { ACTION_COMPOSITE, ACTION_NODE, ACTION_DOCKER, ACTION_PLUGIN, ACTION_KINDS };
+
+struct action_input {
+    const char *id;
+    const struct token *fallback; /* `default`; may hold expressions; NULL: none */
+    const char *deprecation;      /* NULL: not deprecated */
+    bool required;
+};
+
+struct action_output {
+    const char *id;
+    const struct token *value; /* composite only, else NULL */
+};
+
+struct action {
+    struct arena arena;
+    const char *name, *description;
+    enum action_kind kind;
+    struct action_input *inputs;
+    size_t n_inputs;
+    struct action_output *outputs;
+    size_t n_outputs;
+    struct step *steps; /* composite */
+    size_t n_steps;
+    const char *using;              /* as written: "node20", "ostler/1" */
+    const char *main, *pre, *post;  /* node: scripts; docker: entrypoints; plugin: the object */
+    const char *pre_if, *post_if;   /* complete conditions; "always()" by default */
+    const char *image;              /* docker */
+    const struct token *args, *env; /* docker */
+};
+
+void action_init(struct action *a);
+void action_deinit(struct action *a);
+
+/* Reads the text of an action.yml (FILE in findings). "using: ostler/1" is a plugin, see
+ * plugin-sdk.md 6. ERR_INVALID: see DIAGS. */
+MUST_CHECK int action_parse(struct action *a, struct slice text, const char *file,
+                            struct diags *diags);

@@ -1,0 +1,27 @@
+/* diag - what is wrong with a document: all findings of a reading, each at its place. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/vec.h"
+
+enum diag_level { DIAG_ERROR, DIAG_WARNING };
+
+struct diag {
+    enum diag_level level;
+    const char *file;     /* path as given, or owner/repo/path@ref */
+    int line, col;        /* from 1; 0: the whole file */
+    struct slice message; /* GitHub's wording where GitHub has one */
+    const char *hint;     /* the cure: "did you mean 'runs-on'?"; NULL: none */
+};
+
+struct diags {
+    struct arena *arena; /* messages are copied into it */
+    VEC(struct diag) list;
+    size_t n_errors;
+};
+
+void diags_deinit(struct diags *d); /* the arena is the caller's */
+struct diag *diag_add(struct diags *d, enum diag_level level, const char *file, int line, int col,
+                      const char *fmt, ...) PRINTF_LIKE(6, 7);
+/* "FILE (Line: L, Col: C): MESSAGE" as GitHub writes it. */
+char *diag_text(struct arena *a, const struct diag *d);

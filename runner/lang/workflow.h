@@ -1,0 +1,56 @@
+/* workflow - a workflow file as a model: checked against the schema, ids made, conditions completed.
+ *
+ * Everything lives in the workflow's arena. Tokens are as read: expressions compiled, not evaluated. A
+ * token that was not given is NULL. */
+#pragma once
+
+#include "base/strmap.h"
+#include "lang/diag.h"
+#include "lang/step.h"
+
+struct workflow_event {
+    const char *name;           /* "push" */
+    const struct token *config; /* its mapping or sequence; NULL: none */
+};
+
+struct workflow_job {
+    const char *id;
+    int line, col; /* of the id */
+    const struct token *name;
+    const char **needs; /* spelled as the jobs are */
+    size_t n_needs;
+    const char *condition; /* complete, job level */
+    const struct token *runs_on, *strategy;
+    const struct token *permissions, *concurrency, *environment, *outputs, *env;
+    const struct token *default_shell, *default_working_directory; /* the job's or the workflow's */
+    const struct token *timeout_minutes, *cancel_timeout_minutes, *continue_on_error;
+    const struct token *container, *services, *snapshot;
+    const char *uses; /* a calling job; NULL: a normal one */
+    const struct token *with, *secrets;
+    struct step *steps;
+    size_t n_steps;
+};
+
+struct workflow {
+    struct arena arena;
+    const char *file; /* as given */
+    const char *name; /* `name`, else the file's path */
+    const struct token *root;
+    const struct token *run_name, *permissions, *env, *concurrency;
+    struct workflow_event *events;
+    size_t n_events;
+    struct workflow_job *jobs; /* in file order */
+    size_t n_jobs;
+};
+
+void workflow_init(struct workflow *w);
+void workflow_deinit(struct workflow *w);
+
+/* Reads TEXT, the content of FILE. Findings go to DIAGS (whose arena may be another); ERR_INVALID when
+ * there is an error among them, W is then empty. */
+MUST_CHECK int workflow_parse(struct workflow *w, struct slice text, const char *file,
+                              struct diags *diags);
+
+/* NULL: no such job. Ids ignore case. */
+const struct workflow_job *workflow_job_find(const struct workflow *w, const char *id);
+const struct workflow_event *workflow_event_find(const struct workflow *w, const char *name);

@@ -1,0 +1,98 @@
+/* sandbox - the place a job runs in: made once, steps started inside it, everything gone at the end.
+ *
+ * A small static program, ostler-init, is the first process of the place. It receives commands over a
+ * socket and starts them (so a step costs what fork and exec cost), and when it ends, the kernel ends
+ * all that runs in its PID namespace. At the level "host" it is a subreaper instead, and sweeps.
+ *
+ * Inside the level "sandbox" the job sees: the host's root with each top-level folder as a throw-away
+ * overlay (read-only where that cannot be), HOME at its usual path but empty except for the tool folders
+ * that PATH names there (read-only), a fresh /tmp, /dev, /proc, and the job's work folder at work_path. */
+#pragma once
+
+#include "base/err.h"
+#include "io/loop.h"
+
+#include <signal.h>
+#include <stdbool.h>
+
+enum sandbox_level { SANDBOX_HOST, SANDBOX_NAMESPACES, SANDBOX_LEVELS };
+
+struct sandbox;
+struct sandbox_child;
+
+struct sandbox_spec {
+    enum sandbox_level level; /* what is wanted; see sandbox_level() for what was had */
+    bool required;            /* fail instead of falling back to SANDBOX_HOST */
+    int job_dir;          /* the job's folder on the host: work/, home/, tmp/ and layers go there */
+    const char *job_path; /* the same as an absolute path */
+    const char *work_path;  /* where work/ appears inside, "/home/runner/work"; at SANDBOX_HOST it
+                                 stays at job_path/work */
+    const char *home_path;  /* HOME inside; at SANDBOX_HOST it is job_path/home */
+    const char *const *env; /* what ostler-init itself and PATH lookups of tool folders use */
+    const char *const *read_only; /* more host paths to keep visible read-only; NULL: none */
+    const char *const
+        *writable; /* host paths that pass through as they are (docker.sock); NULL: none */
+    uint64_t memory_max, pids_max; /* 0: no limit */
+    double cpu_max;                /* cores; 0: no limit */
+};
+
+/* Called for each thing that is not as wanted ("no user namespaces here: running at level 'host'"). */
+typedef void sandbox_note_fn(void *ctx, const char *text);
+
+/* Makes the place. On success *RET is the caller's, who ends it with sandbox_close(). */
+MUST_CHECK int sandbox_open(const struct sandbox_spec *spec, struct loop *loop,
+                            sandbox_note_fn *note, void *ctx, struct sandbox **ret,
+                            struct err *err);
+enum sandbox_level sandbox_level(const struct sandbox *s);
+
+/* The job's paths, as the job sees them: work folder, HOME, temporary folder. Borrowed. */
+const char *sandbox_work(const struct sandbox *s);
+const char *sandbox_home(const struct sandbox *s);
+const char *sandbox_tmp(const struct sandbox *s);
+
+/* The job's "/" as a descriptor (borrowed): path_open_in(sandbox_root(s), path, ...) reads what the
+ * job sees. Valid until sandbox_close(). */
+int sandbox_root(const struct sandbox *s);
+
+/* Shows the host folder SOURCE at PATH inside (created if missing, must be empty) as an overlay: the
+ * job may change it, SOURCE stays as it is. HIDE (NULL-terminated, relative) names what is left out.
+ * Where overlays cannot be had, and at SANDBOX_HOST, the tree is copied, said through the note. */
+MUST_CHECK int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
+                                 const char *const *hide, struct err *err);
+
+struct sandbox_command {
+    const char *const *argv; /* argv[0] with a slash: that file; else looked up in search_path */
+    const char *const *env;  /* whole environment, NULL-terminated */
+    const char *search_path; /* PATH for the look-up of argv[0]; NULL: the PATH in env */
+    const char *cwd;         /* inside the place */
+    int in, out, err;        /* become 0, 1, 2; -1: /dev/null; borrowed for the call */
+};
+
+struct sandbox_exit {
+    int code;   /* exit code, or 128 + signal */
+    int signal; /* 0 when it exited */
+};
+
+typedef void sandbox_exit_fn(void *ctx, struct sandbox_exit how);
+
+/* Starts a command; FN is called once from the loop when it has ended (its descendants may live on until
+ * the place is closed). A missing or broken program or folder is reported here: ERR_NOT_FOUND,
+ * ERR_DENIED or ERR_SYS, naming it. *RET lives until FN returned or sandbox_child_free(). */
+MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_command *cmd,
+                             sandbox_exit_fn *fn, void *ctx, struct sandbox_child **ret,
+                             struct err *err);
+
+/* Sends SIGNO to the command itself (not to its descendants). */
+void sandbox_signal(struct sandbox_child *c, int signo);
+
+/* The stop ladder: SIGINT, 7500 ms later SIGTERM, 2500 ms later SIGKILL to it and all that it started.
+ * Returns at once; the exit function tells the end. Again: no change. NOW skips to the last rung. */
+void sandbox_stop(struct sandbox_child *c, bool now);
+
+/* Finds NAME in the ':'-separated SEARCH as the job sees it. The caller frees *RET. */
+MUST_CHECK int sandbox_which(struct sandbox *s, const char *name, const char *search, char **ret,
+                             struct err *err);
+
+/* Kills all that runs, waits until it is gone, unmounts, removes what the job wrote unless KEEP.
+ * Returns NULL; NULL does nothing. Errors on the way are told through the note function. */
+struct sandbox *sandbox_close(struct sandbox *s, bool keep);

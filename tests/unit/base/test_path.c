@@ -1,0 +1,80 @@
+#include "base/path.h"
+
+#include "base/fd.h"
+#include "kit/scratch.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+TestSuite(path, .init = scratch_enter, .fini = scratch_leave);
+
+Test(path, normal_resolves_dots_and_slashes)
+{
+    static const char *const rows[][2] = {
+        {"/a/b/../c", "/a/c"},  {"a/./b//c/", "a/b/c"}, {"/..", "/"}, {"..", ".."},
+        {"../../a", "../../a"}, {"a/..", "."},          {"", "."},    {"/a/../../b", "/b"},
+        {"./a", "a"},           {"a/../..", ".."},      {"/", "/"},   {"../a/../..", "../.."},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        CLEANUP(free_ptr) char *got = path_normal(rows[i][0]);
+        cr_assert_str_eq(got, rows[i][1], "'%s': wanted '%s', got '%s'", rows[i][0], rows[i][1],
+                         got);
+    }
+}
+
+Test(path, below_knows_whole_components_only)
+{
+    cr_assert_str_eq(path_below("/a/b/c", "/a/b"), "c");
+    cr_assert_str_eq(path_below("/a/b", "/a/b"), "");
+    cr_assert_null(path_below("/a/bc", "/a/b"));
+    cr_assert_str_eq(path_below("/x", "/"), "x");
+}
+
+Test(path, opening_beneath_refuses_every_way_out)
+{
+    struct err err = ERR_INIT;
+    int fd = -1;
+
+    scratch_file("in/file", "x");
+    cr_assert_eq(symlink("/etc/passwd", "in/abs"), 0);
+    cr_assert_eq(symlink("../..", "in/up"), 0);
+    int dir = open("in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cr_assert_lt(path_open(dir, "abs", O_RDONLY, 0, &fd, &err), 0);
+    cr_assert_lt(path_open(dir, "up/etc", O_RDONLY, 0, &fd, &err), 0);
+    cr_assert_lt(path_open(dir, "../in/file", O_RDONLY, 0, &fd, &err), 0);
+    cr_assert_lt(path_open(dir, "/etc/passwd", O_RDONLY, 0, &fd, &err), 0);
+    cr_assert_eq(path_open(dir, "file", O_RDONLY, 0, &fd, &err), ERR_OK, "%s", err.text);
+    fd_closep(&fd);
+    fd_closep(&dir);
+}
+
+Test(path, remove_takes_deep_trees_and_locked_folders_but_follows_no_link)
+{
+    struct err err = ERR_INIT;
+    char deep[2048] = "tree";
+
+    scratch_file("kept/file", "x");
+    for (int i = 0; i < 300; i++)
+        strcat(deep, "/d");
+    cr_assert_eq(path_mkdirs(AT_FDCWD, deep, 0777, &err), ERR_OK, "%s", err.text);
+    scratch_file("tree/locked/file", "x");
+    cr_assert_eq(symlink("../kept", "tree/link"), 0);
+    cr_assert_eq(chmod("tree/locked", 0), 0);
+    cr_assert_eq(path_remove(scratch_dir, "tree", &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(scratch_count(), 1);
+    scratch_has("kept/file", "x");
+    cr_assert_eq(path_remove(scratch_dir, "tree", &err), ERR_OK);
+}
+
+Test(path, write_replaces_whole_files)
+{
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(path_write(scratch_dir, "f", SLICE("one"), 0600, &err), ERR_OK);
+    cr_assert_eq(path_write(scratch_dir, "f", SLICE("2"), 0600, &err), ERR_OK);
+    scratch_has("f", "2");
+    cr_assert_eq(scratch_count(), 1);
+    cr_assert_lt(path_write(scratch_dir, "no/f", SLICE("2"), 0600, &err), 0);
+}
