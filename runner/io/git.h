@@ -1,0 +1,60 @@
+/* git - facts about a repository, and the git program run without surprises.
+ *
+ * Facts are read from .git itself where that is simple (HEAD, refs, packed-refs, config: no process
+ * is started for them); only the commit's text takes one start of git. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+#include <stdint.h>
+
+/* Where git lives; borrowed. */
+struct git_env {
+    const char *path;            /* PATH; NULL: /usr/local/bin:/usr/bin:/bin */
+    const char *home;            /* HOME, for the user's configuration; NULL: none */
+    const char *xdg_config_home; /* NULL: HOME/.config */
+};
+
+enum { GIT_TIMEOUT_MS = 10000, GIT_SHA_SIZE = 65, GIT_OUTPUT_MAX = 4 << 20 };
+
+/* Texts live in the arena; NULL: not known. */
+struct git_facts {
+    struct arena arena;
+    const char *dir;        /* the folder asked about, absolute */
+    const char *root;       /* top of the working tree; NULL: no git repository */
+    const char *git_dir;    /* this worktree's; absolute */
+    const char *common_dir; /* the repository's, the same unless it is a linked worktree */
+    bool detached;          /* HEAD names a commit, no branch */
+    const char *head_ref;   /* "refs/heads/main"; NULL: detached */
+    char sha[GIT_SHA_SIZE]; /* "" when there is no commit yet */
+    const char *origin;     /* remote.origin.url, without credentials */
+    const char
+        *default_branch; /* of origin, else init.defaultBranch, else main or master if there */
+    const char *user_name, *user_email;
+
+    /* The commit at HEAD; all NULL when git is missing or failed, and `problem` says why. */
+    const char *parent, *tree, *message;
+    const char *author_name, *author_email, *author_date; /* ISO 8601 */
+    const char *committer_name, *committer_email, *committer_date;
+    const char *problem;
+};
+
+void git_facts_init(struct git_facts *f);
+void git_facts_deinit(struct git_facts *f);
+
+/* Finds the repository that DIR lies in. No repository, no commit and no git program are facts, not
+ * errors; ERR_INVALID for a repository that cannot be understood. */
+MUST_CHECK int git_facts_read(const struct git_env *env, const char *dir, struct git_facts *ret,
+                              struct err *err);
+
+/* The commit that REF ("refs/heads/main") names, read from the repository's files; symbolic refs are
+ * followed. ERR_NOT_FOUND when there is none. */
+MUST_CHECK int git_ref_read(const struct git_facts *f, const char *ref, char ret[GIT_SHA_SIZE],
+                            struct err *err);
+
+/* Runs "git ARGS" (NULL-terminated, without "git") in DIR and appends its output to OUT. Variables
+ * GIT_* are not passed on, prompts and pagers are off, any owner of DIR is accepted. ERR_NOT_FOUND:
+ * no git; ERR_TIMEOUT; ERR_LIMIT: more than OUT may hold; ERR_FAILED with git's last line otherwise. */
+MUST_CHECK int git_run(const struct git_env *env, const char *dir, const char *const *args,
+                       struct buf *out, struct err *err);

@@ -1,0 +1,57 @@
+/* local - the queue of `ostler run`: plans workflows of the working tree and hands out their jobs.
+ *
+ * A job's `if`, `strategy` and name are evaluated when its needs are met; each matrix configuration is
+ * a job of its own. Results follow workflow-language.md 13.3 and expressions.md 7.5.
+ *
+ * Jobs are named by key, unique in the run: the id, "id (a, b)" for a configuration of a matrix, and
+ * with several workflows "FILE/id", FILE without its folder and ending. */
+#pragma once
+
+#include "lang/workflow.h"
+#include "queue/queue.h"
+
+enum { LOCAL_JOBS_MAX = 4096 }; /* configurations in a run */
+
+struct local_pair {
+    const char *name, *value;
+};
+
+/* All borrowed: the workflows, `plugin_path` and `source` for as long as the queue and its jobs live,
+ * the rest for the call. NULL or zero members mean none. */
+struct local_spec {
+    const struct workflow *const *workflows;
+    size_t n_workflows;
+
+    const char *run_id; /* of run.started: the run folder's id */
+    json_t *github;     /* the context as event.h makes it: "event", "ref", "sha", ... */
+    json_t *notes;      /* array of texts said out loud at the start: event.h makes some */
+
+    const struct strmap *secrets; /* the caller's; GITHUB_TOKEN also becomes github.token */
+    const struct strmap *vars;    /* the vars context */
+    const struct strmap
+        *inputs; /* of workflow_dispatch, as text; typed by the workflow's declaration */
+    const struct strmap *env;       /* set over workflow and job level */
+    const struct strmap *variables; /* job variables: ACTIONS_STEP_DEBUG and the like */
+
+    const char *const *jobs; /* NULL-terminated ids, with all they need; NULL: every job */
+    const struct local_pair
+        *matrix; /* only configurations with these values; a name twice: either */
+    size_t n_matrix;
+
+    const char *isolation; /* see struct job */
+    bool isolation_required;
+    const char *work_dir; /* absolute: each job gets a folder of its own below it */
+    const char *source;   /* working tree that a checkout shows */
+    const char *const *plugin_path;
+    const char *plugin_prefer;
+    const char *tool_cache;
+    bool keep, offline;
+};
+
+/* Plans the run. On success *RET is the caller's: (*RET)->ops->free(*RET). ERR_INVALID for a wrong
+ * choice (--job, --matrix, --input), ERR_UNSUPPORTED for what this version does not run yet; both name
+ * file and line where there is one. Nothing has been started or emitted then. */
+MUST_CHECK int queue_local_new(const struct local_spec *spec, struct queue **ret, struct err *err);
+
+/* The run's result; final once done(). */
+enum queue_result queue_local_result(const struct queue *q);
