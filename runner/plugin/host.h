@@ -7,6 +7,7 @@
  * the job's sandbox. Everything happens in callbacks of the loop; nothing here blocks on the child. */
 #pragma once
 
+#include "base/buf.h"
 #include "io/loop.h"
 #include "plugin/plugin.h"
 #include "sandbox/sandbox.h"
