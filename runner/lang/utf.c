@@ -37,7 +37,7 @@ uint32_t utf_next(struct slice s, size_t *at)
     }
     size_t len = sequence(s.ptr + *at, s.len - *at, &code);
     *at += len ? len : 1;
-    return len ? code : UTF_STRAY + c;
+    return len ? code : (uint32_t)UTF_STRAY + c;
 }
 
 uint32_t utf_prev(struct slice s, size_t *at)
@@ -55,7 +55,7 @@ uint32_t utf_prev(struct slice s, size_t *at)
         return code;
     }
     --*at;
-    return UTF_STRAY + (unsigned char)s.ptr[*at];
+    return (uint32_t)UTF_STRAY + (unsigned char)s.ptr[*at];
 }
 
 size_t utf_put(char *to, uint32_t code)
