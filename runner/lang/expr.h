@@ -17,11 +17,12 @@ enum expr_kind { EXPR_NULL, EXPR_BOOL, EXPR_NUMBER, EXPR_STRING, EXPR_ARRAY, EXP
 struct expr_value {
     enum expr_kind kind;
     bool filtered; /* an array made by .* : further access applies to each element */
+    bool cased;    /* an object whose keys compare with case: `env` on Linux */
     union {
         bool boolean;
         double number;
-        struct slice text;            /* UTF-8 */
-        const struct expr_node *node; /* collection built by the engine; json is NULL then */
+        struct slice text;                 /* UTF-8 */
+        const struct expr_collection *own; /* built by the engine; json is NULL then */
     };
     const json_t *json; /* collection: the document it wraps, borrowed */
 };
@@ -31,6 +32,8 @@ enum expr_special {
     EXPR_FN_STATUS = 1 << 0,     /* always, success, failure, cancelled without arguments */
     EXPR_FN_JOB_STATUS = 1 << 1, /* the same, success and failure with any number of arguments */
     EXPR_FN_HASHFILES = 1 << 2,
+    EXPR_FN_ANY =
+        1 << 3, /* every name is a function: for checks of syntax alone. Evaluates to null */
 };
 struct expr_place {
     const char *const *contexts; /* NULL-terminated, lower case; NULL: every name is known */
@@ -43,33 +46,45 @@ struct expr_error {
     size_t offset; /* byte offset of the token in the text */
     struct slice
         message; /* "Unexpected symbol: '='. Located at position 3 within expression: a = b" */
+    const struct expr_error *next; /* template_compile() only: a further one; NULL: none */
 };
 
-struct expr; /* a parsed expression; lives in its arena */
+struct expr; /* a parsed expression; lives in its arena and borrows the text */
 
-/* TEXT is what stands between the braces. An empty or blank text parses to an expression that is
- * null. 0, or ERR_INVALID with *ERROR filled in. */
+/* TEXT is what stands between the braces. PLACE NULL: every context, and every function there is.
+ * An empty or blank text parses to an expression that is null. 0, or ERR_INVALID with *ERROR filled
+ * in. */
 MUST_CHECK int expr_parse(struct arena *a, struct slice text, const struct expr_place *place,
                           const struct expr **ret, struct expr_error *error);
+
+/* True if there is nothing in it: an empty or blank text. */
+bool expr_is_empty(const struct expr *e);
 
 /* True if the tree calls success(), failure(), cancelled() or always() anywhere. */
 bool expr_has_status_call(const struct expr *e);
 
+/* The tree as GitHub prints it in logs: "(github.ref == 'x')". */
+struct slice expr_text(struct arena *a, const struct expr *e);
+
 /* Calls FN for each named value in the tree, with the constant path behind it where there is one
- * ("needs", "build", "outputs"): for checks and for plans. */
+ * ("needs", "build", "outputs"): for checks and for plans. The first is in lower case, the others
+ * are as written; OFFSET is where the name stands in the text, in bytes. */
 void expr_each_reference(const struct expr *e,
                          void (*fn)(void *ctx, const struct slice *path, size_t n_path,
                                     size_t offset),
                          void *ctx);
 
-/* Where evaluation finds values. Each callback gets CTX. */
+/* Where evaluation finds values. Each callback gets CTX; any of them may be NULL. */
 struct expr_scope {
-    /* The context NAME as JSON, borrowed for as long as the values live; NULL: the context is null.
-     * "env" compares keys with case when env_case is set. */
+    /* The context NAME (lower case) as JSON, borrowed for as long as the values live: the same pointer
+     * each time, as collections are equal by identity. NULL: the context is null. "env" compares keys
+     * with case when env_case is set. */
     const json_t *(*context)(void *ctx, struct slice name);
-    /* always, success, failure, cancelled with their evaluated string arguments. */
+    /* always, success, failure, cancelled (lower case) with their evaluated string arguments. NULL: a
+     * job in which all went well. */
     bool (*status)(void *ctx, struct slice name, const struct slice *args, size_t n_args);
-    /* hashFiles: the hex digest in the arena, or an error. */
+    /* hashFiles: the hex digest in the arena, or an error. The first pattern may be the option
+     * "--follow-symbolic-links", in lower case; it has been checked. */
     int (*hash_files)(void *ctx, struct arena *a, const struct slice *patterns, size_t n_patterns,
                       struct slice *ret, struct err *err);
     void *ctx;
@@ -77,8 +92,20 @@ struct expr_scope {
     size_t memory_limit; /* bytes by the estimate of the specification; 0: 10 MiB */
 };
 
+/* 0, or ERR_INVALID (ERR_LIMIT: memory) with *ERROR filled in. */
 MUST_CHECK int expr_eval(const struct expr *e, const struct expr_scope *scope, struct arena *a,
                          struct expr_value *ret, struct expr_error *error);
+
+/* What GitHub's debug log shows of an evaluation. */
+struct expr_trace {
+    struct slice expression; /* "Evaluating: ..." */
+    struct slice expanded; /* "Expanded: ...": values filled in; empty: it would say nothing new */
+    struct slice result;   /* "Result: ..." */
+};
+/* As expr_eval(); TRACE is filled in on success. Its texts may hold secrets: mask them. */
+MUST_CHECK int expr_eval_traced(const struct expr *e, const struct expr_scope *scope,
+                                struct arena *a, struct expr_value *ret, struct expr_trace *trace,
+                                struct expr_error *error);
 
 /* ---- values ---- */
 bool expr_truthy(const struct expr_value *v);
@@ -92,6 +119,8 @@ json_t *expr_to_json(struct arena *a, const struct expr_value *v);
 
 /* The indented text of toJSON(). */
 struct slice expr_json_text(struct arena *a, const struct expr_value *v);
+/* The same on one line without spaces. */
+struct slice expr_json_line(struct arena *a, const struct expr_value *v);
 
 /* A number as text, "%.15G" with the specification's corners; NEGATIVE_ZERO prints -0 with its sign
  * (YAML number tokens do). */
