@@ -36,4 +36,4 @@
 
 /* VEC_EACH(item, &steps) { item->id ... } */
 #define VEC_EACH(item, v)                                                                          \
-    for (__typeof__((v)->ptr) item = (v)->ptr; item && item < (v)->ptr + (v)->len; item++)
+    for (__typeof__(&*(v)->ptr) item = (v)->ptr; item && item < (v)->ptr + (v)->len; item++)
