@@ -11,16 +11,6 @@
 
 /* ---- texts ---- */
 
-static struct slice upper(struct arena *a, struct slice s)
-{
-    char *text = arena_alloc(a, s.len * 2 + 4); /* upper case may take three bytes for two */
-    size_t len = 0;
-
-    for (size_t at = 0; at < s.len;)
-        len += utf_put(text + len, utf_upper(utf_next(s, &at)));
-    return slice_make(text, len);
-}
-
 /* Linear for long texts: memmem is, and UTF-8 cannot match in the middle of a character. */
 static bool contains_nocase(struct slice s, struct slice what)
 {
@@ -35,7 +25,7 @@ static bool contains_nocase(struct slice s, struct slice what)
                 return true;
         return false;
     }
-    return slice_find(upper(&scratch, s), upper(&scratch, what)) >= 0;
+    return slice_find(utf_fold(&scratch, s), utf_fold(&scratch, what)) >= 0;
 }
 
 struct membership {

@@ -5,9 +5,16 @@
 #include "lang/expr.h"
 #include "lang/token.h"
 
+/* True for "${{ insert }}" and nothing around it: the key that merges a mapping. */
+bool template_is_insert(struct slice text);
+
 /* What the text of a scalar is: a literal, or one expression (mixed text becomes format('...', ...)).
  * *RET_EXPR has ptr NULL for a literal, which is then in *RET_LITERAL (a lone string literal in braces
- * is a literal too). "insert" is recognised by the caller, who knows if it is a key. */
+ * is a literal too). Both may borrow TEXT. "insert" is an error here: a caller with a key asks
+ * template_is_insert() first.
+ *
+ * ERR_INVALID: *ERROR has the first problem, which is all GitHub's service reports; its "next" leads to
+ * those of further ${{ }}. Offsets are those in TEXT (0 for a problem of the whole). */
 MUST_CHECK int template_compile(struct arena *a, struct slice text, const struct expr_place *place,
                                 struct slice *ret_literal, struct slice *ret_expr,
                                 struct expr_error *error);
@@ -18,15 +25,17 @@ MUST_CHECK int template_condition(struct arena *a, struct slice text,
                                   const struct expr_place *place, struct slice *ret,
                                   struct expr_error *error);
 
-/* Evaluation. Errors are ERR_INVALID; the text names line and column when the token has them. PLACE may
- * be NULL: every context and function is known (it was checked at read time). A NULL token gives the
- * documented empty value. */
+/* Evaluation. Errors are ERR_INVALID (ERR_LIMIT: a result over 10 MiB); the text begins with
+ * "(Line: L, Col: C): " when the token has them, as GitHub writes it behind the file's name. Every
+ * context and function is known: names were checked at read time. A NULL token gives the documented
+ * empty value. */
 struct template_eval {
     struct arena *arena; /* results live here */
     const struct expr_scope *scope;
 };
 
-/* The whole tree as JSON: sequences spliced, inserts merged. New reference. NULL token: JSON null. */
+/* The whole tree as JSON: sequences spliced, inserts merged. New reference, but it may share parts with
+ * the scope's documents: do not change it. NULL token: JSON null. */
 MUST_CHECK int template_json(const struct template_eval *t, const struct token *tok, json_t **ret,
                              struct err *err);
 /* A scalar where a string is wanted. NULL token: the empty slice with ptr NULL. */
@@ -37,7 +46,8 @@ MUST_CHECK int template_bool(const struct template_eval *t, const struct token *
                              bool *ret, struct err *err);
 MUST_CHECK int template_number(const struct template_eval *t, const struct token *tok,
                                double fallback, double *ret, struct err *err);
-/* A mapping of strings, added to RET in order. NULL token: nothing. */
+/* A mapping of strings, added to RET in order. NULL or null token: nothing. On failure RET may have some
+ * of the names. */
 MUST_CHECK int template_map(const struct template_eval *t, const struct token *tok,
                             struct strmap *ret, struct err *err);
 /* A complete condition (see template_condition), judged by truthiness. */

@@ -116,6 +116,16 @@ struct slice utf_trim(struct slice s)
     return slice_make(s.ptr + (s.len ? from : 0), to - from);
 }
 
+struct slice utf_fold(struct arena *a, struct slice s)
+{
+    char *text = arena_alloc(a, s.len * 2 + 4); /* upper case may take three bytes for two */
+    size_t len = 0;
+
+    for (size_t at = 0; at < s.len;)
+        len += utf_put(text + len, utf_upper(utf_next(s, &at)));
+    return slice_make(text, len);
+}
+
 static unsigned char upper_ascii(unsigned char c)
 {
     return c >= 'a' && c <= 'z' ? (unsigned char)(c - 32) : c;

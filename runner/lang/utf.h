@@ -5,7 +5,7 @@
  * themselves. */
 #pragma once
 
-#include "base/slice.h"
+#include "base/arena.h"
 
 #include <stdint.h>
 
@@ -27,6 +27,9 @@ struct slice utf_trim(struct slice s);
 
 /* Simple upper case as StringComparison.OrdinalIgnoreCase applies it: dotless i and long s stay. */
 uint32_t utf_upper(uint32_t code);
+
+/* The whole text in upper case: equal texts (ignoring case) become equal bytes. */
+struct slice utf_fold(struct arena *a, struct slice s);
 
 bool utf_eq_nocase(struct slice a, struct slice b);
 /* By upper-cased UTF-16 units: negative, 0, positive. */
