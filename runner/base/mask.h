@@ -42,7 +42,8 @@ bool mask_would_change(const struct mask *m, struct slice text);
 struct mask_stream {
     const struct mask *mask;
     struct buf held;
-    bool covered; /* the byte before HELD belongs to a secret whose "***" is out already */
+    bool open;      /* the byte before HELD belongs to a secret whose "***" is out already... */
+    size_t covered; /* ...and so do this many bytes of HELD */
 };
 
 void mask_stream_init(struct mask_stream *s, const struct mask *m);
