@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# run - the whole test suite, from a bare clone: installs what is missing, builds, tests, counts.
+#
+#   tests/run.sh [--quick] [--fuzz SECONDS] [NAME...]
+#   tests/run.sh --conformance [DIR]
+#
+# --quick          under two minutes: without release build, network and fuzzing
+# --fuzz SECONDS   how long each fuzz target runs (default 60; 0: not at all)
+# --conformance    only the conformance suite, over DIR (default ../shared/conformance)
+# NAME             only this kind (house, unit, plugin, conformance, e2e, fuzz), or KIND/PATTERN:
+#                  unit/lang, e2e/secrets, house/includes_point_downwards
+#
+# The last line is always "N passed, N failed". Exit code 0: all passed; 1: not; 2: wrong usage; 4: this
+# machine lacks something that could not be installed.
+set -euo pipefail
+
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+# shellcheck source=packaging/lib/setup.sh
+. packaging/lib/setup.sh
+
+# What testing takes beyond building.
+TEST_NEEDS=(
+    'cmd:python3>=3.9 python3'
+    'pc:criterion libcriterion-dev'
+    'cmd:clang-14 clang-14'
+    'cmd:clang-format-14 clang-format-14'
+    'cmd:shellcheck shellcheck'
+    'cmd:yamllint yamllint'
+    'cmd:cppcheck cppcheck'
+    'cmd:newuidmap uidmap'
+    'cmd:setpriv util-linux'
+    'cmd:useradd passwd'
+)
+FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
+# Only to fetch a Node that the sample project can use: Debian 12 has 18, and the sample wants 20.
+NODE_NEEDS=('cmd:npm npm' 'file:/etc/ssl/certs/ca-certificates.crt ca-certificates')
+
+usage() {
+    complain "$1" 'tests/run.sh [--quick] [--fuzz SECONDS] [NAME...] | --conformance [DIR]'
+    exit 2
+}
+
+# fetch_node: a Node 20 as a tool cache in build/tools, unless the machine has one. The npm registry is
+# the only place it needs, and the sample project needs that one anyway. Where it cannot be had, the
+# tests that need it fail and say so.
+fetch_node() {
+    local arch version from=build/node-packages to
+
+    if [[ "$(node --version 2>/dev/null)" = v20.* ]] && have_command npm; then
+        return 0
+    fi
+    arch=$(uname -m)
+    arch=${arch/x86_64/x64}
+    arch=${arch/aarch64/arm64}
+    if compgen -G "build/tools/node/20.*/$arch.complete" >/dev/null; then
+        return 0
+    fi
+    provide "${NODE_NEEDS[@]}"
+    say 'fetching Node 20 into build/tools'
+    mkdir -p "$from"
+    quietly build/node.log npm install --prefix "$from" --no-save --ignore-scripts --no-audit --no-fund \
+        "node-linux-$arch@20" npm@10 || {
+        complain 'cannot fetch Node 20 from the npm registry' 'The reason is above; the tests go on.'
+        return 0
+    }
+    version=$("$from/node_modules/node-linux-$arch/bin/node" --version)
+    to=build/tools/node/${version#v}/$arch
+    mkdir -p "$to/lib/node_modules"
+    cp -a "$from/node_modules/node-linux-$arch/bin" "$to/"
+    cp -a "$from/node_modules/npm" "$to/lib/node_modules/"
+    ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$to/bin/npm"
+    ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$to/bin/npx"
+    touch "$to.complete"
+}
+
+quick=false fuzz=60 conformance_only=false conformance=../shared/conformance
+names=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick) quick=true fuzz=0 ;;
+    --fuzz)
+        [[ ${2-} =~ ^[0-9]+$ ]] || usage '--fuzz wants a number of seconds'
+        fuzz=$2
+        shift
+        ;;
+    --conformance)
+        conformance_only=true
+        if [ $# -gt 1 ] && [[ $2 != -* ]]; then
+            conformance=$2
+            shift
+        fi
+        ;;
+    -h | --help)
+        sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+        exit 0
+        ;;
+    -*) usage "unknown option '$1'" ;;
+    *) names+=("$1") ;;
+    esac
+    shift
+done
+
+# What is read from the last line must be true as well when nothing could be tested.
+trap '[ $? -eq 0 ] || echo "0 passed, 1 failed"' EXIT
+
+# wanted KIND: whether it is to run at all.
+wanted() {
+    local name
+
+    if $conformance_only; then
+        [ "$1" = conformance ]
+        return
+    fi
+    [ ${#names[@]} -gt 0 ] || return 0
+    for name in "${names[@]}"; do
+        [ "${name%%/*}" != "$1" ] || return 0
+    done
+    return 1
+}
+
+if $conformance_only; then
+    provide "${BUILD_NEEDS[@]}" 'pc:criterion libcriterion-dev' 'cmd:python3>=3.9 python3'
+    build_preset dev conformance
+    exec python3 -B tests/suite.py --conformance "$conformance" conformance
+fi
+
+provide "${BUILD_NEEDS[@]}" "${TEST_NEEDS[@]}"
+build_preset dev
+if wanted e2e && ! $quick; then
+    build_preset release
+    fetch_node
+fi
+if wanted fuzz && [ "$fuzz" -gt 0 ]; then
+    provide "${FUZZ_NEEDS[@]}"
+    build_preset fuzz
+fi
+$quick && set -- --quick
+exec python3 -B tests/suite.py "$@" --fuzz "$fuzz" --conformance "$conformance" "${names[@]}"
