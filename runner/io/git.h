@@ -1,7 +1,7 @@
 /* git - facts about a repository, and the git program run without surprises.
  *
  * Facts are read from .git itself where that is simple (HEAD, refs, packed-refs, config: no process
- * is started for them); only the commit's text takes one start of git. */
+ * is started for them); only the commit's own data takes one start of git. */
 #pragma once
 
 #include "base/arena.h"
@@ -33,20 +33,23 @@ struct git_facts {
         *default_branch; /* of origin, else init.defaultBranch, else main or master if there */
     const char *user_name, *user_email;
 
-    /* The commit at HEAD; all NULL when git is missing or failed, and `problem` says why. */
+    /* The commit at HEAD, filled in by git_facts_commit(). */
     const char *parent, *tree, *message;
     const char *author_name, *author_email, *author_date; /* ISO 8601 */
     const char *committer_name, *committer_email, *committer_date;
-    const char *problem;
 };
 
 void git_facts_init(struct git_facts *f);
 void git_facts_deinit(struct git_facts *f);
 
-/* Finds the repository that DIR lies in. No repository, no commit and no git program are facts, not
+/* Finds the repository that DIR lies in; starts no process but for reftable storage. No repository and no commit are facts, not
  * errors; ERR_INVALID for a repository that cannot be understood. */
 MUST_CHECK int git_facts_read(const struct git_env *env, const char *dir, struct git_facts *ret,
                               struct err *err);
+
+/* Adds the commit's own data by one start of git; nothing to do without a commit. On failure (no git
+ * program, damaged repository) they stay NULL, which is something to say, not to stop for. */
+MUST_CHECK int git_facts_commit(const struct git_env *env, struct git_facts *f, struct err *err);
 
 /* The commit that REF ("refs/heads/main") names, read from the repository's files; symbolic refs are
  * followed. ERR_NOT_FOUND when there is none. */
