@@ -6,10 +6,16 @@
 
 enum diag_level { DIAG_ERROR, DIAG_WARNING };
 
+enum {
+    DIAG_MAX = 200,          /* findings kept; what comes after is counted, not kept */
+    DIAG_MESSAGE_SIZE = 500, /* characters of a message; longer ones end in "[...]" */
+};
+
 struct diag {
     enum diag_level level;
     const char *file;     /* path as given, or owner/repo/path@ref */
     int line, col;        /* from 1; 0: the whole file */
+    bool bare;            /* GitHub's text names only the file; line and col are ours to show */
     struct slice message; /* GitHub's wording where GitHub has one */
     const char *hint;     /* the cure: "did you mean 'runs-on'?"; NULL: none */
 };
@@ -17,11 +23,17 @@ struct diag {
 struct diags {
     struct arena *arena; /* messages are copied into it */
     VEC(struct diag) list;
-    size_t n_errors;
+    size_t n_errors; /* all of them, also those that were not kept */
 };
 
 void diags_deinit(struct diags *d); /* the arena is the caller's */
+
+/* Adds a finding and returns it, for its hint; valid until the next one is added. FILE is borrowed.
+ * diag_add_text takes the message as bytes, NULs included. */
 struct diag *diag_add(struct diags *d, enum diag_level level, const char *file, int line, int col,
                       const char *fmt, ...) PRINTF_LIKE(6, 7);
+struct diag *diag_add_text(struct diags *d, enum diag_level level, const char *file, int line,
+                           int col, struct slice message);
+
 /* "FILE (Line: L, Col: C): MESSAGE" as GitHub writes it. */
 char *diag_text(struct arena *a, const struct diag *d);

@@ -23,9 +23,30 @@ static const struct {
       {"uses", offsetof(struct step, uses)},
 };
 
+static const char *const controls[CONTROLS] = {
+    [CONTROL_WAIT] = "wait",
+    [CONTROL_WAIT_ALL] = "wait-all",
+    [CONTROL_CANCEL] = "cancel",
+    [CONTROL_PARALLEL] = "parallel",
+};
+
 static const void *const *slot(const struct step *s, size_t offset)
 {
     return (const void *const *)(const void *)((const char *)s + offset);
+}
+
+/* "control" names the kind, "targets" and "steps" what it is about. */
+static void control_to_json(const struct step *s, json_t *to)
+{
+    json_t *targets = json_array(), *steps = json_array();
+
+    json_object_set_new(to, "control", json_string(controls[s->control]));
+    for (size_t i = 0; i < s->n_targets; i++)
+        json_array_append_new(targets, json_stringn_nocheck(s->targets[i], strlen(s->targets[i])));
+    for (size_t i = 0; i < s->n_steps; i++)
+        json_array_append_new(steps, step_to_json(&s->steps[i]));
+    json_object_set_new(to, "targets", targets);
+    json_object_set_new(to, "steps", steps);
 }
 
 json_t *step_to_json(const struct step *s)
@@ -46,7 +67,58 @@ json_t *step_to_json(const struct step *s)
     }
     if (s->line > 0)
         json_object_set_new(o, "line", json_integer(s->line));
+    if (s->background)
+        json_object_set_new(o, "background", json_true());
+    if (s->control != CONTROL_NONE)
+        control_to_json(s, o);
     return o;
+}
+
+static int targets_from_json(struct arena *a, const json_t *json, struct step *s, struct err *err)
+{
+    s->n_targets = json_array_size(json);
+    s->targets = arena_array(a, s->n_targets, sizeof *s->targets);
+    for (size_t i = 0; i < s->n_targets; i++) {
+        const char *id = json_string_value(json_array_get(json, i));
+
+        if (!id)
+            return err_set(err, ERR_INVALID, "a target of a step must be a string");
+        s->targets[i] = arena_str(a, slice_of(id));
+    }
+    return ERR_OK;
+}
+
+/* A parallel group holds run and uses steps only, so this goes one level deep. */
+static int parallel_from_json(struct arena *a, const json_t *json, struct step *s, struct err *err)
+{
+    s->n_steps = json_array_size(json);
+    s->steps = arena_array(a, s->n_steps, sizeof *s->steps);
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const json_t *inner = json_array_get(json, i);
+
+        if (json_object_get(inner, "control"))
+            return err_set(err, ERR_INVALID, "a parallel group may hold run and uses steps only");
+        if (step_from_json(a, inner, &s->steps[i], err) < 0)
+            return err_in(err, "step %zu of a parallel group", i + 1);
+    }
+    return ERR_OK;
+}
+
+static int control_from_json(struct arena *a, const json_t *json, struct step *s, struct err *err)
+{
+    const char *name = json_string_value(json_object_get(json, "control"));
+
+    s->background = json_is_true(json_object_get(json, "background"));
+    if (!name)
+        return ERR_OK;
+    for (size_t i = CONTROL_WAIT; i < CONTROLS; i++)
+        if (strcmp(name, controls[i]) == 0)
+            s->control = (enum step_control)i;
+    if (s->control == CONTROL_NONE)
+        return err_set(err, ERR_INVALID, "'%s' is no kind of control step", name);
+    if (targets_from_json(a, json_object_get(json, "targets"), s, err) < 0)
+        return err->code;
+    return parallel_from_json(a, json_object_get(json, "steps"), s, err);
 }
 
 int step_from_json(struct arena *a, const json_t *json, struct step *ret, struct err *err)
@@ -74,7 +146,9 @@ int step_from_json(struct arena *a, const json_t *json, struct step *ret, struct
             return err_in(err, "member '%s' of a step", tokens[i].name);
         memcpy((char *)&s + tokens[i].offset, &tok, sizeof tok);
     }
-    if (!s.run == !s.uses)
+    if (control_from_json(a, json, &s, err) < 0)
+        return err->code;
+    if (s.control == CONTROL_NONE ? !s.run == !s.uses : s.run || s.uses)
         return err_set(err, ERR_INVALID, "a step needs either 'run' or 'uses'");
     json_int_t line = json_integer_value(json_object_get(json, "line"));
     s.line = line > 0 && line <= 0x7FFFFFFF ? (int)line : 0;

@@ -3,16 +3,35 @@
 
 #include "lang/token.h"
 
+/* A step that steers background steps instead of doing something itself. */
+enum step_control {
+    CONTROL_NONE,
+    CONTROL_WAIT,     /* until the targets are at their end */
+    CONTROL_WAIT_ALL, /* until every background step so far is */
+    CONTROL_CANCEL,   /* cancels the target and waits for it */
+    CONTROL_PARALLEL, /* runs its own steps side by side and waits for them */
+    CONTROLS
+};
+
 struct step {
     const char *id; /* as written, or generated: "__run", "__run_2", "__actions_checkout" */
     const struct token *name; /* NULL: made from what it does */
     const char *condition;    /* complete: "success() && (x)" */
-    const struct token *run;  /* the script; NULL: a `uses` step */
-    const char *uses; /* "./path", "owner/repo/path@ref", "docker://image"; NULL: a `run` step */
+    const struct token *run;  /* the script; NULL: a `uses` or a control step */
+    const char *uses; /* "./path", "$/path", "owner/repo/path@ref", "docker://image"; or NULL */
     const struct token *shell, *working_directory;
     const struct token *with, *env;
     const struct token *continue_on_error, *timeout_minutes;
-    int line; /* in its file, 0: unknown */
+    int line;        /* in its file, 0: unknown */
+    bool background; /* the next step begins at once */
+    enum step_control
+        control;          /* CONTROL_NONE: run and uses; the others have the condition always() */
+    const char **targets; /* wait, cancel: ids of steps before this one */
+    size_t n_targets;
+    struct step *steps; /* parallel: run and uses steps */
+    size_t n_steps;
+    const struct token
+        *node; /* the step's mapping, with places for findings; not part of the JSON */
 };
 
 json_t *step_to_json(const struct step *s); /* new reference */

@@ -6,7 +6,9 @@
 
 #include "base/strmap.h"
 #include "lang/diag.h"
+#include "lang/schema.h"
 #include "lang/step.h"
+#include "lang/yaml.h"
 
 struct workflow_event {
     const char *name;           /* "push" */
@@ -21,7 +23,8 @@ struct workflow_job {
     size_t n_needs;
     const char *condition; /* complete, job level */
     const struct token *runs_on, *strategy;
-    const struct token *permissions, *concurrency, *environment, *outputs, *env;
+    const struct token *permissions; /* the job's or the workflow's */
+    const struct token *concurrency, *environment, *outputs, *env;
     const struct token *default_shell, *default_working_directory; /* the job's or the workflow's */
     const struct token *timeout_minutes, *cancel_timeout_minutes, *continue_on_error;
     const struct token *container, *services, *snapshot;
@@ -29,6 +32,7 @@ struct workflow_job {
     const struct token *with, *secrets;
     struct step *steps;
     size_t n_steps;
+    const struct token *node; /* the job's mapping, with places for findings */
 };
 
 struct workflow {
@@ -46,10 +50,20 @@ struct workflow {
 void workflow_init(struct workflow *w);
 void workflow_deinit(struct workflow *w);
 
-/* Reads TEXT, the content of FILE. Findings go to DIAGS (whose arena may be another); ERR_INVALID when
- * there is an error among them, W is then empty. */
+/* Reads TEXT, the content of FILE (borrowed). Findings go to DIAGS (whose arena may be another);
+ * ERR_INVALID when there is an error among them, W is then empty. All errors of a stage are reported at
+ * once; the stages are YAML, schema, conversion and the graph of needs. */
 MUST_CHECK int workflow_parse(struct workflow *w, struct slice text, const char *file,
                               struct diags *diags);
+
+struct workflow_options {
+    struct yaml_limits yaml;
+    struct schema_options schema;
+    int file_index; /* of FILE in the run's file table, from 1; 0: 1 */
+};
+/* The same with other limits than GitHub's. OPTIONS may be NULL. */
+MUST_CHECK int workflow_parse_as(struct workflow *w, struct slice text, const char *file,
+                                 const struct workflow_options *options, struct diags *diags);
 
 /* NULL: no such job. Ids ignore case. */
 const struct workflow_job *workflow_job_find(const struct workflow *w, const char *id);

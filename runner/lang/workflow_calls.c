@@ -1,0 +1,66 @@
+#include "lang/workflow_checks.h"
+
+/* jobs.ID.uses: where a called workflow lies (workflow-language.md 12). */
+
+static const char *path_fault(struct slice path)
+{
+    static const struct slice folder = SLICE_INIT(".github/workflows/");
+
+    if (!slice_starts(path, folder))
+        return "references to workflows must be rooted in '.github/workflows'";
+    path = slice_from(path, folder.len);
+    if (slice_find_char(path, '/') >= 0)
+        return "workflows must be defined at the top level of the .github/workflows/ directory";
+    if (!slice_ends(path, SLICE(".yml")) && !slice_ends(path, SLICE(".yaml")))
+        return "workflow file should have either a '.yml' or '.yaml' file extension";
+    return NULL;
+}
+
+static bool is_name(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_' || c == '.'))
+            return false;
+    }
+    return name.len > 0;
+}
+
+static const char *remote_fault(struct slice path, struct slice ref)
+{
+    struct slice owner, repo;
+
+    if (!slice_split(&path, '/', &owner) || !is_name(owner))
+        return "owner name must be a valid repository owner name";
+    if (!slice_split(&path, '/', &repo) || !is_name(repo))
+        return "repository name is invalid";
+    if (!ref.len)
+        return "no version specified";
+    return path_fault(path);
+}
+
+static const char *reference_fault(struct slice text)
+{
+    ssize_t at = slice_find_char(text, '@');
+    struct slice path = at < 0 ? text : slice_head(text, (size_t)at);
+    struct slice ref = at < 0 ? SLICE("") : slice_from(text, (size_t)at + 1);
+
+    if (slice_starts(text, SLICE("./")) || slice_starts(text, SLICE("$/"))) {
+        if (at >= 0)
+            return "cannot specify version when calling local workflows";
+        return path_fault(slice_from(path, 2));
+    }
+    return remote_fault(path, ref);
+}
+
+void check_calling(struct convert *c, const struct token *tok)
+{
+    const char *fault = reference_fault(tok->text);
+
+    if (fault)
+        convert_error(c, tok, "Invalid workflow reference '%.*s': %s", SLICE_ARG(tok->text), fault)
+            ->hint = "write owner/repo/.github/workflows/file.yml@ref or "
+                     "./.github/workflows/file.yml";
+}
