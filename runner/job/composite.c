@@ -1,0 +1,133 @@
+/* composite - steps inside a step: a frame of their own, one record and one log with the caller
+ * (runtime contract 9.6). */
+#include "job/contexts.h"
+#include "job/effects.h"
+#include "job/handlers.h"
+#include "job/header.h"
+#include "job/steps.h"
+
+struct composite {
+    struct sequence seq;
+};
+
+static int set_outputs(struct step_run *s, struct err *err)
+{
+    const struct action *action = s->instance->action;
+    CLEANUP(eval_deinit) struct eval e;
+
+    eval_init(&e, s->run, s->instance->inner, NULL, &s->arena);
+    for (size_t i = 0; i < action->n_outputs; i++) {
+        struct slice value;
+        int r;
+
+        if (!action->outputs[i].value)
+            continue;
+        r = template_string(&e.template, action->outputs[i].value, &value, err);
+        if (r < 0)
+            return err_in(err, "output '%s'", action->outputs[i].id);
+        step_set_output(s, slice_of(action->outputs[i].id), value);
+    }
+    return ERR_OK;
+}
+
+static void on_done(void *ctx)
+{
+    struct step_run *s = ctx;
+    enum result result = s->instance->inner->status;
+    struct err err = ERR_INIT;
+
+    s->instance->inner->owner = NULL;
+    if (s->stage == STAGE_POST)
+        result = s->inner_failed ? RESULT_FAILURE : RESULT_SUCCESS;
+    else if (set_outputs(s, &err) < 0) {
+        step_error(s, err.text);
+        result = result_merge(result, RESULT_FAILURE);
+    }
+    step_end(s, result == RESULT_NONE ? RESULT_SUCCESS : result);
+}
+
+static json_t *inputs_json(const struct strmap *inputs)
+{
+    json_t *json = json_object();
+
+    STRMAP_EACH(i, inputs)
+        json_object_set_new(json, i->name, json_stringn(i->value, i->value_len));
+    return json;
+}
+
+/* The inner frame lives as long as the job: its post stages need its state. */
+static int open_frame(struct step_run *s, struct err *err)
+{
+    const struct action *action = s->instance->action;
+    struct frame *f = s->instance->inner;
+
+    if (!f) {
+        f = frame_new(s->run, s->frame, action->steps, action->n_steps);
+        f->action_path = mem_dup(s->instance->action_dir, strlen(s->instance->action_dir));
+        s->instance->inner = f;
+        int r = frame_prepare(s->run, f, err);
+        if (r < 0)
+            return r;
+    }
+    json_decref(f->inputs);
+    f->inputs = inputs_json(&s->inputs);
+    strmap_deinit(&f->env);
+    strmap_merge(&f->env, &s->frame->env);
+    strmap_merge(&f->env, &s->env);
+    f->status = RESULT_NONE;
+    f->owner = s;
+    return ERR_OK;
+}
+
+static int composite_start(struct step_run *s, struct err *err)
+{
+    const struct action *action = s->instance->action;
+    int r = inputs_evaluate(s, action->inputs, action->n_inputs, err);
+
+    if (r == ERR_OK)
+        r = open_frame(s, err);
+    if (r < 0)
+        return r;
+    header_action(s);
+
+    struct composite *c = mem_new(sizeof *c);
+    struct frame *f = s->instance->inner;
+    s->state = c;
+    c->seq = (struct sequence){.run = s->run, .frame = f, .owner = s, .done = on_done, .ctx = s};
+    if (s->stage == STAGE_POST)
+        for (size_t i = f->posts.len; i-- > 0;)
+            vec_push(&c->seq.items, (struct sequence_item){f->posts.ptr[i], STAGE_POST});
+    else
+        for (size_t i = 0; i < f->n_steps; i++)
+            vec_push(&c->seq.items, (struct sequence_item){&f->instances[i], STAGE_MAIN});
+    sequence_go(&c->seq);
+    return ERR_OK;
+}
+
+static void composite_stop(struct step_run *s, bool now)
+{
+    struct composite *c = s->state;
+
+    if (!c)
+        return;
+    if (now || s->timed_out) {
+        c->seq.next = c->seq.items.len; /* a time limit ends the whole action */
+        sequence_stop(&c->seq, now);
+        return;
+    }
+    sequence_cancel(&c->seq);
+}
+
+static void composite_release(struct step_run *s)
+{
+    struct composite *c = s->state;
+
+    if (!c)
+        return;
+    s->state = NULL;
+    vec_deinit(&c->seq.items);
+    free(c);
+}
+
+const struct handler handler_composite = {"composite", composite_start, composite_stop,
+                                          composite_release};

@@ -1,0 +1,295 @@
+#include "job/contexts.h"
+
+#include "base/path.h"
+#include "job/hash.h"
+
+#include <math.h>
+#include <unistd.h>
+
+/* The keys of the github context that become GITHUB_* (runtime contract 2.2); all others never do. */
+static const char *const exported[] = {
+    "action",       "action_path",     "action_ref",    "action_repository",   "actor",
+    "actor_id",     "api_url",         "artifacts",     "artifacts_list",      "base_ref",
+    "env",          "event_name",      "event_path",    "graphql_url",         "head_ref",
+    "job",          "output",          "path",          "ref",                 "ref_name",
+    "ref_protected", "ref_type",       "repository",    "repository_id",       "repository_owner",
+    "repository_owner_id", "retention_days", "run_attempt", "run_id",          "run_number",
+    "server_url",   "sha",             "state",         "step_summary",        "triggering_actor",
+    "workflow",     "workflow_ref",    "workflow_sha",  "workspace",
+};
+
+/* ---- the contexts that change from step to step ---- */
+
+static void put(json_t *object, const char *key, const char *value)
+{
+    json_object_set_new(object, key, json_string(value ? value : ""));
+}
+
+static void split_reference(const char *uses, json_t *github)
+{
+    struct slice text = slice_of(uses);
+    ssize_t at = uses[0] == '.' ? -1 : slice_find_char(text, '@');
+    struct slice repository = slice_head(text, at < 0 ? 0 : (size_t)at);
+    ssize_t slash = slice_find_char(repository, '/');
+    ssize_t second = slash < 0 ? -1 : slice_find_char(slice_from(repository, (size_t)slash + 1), '/');
+
+    if (second >= 0) /* owner/repo/path: the path is no part of the repository */
+        repository = slice_head(repository, (size_t)(slash + 1 + second));
+    struct slice ref = at < 0 ? SLICE("") : slice_from(text, (size_t)at + 1);
+    json_object_set_new(github, "action_repository", json_stringn(repository.ptr, repository.len));
+    json_object_set_new(github, "action_ref", json_stringn(ref.ptr, ref.len));
+}
+
+static json_t *github_context(struct run *run, struct frame *frame, struct step_run *s)
+{
+    json_t *github = json_copy(run->github); /* shallow: the event is shared */
+
+    if (!s)
+        return github;
+    const struct step_run *named = s->outer ? s->outer : s;
+    put(github, "action", named->def->id);
+    if (s->def->uses && strncmp(s->def->uses, "docker://", 9) != 0)
+        split_reference(s->def->uses, github);
+    if (frame->action_path)
+        put(github, "action_path", frame->action_path);
+    if (frame->parent)
+        put(github, "action_status", result_name(frame->status));
+    for (enum file_kind k = 0; s->files && k < FILE_KINDS; k++) {
+        CLEANUP(free_ptr) char *path = path_join(run->files_path, files_name(s->files, k));
+
+        put(github, file_info(k)->context, path);
+    }
+    return github;
+}
+
+static json_t *map_json(const struct strmap *m, json_t *into)
+{
+    STRMAP_EACH(i, m)
+        json_object_set_new(into, i->name, json_stringn(i->value, i->value_len));
+    return into;
+}
+
+static json_t *env_context(struct run *run, struct frame *frame, struct step_run *s)
+{
+    json_t *env = map_json(&run->env, json_object());
+
+    map_json(&frame->env, env);
+    return s ? map_json(&s->env, env) : env;
+}
+
+static json_t *job_context(struct run *run)
+{
+    return json_pack("{s:s}", "status", result_name(run->status));
+}
+
+/* ---- callbacks of the expression engine ---- */
+
+/* Keeps NEW for as long as the step lives, as the engine only borrows. */
+static const json_t *keep(json_t **slot, json_t *new)
+{
+    if (*slot)
+        json_decref(*slot);
+    return *slot = new;
+}
+
+static const json_t *context(void *ctx, struct slice name)
+{
+    struct eval *e = ctx;
+    struct run *run = e->run;
+    char key[16];
+
+    if (name.len >= sizeof key)
+        return NULL;
+    for (size_t i = 0; i <= name.len; i++)
+        key[i] = i == name.len ? '\0' : (char)(name.ptr[i] | (name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? 32 : 0));
+
+    json_t **github = e->step ? &e->step->github : &e->own_github;
+    json_t **env = e->step ? &e->step->env_ctx : &e->own_env;
+
+    if (!strcmp(key, "github"))
+        return *github ? *github : keep(github, github_context(run, e->frame, e->step));
+    if (!strcmp(key, "env"))
+        return *env ? *env : keep(env, env_context(run, e->frame, e->step));
+    if (!strcmp(key, "steps"))
+        return e->frame->steps;
+    if (!strcmp(key, "job"))
+        return keep(&e->job_ctx, job_context(run));
+    if (!strcmp(key, "runner"))
+        return run->runner_ctx;
+    if (!strcmp(key, "inputs") && e->frame->inputs)
+        return e->frame->inputs;
+    if (!strcmp(key, "secrets"))
+        return e->frame->parent ? NULL : run->secrets;
+    return json_object_get(run->job->contexts, key);
+}
+
+/* success() and failure() of a composite's main stage ask the composite; all else asks the job. */
+static bool status(void *ctx, struct slice name, const struct slice *args, size_t n_args)
+{
+    struct eval *e = ctx;
+    bool inner = e->frame->parent && e->step && e->step->stage == STAGE_MAIN;
+    enum result job = e->run->status;
+    enum result near = inner ? e->frame->status : job;
+
+    (void)args;
+    (void)n_args; /* only jobs name others in them, and those are judged by the queue */
+    if (slice_eq_nocase(name, SLICE("always")))
+        return true;
+    if (slice_eq_nocase(name, SLICE("cancelled")))
+        return job == RESULT_CANCELLED;
+    if (slice_eq_nocase(name, SLICE("failure")))
+        return near == RESULT_FAILURE;
+    return near == RESULT_NONE || near == RESULT_SUCCESS;
+}
+
+static int hash_files(void *ctx, struct arena *a, const struct slice *patterns, size_t n_patterns,
+                      struct slice *ret, struct err *err)
+{
+    struct eval *e = ctx;
+
+    return hash_job_files(sandbox_root(e->run->sandbox), e->run->workspace,
+                          sandbox_home(e->run->sandbox), patterns, n_patterns, a, ret, err);
+}
+
+void eval_init(struct eval *e, struct run *run, struct frame *frame, struct step_run *step,
+               struct arena *arena)
+{
+    *e = (struct eval){
+        .run = run,
+        .frame = frame,
+        .step = step,
+        .scope = {.context = context,
+                  .status = status,
+                  .hash_files = hash_files,
+                  .ctx = e,
+                  .env_case = true},
+        .template = {.arena = arena},
+    };
+    e->template.scope = &e->scope;
+}
+
+void eval_deinit(struct eval *e)
+{
+    json_decref(e->own_github);
+    json_decref(e->own_env);
+    json_decref(e->job_ctx);
+}
+
+void contexts_drop(struct step_run *s)
+{
+    json_decref(s->github);
+    json_decref(s->env_ctx);
+    s->github = s->env_ctx = NULL;
+}
+
+/* ---- the environment of a process ---- */
+
+static void set(struct strmap *env, const char *name, const char *value)
+{
+    strmap_set(env, slice_of(name), slice_of(value));
+}
+
+static void set_upper(struct strmap *env, const char *prefix, const char *name, struct slice value)
+{
+    CLEANUP(buf_deinit) struct buf key = BUF_INIT(1024);
+
+    buf_add_str(&key, prefix);
+    for (; *name; name++)
+        buf_add_char(&key, *name == ' ' ? '_' : *name >= 'a' && *name <= 'z' ? (char)(*name - 32) : *name);
+    strmap_set(env, buf_slice(&key), value);
+}
+
+static void export_context(struct strmap *env, const char *prefix, const char *key, const json_t *value)
+{
+    if (json_is_string(value))
+        set_upper(env, prefix, key, slice_make(json_string_value(value), json_string_length(value)));
+    else if (json_is_boolean(value))
+        set_upper(env, prefix, key, json_is_true(value) ? SLICE("true") : SLICE("false"));
+}
+
+static void add_paths(struct run *run, struct strmap *env)
+{
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT(1 << 20);
+    struct slice base = SLICE("");
+
+    if (run->paths.len == 0)
+        return;
+    strmap_find(env, SLICE("PATH"), &base);
+    for (size_t i = run->paths.len; i-- > 0;) {
+        buf_add_str(&path, run->paths.ptr[i]);
+        if (i > 0)
+            buf_add_char(&path, ':');
+    }
+    if (slice_starts(base, buf_slice(&path)) && base.len > path.len && base.ptr[path.len] == ':')
+        return;
+    if (base.len) {
+        buf_add_char(&path, ':');
+        buf_add(&path, base);
+    }
+    strmap_set(env, SLICE("PATH"), buf_slice(&path));
+}
+
+void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
+{
+    struct run *run = s->run;
+    struct eval e;
+    const char *key;
+    json_t *value;
+
+    for (char **p = environ; *p; p++) {
+        struct slice entry = slice_of(*p);
+        ssize_t at = slice_find_char(entry, '=');
+
+        if (at > 0)
+            strmap_set(ret, slice_head(entry, (size_t)at), slice_from(entry, (size_t)at + 1));
+    }
+    set(ret, "HOME", sandbox_home(run->sandbox));
+    if (sandbox_level(run->sandbox) == SANDBOX_HOST)
+        set(ret, "TMPDIR", sandbox_tmp(run->sandbox));
+    strmap_merge(ret, &run->env);
+    strmap_merge(ret, &s->frame->env);
+    strmap_merge(ret, &s->env);
+    STRMAP_EACH(i, &s->instance->state) {
+        CLEANUP(buf_deinit) struct buf name = BUF_INIT(1 << 16);
+
+        buf_printf(&name, "STATE_%s", i->name);
+        strmap_set(ret, buf_slice(&name), strmap_value(i));
+    }
+    for (size_t i = 0; inputs && i < s->inputs.len; i++)
+        set_upper(ret, "INPUT_", s->inputs.items[i].name, strmap_value(&s->inputs.items[i]));
+    add_paths(run, ret);
+
+    eval_init(&e, run, s->frame, s, &s->arena);
+    const json_t *github = context(&e, SLICE("github"));
+    for (size_t i = 0; i < COUNT_OF(exported); i++)
+        export_context(ret, "GITHUB_", exported[i], json_object_get(github, exported[i]));
+    json_object_foreach(run->runner_ctx, key, value)
+        export_context(ret, "RUNNER_", key, value);
+    eval_deinit(&e);
+    set(ret, "GITHUB_ACTIONS", "true");
+    if (!strmap_get(ret, "CI"))
+        set(ret, "CI", "true");
+}
+
+const char *const *contexts_envp(struct arena *a, const struct strmap *env)
+{
+    const char **list = arena_array(a, env->len + 1, sizeof *list);
+    size_t n = 0;
+
+    STRMAP_EACH(i, env)
+        if (!memchr(i->value, '\0', i->value_len)) /* the kernel cannot carry a NUL byte */
+            list[n++] = arena_printf(a, "%s=%s", i->name, i->value);
+    return list;
+}
+
+const char *contexts_path(struct run *run, struct arena *a)
+{
+    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
+
+    for (char **p = environ; *p; p++)
+        if (strncmp(*p, "PATH=", 5) == 0)
+            set(&env, "PATH", *p + 5);
+    add_paths(run, &env);
+    const char *path = strmap_get(&env, "PATH");
+    return arena_str(a, path ? slice_of(path) : SLICE("/usr/local/bin:/usr/bin:/bin"));
+}

@@ -1,0 +1,33 @@
+/* contexts - what expressions see at one point of a job, and the environment that a process gets. */
+#pragma once
+
+#include "job/run.h"
+
+/* Evaluates in the place of S (NULL: the job itself, before or after its steps). The scope borrows from
+ * RUN and S and is valid until either changes. */
+struct eval {
+    struct run *run;
+    struct frame *frame;
+    struct step_run *step; /* NULL: job level */
+    struct expr_scope scope;
+    struct template_eval template;
+    json_t *own_github, *own_env, *job_ctx; /* made on demand, owned */
+};
+
+/* The results of evaluations live in ARENA; end with eval_deinit(), after the values are used. */
+void eval_init(struct eval *e, struct run *run, struct frame *frame, struct step_run *step,
+               struct arena *arena);
+void eval_deinit(struct eval *e);
+
+/* Forgets what was cached of the step's contexts, after its env or files changed. */
+void contexts_drop(struct step_run *s);
+
+/* The whole environment of a process of S, in the order of the runtime contract 2.6. Added to RET.
+ * INPUTS: with INPUT_*, as actions get them and scripts do not. */
+void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret);
+
+/* "NAME=value" strings, NULL-terminated, in the arena. */
+const char *const *contexts_envp(struct arena *a, const struct strmap *env);
+
+/* The PATH that commands are looked up in: the prepends, then the worker's own. In the arena. */
+const char *contexts_path(struct run *run, struct arena *a);

@@ -1,0 +1,177 @@
+#include "job/effects.h"
+
+#include "job/contexts.h"
+#include "job/steps.h"
+
+/* ---- the effects ---- */
+
+int effects_set_env(struct step_run *s, struct slice name, struct slice value, struct err *err)
+{
+    if (slice_eq_nocase(name, SLICE("NODE_OPTIONS")))
+        return err_set(err, ERR_DENIED, "Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' "
+                                        "command.");
+    strmap_set(&s->run->env, name, value);
+    strmap_set(&s->env, name, value);
+    contexts_drop(s);
+    return ERR_OK;
+}
+
+/* A path that is there already moves to the end, which is the front once they are joined. */
+void effects_add_path(struct step_run *s, struct slice path)
+{
+    struct run *run = s->run;
+
+    for (size_t i = 0; i < run->paths.len; i++) {
+        if (!slice_eq(slice_of(run->paths.ptr[i]), path))
+            continue;
+        free(run->paths.ptr[i]);
+        vec_remove(&run->paths, i);
+        break;
+    }
+    vec_push(&run->paths, mem_dup(path.ptr, path.len));
+}
+
+void effects_save_state(struct step_run *s, struct slice name, struct slice value)
+{
+    strmap_set(&s->instance->state, name, value);
+}
+
+void effects_add_summary(struct step_run *s, struct slice markdown)
+{
+    CLEANUP(buf_deinit) struct buf shown = BUF_INIT(8 << 20);
+
+    if (slice_trim(markdown).len == 0)
+        return;
+    files_scrub(markdown, s->run->mask, &shown);
+    step_flush(s);
+    run_emit(s->run, json_pack("{s:s, s:i, s:o}", "event", "summary", "step", s->number, "markdown",
+                               json_stringn(shown.ptr, shown.len)));
+}
+
+/* ---- workflow commands ---- */
+
+static int on_output(void *ctx, struct slice name, struct slice value, struct err *err)
+{
+    (void)err;
+    step_set_output(ctx, name, value);
+    return ERR_OK;
+}
+
+static int on_state(void *ctx, struct slice name, struct slice value, struct err *err)
+{
+    (void)err;
+    effects_save_state(ctx, name, value);
+    return ERR_OK;
+}
+
+static int on_env(void *ctx, struct slice name, struct slice value, struct err *err)
+{
+    return effects_set_env(ctx, name, value, err);
+}
+
+static int on_path(void *ctx, struct slice path, struct err *err)
+{
+    (void)err;
+    effects_add_path(ctx, path);
+    return ERR_OK;
+}
+
+static const struct log_handlers handlers = {
+    .set_output = on_output,
+    .save_state = on_state,
+    .set_env = on_env,
+    .add_path = on_path,
+};
+
+static bool is_true(const struct strmap *m, const char *name)
+{
+    const char *value = strmap_get(m, name);
+
+    return value && slice_eq_nocase(slice_of(value), SLICE("true"));
+}
+
+struct log *effects_log_new(struct step_run *s)
+{
+    struct run *run = s->run;
+    struct step_run *outer = s->outer ? s->outer : s;
+    const char *insecure = "ACTIONS_ALLOW_UNSECURE_COMMANDS";
+    struct log_spec spec = {
+        .events = &run->events,
+        .step = s->number,
+        .mask = run->mask,
+        .handlers = &handlers,
+        .ctx = s,
+        .counts = &outer->counts,
+        .workspace = run->workspace,
+        .debug = run->debug,
+        .echo = s->seq->owner ? log_echo(s->seq->owner->log) : run->debug,
+        .allow_insecure_commands = is_true(&run->env, insecure) || is_true(&s->env, insecure),
+    };
+
+    return log_new(&spec);
+}
+
+/* ---- command files ---- */
+
+static int file_env(void *ctx, struct slice name, struct slice value, struct err *err)
+{
+    struct step_run *s = ctx;
+    struct err refused = ERR_INIT;
+
+    (void)err;
+    if (effects_set_env(s, name, value, &refused) < 0) /* told, but the step does not fail for it */
+        step_error(s, refused.text);
+    return ERR_OK;
+}
+
+static int file_path(void *ctx, struct slice path, struct err *err)
+{
+    return on_path(ctx, path, err);
+}
+
+/* Applies the file KIND; what it could not take is in ERR. */
+static int apply(struct step_run *s, enum file_kind kind, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(FILES_SIZE_MAX * 2);
+    int r = files_read(s->files, kind, &text, err);
+
+    if (r == ERR_LIMIT && kind == FILE_SUMMARY) {
+        step_error(s, err->text); /* not kept, and the step does not fail */
+        return ERR_OK;
+    }
+    if (r < 0 || text.len == 0)
+        return r;
+    switch (kind) {
+    case FILE_PATH:
+        return files_parse_paths(buf_slice(&text), file_path, s, err);
+    case FILE_ENV:
+        return files_parse_pairs(buf_slice(&text), file_env, s, err);
+    case FILE_STATE:
+        return files_parse_pairs(buf_slice(&text), on_state, s, err);
+    case FILE_OUTPUT:
+        return files_parse_pairs(buf_slice(&text), on_output, s, err);
+    case FILE_SUMMARY:
+        effects_add_summary(s, buf_slice(&text));
+        return ERR_OK;
+    default:
+        return ERR_OK; /* artifact declarations are off unless a service asks for them */
+    }
+}
+
+int effects_apply_files(struct step_run *s)
+{
+    int worst = ERR_OK;
+
+    for (enum file_kind kind = 0; kind < FILE_KINDS; kind++) {
+        struct err err = ERR_INIT;
+
+        if (apply(s, kind, &err) == ERR_OK)
+            continue;
+        log_issue(s->log, ANNOTATION_ERROR, "Unable to process file command '%s' successfully.",
+                  file_info(kind)->context);
+        step_error(s, err.text);
+        worst = ERR_INVALID;
+    }
+    contexts_drop(s);
+    return worst;
+}

@@ -1,0 +1,265 @@
+#include "job/handlers.h"
+
+#include "base/path.h"
+#include "job/contexts.h"
+#include "job/place.h"
+#include "job/steps.h"
+
+enum { MANIFEST_MAX = 1 << 20, COMPOSITE_DEPTH_MAX = 9 };
+
+/* ---- what serves a `uses` ---- */
+
+static bool is_local(const char *uses)
+{
+    return strncmp(uses, "./", 2) == 0 || strncmp(uses, ".\\", 2) == 0 || strcmp(uses, ".") == 0;
+}
+
+/* "actions/checkout@v4" but not "actions/checkout/sub@v4". */
+static bool is_checkout(const char *uses)
+{
+    return strncmp(uses, "actions/checkout@", 17) == 0;
+}
+
+static int read_manifest(struct step_run *s, const char *dir, struct buf *text, const char **ret_name,
+                         struct err *err)
+{
+    static const char *const names[] = {"action.yml", "action.yaml"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        *ret_name = arena_printf(&s->arena, "%s/%s", dir, names[i]);
+        int r = place_read(s->run, *ret_name, text, err);
+        if (r != ERR_NOT_FOUND)
+            return r;
+    }
+    return err_set(err, ERR_NOT_FOUND,
+                   "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '%s'. Did you forget "
+                   "to run actions/checkout before running your local action?",
+                   dir);
+}
+
+static void report_findings(struct step_run *s, const struct diags *diags)
+{
+    for (size_t i = 0; i < diags->list.len; i++)
+        if (diags->list.ptr[i].level == DIAG_ERROR)
+            step_error(s, diag_text(&s->arena, &diags->list.ptr[i]));
+}
+
+/* Loads the manifest of "./path", relative to the workspace even inside a composite. */
+static int load_local(struct step_run *s, struct err *err)
+{
+    struct instance *i = s->instance;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(MANIFEST_MAX);
+    CLEANUP(diags_deinit) struct diags diags = {.arena = &s->arena};
+    CLEANUP(free_ptr) char *relative = mem_dup(i->def->uses, strlen(i->def->uses));
+    const char *name;
+
+    for (char *c = relative; *c; c++)
+        if (*c == '\\')
+            *c = '/';
+    CLEANUP(free_ptr) char *joined = path_join(s->run->workspace, relative);
+    char *dir = path_normal(joined);
+    free(i->action_dir);
+    i->action_dir = dir;
+    int r = read_manifest(s, dir, &text, &name, err);
+    if (r < 0)
+        return r;
+    struct action *action = mem_new(sizeof *action);
+    action_init(action);
+    if (action_parse(action, buf_slice(&text), name, &diags) < 0) {
+        report_findings(s, &diags);
+        action_deinit(action);
+        free(action);
+        return err_set(err, ERR_INVALID, "Failed to load %s", name);
+    }
+    i->action = action;
+    return ERR_OK;
+}
+
+static const struct handler *local_handler(struct step_run *s, struct err *err)
+{
+    struct instance *i = s->instance;
+
+    if (!i->action && load_local(s, err) < 0)
+        return NULL;
+    switch (i->action->kind) {
+    case ACTION_COMPOSITE:
+        if (s->frame->depth >= COMPOSITE_DEPTH_MAX) {
+            (void)err_set(err, ERR_LIMIT, "Composite action depth exceeded max depth %d",
+                          COMPOSITE_DEPTH_MAX);
+            return NULL;
+        }
+        return &handler_composite;
+    case ACTION_NODE:
+        return &handler_node;
+    case ACTION_PLUGIN:
+        (void)err_set(err, ERR_DENIED,
+                      "'%s' is a plugin in the workspace, and those may not be loaded: install it with "
+                      "'ostler plugin install' and name it by its id",
+                      i->def->uses);
+        return NULL;
+    default:
+        (void)err_set(err, ERR_UNSUPPORTED,
+                      "'%s' is a Docker action; this version runs composite and JavaScript actions "
+                      "and plugins",
+                      i->def->uses);
+        return NULL;
+    }
+}
+
+const struct handler *handler_for(struct step_run *s, struct err *err)
+{
+    const char *uses = s->def->uses;
+
+    if (!uses)
+        return &handler_script;
+    if (s->instance->plugin)
+        return &handler_plugin;
+    if (is_checkout(uses))
+        return &handler_checkout;
+    if (is_local(uses))
+        return local_handler(s, err);
+    (void)err_set(err, ERR_UNSUPPORTED, "nothing here serves '%s'", uses);
+    return NULL;
+}
+
+/* ---- before the first step ---- */
+
+static int prepare(struct run *run, const struct step *def, struct plugin **ret, struct err *err)
+{
+    const char *prefer = run->job->plugin_prefer ? run->job->plugin_prefer : "installed";
+
+    if (!def->uses || is_local(def->uses))
+        return ERR_OK;
+    if (strncmp(def->uses, "docker://", 9) == 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "line %d: '%s' needs a container, which this version does not start",
+                       def->line, def->uses);
+    struct err why = ERR_INIT;
+    int r = strcmp(prefer, "never") == 0
+                ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off")
+                : plugin_find(run->job->plugin_path, def->uses, ret, &why);
+    if (r == ERR_OK || (r == ERR_NOT_FOUND && is_checkout(def->uses)))
+        return ERR_OK;
+    if (r != ERR_NOT_FOUND) {
+        *err = why;
+        return err_in(err, "'%s'", def->uses);
+    }
+    return err_set(err, ERR_NOT_FOUND,
+                   "line %d: no installed plugin serves '%s' (%s), and this version fetches no actions "
+                   "from the network",
+                   def->line, def->uses, why.text);
+}
+
+int frame_prepare(struct run *run, struct frame *frame, struct err *err)
+{
+    for (size_t i = 0; i < frame->n_steps; i++) {
+        int r = prepare(run, &frame->steps_def[i], &frame->instances[i].plugin, err);
+
+        if (r < 0)
+            return r;
+    }
+    return ERR_OK;
+}
+
+/* ---- stages around the main one ---- */
+
+const char *instance_pre_if(const struct instance *i)
+{
+    const char *condition = i->plugin ? i->plugin->pre_if : i->action ? i->action->pre_if : NULL;
+    return condition ? condition : "always()";
+}
+
+const char *instance_post_if(const struct instance *i)
+{
+    const char *condition = i->plugin ? i->plugin->post_if : i->action ? i->action->post_if : NULL;
+    return condition ? condition : "always()";
+}
+
+bool instance_has_pre(const struct instance *i)
+{
+    return i->plugin && plugin_has_phase(i->plugin, OST_PHASE_PRE);
+}
+
+static bool has_post(const struct instance *i)
+{
+    if (i->plugin)
+        return plugin_has_phase(i->plugin, OST_PHASE_POST);
+    return i->action && i->action->kind == ACTION_NODE && i->action->post;
+}
+
+/* A composite's post runs those of its inner actions, so it is registered with the first of them. */
+static void register_post(struct run *run, struct instance *i, struct step_run *owner)
+{
+    if (i->post_registered)
+        return;
+    i->post_registered = true;
+    if (!owner) {
+        vec_push(&run->posts, (struct sequence_item){i, STAGE_POST});
+        return;
+    }
+    vec_push(&i->frame->posts, i);
+    register_post(run, owner->instance, owner->seq->owner);
+}
+
+void handler_register_post(struct step_run *s)
+{
+    if (s->stage != STAGE_POST && has_post(s->instance))
+        register_post(s->run, s->instance, s->seq->owner);
+}
+
+/* ---- inputs ---- */
+
+static const struct action_input *input_find(const struct action_input *list, size_t n,
+                                             struct slice name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (slice_eq_nocase(slice_of(list[i].id), name))
+            return &list[i];
+    return NULL;
+}
+
+static void warn_of_unexpected(struct step_run *s, const struct action_input *declared, size_t n)
+{
+    CLEANUP(buf_deinit) struct buf odd = BUF_INIT(4096);
+    CLEANUP(buf_deinit) struct buf valid = BUF_INIT(64 << 10);
+
+    STRMAP_EACH(i, &s->inputs) {
+        const struct action_input *known = input_find(declared, n, strmap_name(i));
+
+        if (!known)
+            buf_printf(&odd, "%s'%s'", odd.len ? ", " : "", i->name);
+        else if (known->deprecation)
+            log_issue(s->log, ANNOTATION_WARNING,
+                      "Input '%s' has been deprecated with message: %s", known->id,
+                      known->deprecation);
+    }
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&valid, "%s'%s'", i ? ", " : "", declared[i].id);
+    if (odd.len)
+        log_issue(s->log, ANNOTATION_WARNING, "Unexpected input(s) %s, valid inputs are [%s]", odd.ptr,
+                  valid.ptr);
+}
+
+int inputs_evaluate(struct step_run *s, const struct action_input *declared, size_t n,
+                    struct err *err)
+{
+    CLEANUP(eval_deinit) struct eval e;
+
+    eval_init(&e, s->run, s->frame, s, &s->arena);
+    int r = template_map(&e.template, s->def->with, &s->inputs, err);
+    if (r < 0)
+        return r;
+    if (s->stage == STAGE_MAIN)
+        warn_of_unexpected(s, declared, n);
+    for (size_t i = 0; i < n; i++) {
+        struct slice given, value = SLICE("");
+
+        if (strmap_find(&s->inputs, slice_of(declared[i].id), &given))
+            continue;
+        r = template_string(&e.template, declared[i].fallback, &value, err);
+        if (r < 0)
+            return err_in(err, "default of input '%s'", declared[i].id);
+        strmap_set(&s->inputs, slice_of(declared[i].id), value);
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,12 @@
+/* hash - hashFiles(): one digest over the files of a job that match patterns (expressions 7.4). */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+/* Hashes what PATTERNS match below WORKSPACE, a path inside ROOT (the job's "/"), in the order of
+ * GitHub's glob walk. The first pattern may be "--follow-symbolic-links". The digest is lower-case hex in
+ * the arena, empty when nothing matches. ERR_TIMEOUT after 120 s. HOME replaces a leading "~". */
+MUST_CHECK int hash_job_files(int root, const char *workspace, const char *home,
+                              const struct slice *patterns, size_t n_patterns, struct arena *a,
+                              struct slice *ret, struct err *err);

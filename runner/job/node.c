@@ -1,0 +1,64 @@
+/* node - JavaScript actions of the workspace: the script is started with the Node on the job's PATH. */
+#include "base/path.h"
+#include "job/contexts.h"
+#include "job/handlers.h"
+#include "job/header.h"
+#include "job/process.h"
+#include "job/steps.h"
+
+static void on_end(void *ctx, struct sandbox_exit how)
+{
+    struct step_run *s = ctx;
+
+    s->state = process_free(s->state);
+    s->exit_code = how.code;
+    step_end(s, how.code == 0 ? RESULT_SUCCESS : RESULT_FAILURE);
+}
+
+static int node_start(struct step_run *s, struct err *err)
+{
+    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
+    const struct action *action = s->instance->action;
+    const char *script = s->stage == STAGE_POST ? action->post : action->main;
+    const char *search = contexts_path(s->run, &s->arena);
+    CLEANUP(free_ptr) char *node = NULL;
+    int r = inputs_evaluate(s, action->inputs, action->n_inputs, err);
+
+    if (r < 0)
+        return r;
+    header_action(s);
+    if (sandbox_which(s->run->sandbox, "node", search, &node, err) < 0)
+        return err_set(err, ERR_NOT_FOUND,
+                       "'%s' is a JavaScript action (%s) and there is no 'node' on the PATH: install "
+                       "Node.js, or run actions/setup-node before it",
+                       s->def->uses, action->using);
+    handler_register_post(s);
+    CLEANUP(free_ptr) char *path = path_join(s->instance->action_dir, script);
+    const char **argv = arena_array(&s->arena, 3, sizeof *argv);
+    argv[0] = arena_str(&s->arena, slice_of(node));
+    argv[1] = arena_str(&s->arena, slice_of(path));
+    contexts_environ(s, true, &env);
+    strmap_unset(&env, SLICE("NODE_ICU_DATA"));
+    struct process_spec spec = {
+        .argv = argv,
+        .env = contexts_envp(&s->arena, &env),
+        .cwd = s->run->workspace,
+    };
+    struct process *p = NULL;
+    r = process_start(s, &spec, on_end, s, &p, err);
+    s->state = p;
+    return r;
+}
+
+static void node_stop(struct step_run *s, bool now)
+{
+    if (s->state)
+        process_stop(s->state, now);
+}
+
+static void node_release(struct step_run *s)
+{
+    s->state = process_free(s->state);
+}
+
+const struct handler handler_node = {"node", node_start, node_stop, node_release};

@@ -1,0 +1,348 @@
+/* plugin_step - `uses:` served by an installed plugin: its phases run beside the job, its effects go
+ * through the same doors as those of any action. */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "job/contexts.h"
+#include "job/effects.h"
+#include "job/handlers.h"
+#include "job/header.h"
+#include "job/steps.h"
+#include "plugin/trust.h"
+
+struct plugin_stream {
+    struct step_run *step;
+    struct log *log;
+    bool own; /* a log without commands, made for this stream */
+};
+
+struct state {
+    struct plugin_run *run;
+    struct strmap inputs;
+};
+
+/* ---- services ---- */
+
+static void on_log(void *ctx, int level, struct slice text)
+{
+    struct step_run *s = ctx;
+
+    log_write(s->log, level == OST_DEBUG ? LOG_DEBUG : LOG_PLAIN, text);
+    step_flush(s);
+}
+
+static void on_annotate(void *ctx, const struct plugin_note *n)
+{
+    struct step_run *s = ctx;
+    struct annotation a = {
+        .level = n->level == OST_ERROR     ? ANNOTATION_ERROR
+                 : n->level == OST_WARNING ? ANNOTATION_WARNING
+                                           : ANNOTATION_NOTICE,
+        .message = slice_of(n->message),
+        .title = slice_of(n->title),
+        .file = slice_of(n->file),
+        .line = n->line,
+        .end_line = n->end_line,
+        .col = n->col,
+        .end_col = n->end_col,
+    };
+
+    log_annotate(s->log, &a);
+    step_flush(s);
+}
+
+static void on_group(void *ctx, const char *title)
+{
+    struct step_run *s = ctx;
+
+    log_write(s->log, title ? LOG_GROUP : LOG_ENDGROUP, slice_of(title));
+}
+
+static void on_command(void *ctx, struct slice line)
+{
+    struct step_run *s = ctx;
+
+    log_write(s->log, LOG_COMMAND, line);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+    struct step_run *s = ctx;
+
+    run_emit(s->run, json_pack("{s:s, s:s}", "event", "note", "text", text));
+}
+
+static void on_mask(void *ctx, struct slice secret)
+{
+    struct step_run *s = ctx;
+
+    mask_add(s->run->mask, secret);
+}
+
+/* Output that may hold workflow commands goes into the step's own log, all other into one that knows
+ * none: nothing in it is obeyed. */
+static struct plugin_stream *on_stream_open(void *ctx, bool commands)
+{
+    struct step_run *s = ctx;
+    struct plugin_stream *st = mem_new(sizeof *st);
+
+    *st = (struct plugin_stream){.step = s, .log = s->log};
+    if (!commands) {
+        struct step_run *outer = s->outer ? s->outer : s;
+        struct log_spec spec = {
+            .events = &s->run->events,
+            .step = s->number,
+            .mask = s->run->mask,
+            .counts = &outer->counts,
+            .no_commands = true,
+        };
+        st->log = log_new(&spec);
+        st->own = true;
+    }
+    return st;
+}
+
+static void on_stream_feed(struct plugin_stream *st, struct slice bytes)
+{
+    struct err err = ERR_INIT;
+
+    step_flush(st->step);
+    if (log_feed(st->log, LOG_STDOUT, bytes, &err) < 0)
+        run_lose(st->step->run);
+}
+
+static void on_stream_close(struct plugin_stream *st)
+{
+    struct err err = ERR_INIT;
+
+    if (log_end(st->log, LOG_STDOUT, &err) < 0 || log_flush(st->log, &err) < 0)
+        run_lose(st->step->run);
+    if (st->own)
+        log_free(st->log);
+    free(st);
+}
+
+static int on_output(void *ctx, const char *name, struct slice value, struct err *err)
+{
+    (void)err;
+    step_set_output(ctx, slice_of(name), value);
+    return ERR_OK;
+}
+
+static int on_env(void *ctx, const char *name, struct slice value, struct err *err)
+{
+    return effects_set_env(ctx, slice_of(name), value, err);
+}
+
+static int on_path(void *ctx, const char *dir, struct err *err)
+{
+    (void)err;
+    effects_add_path(ctx, slice_of(dir));
+    return ERR_OK;
+}
+
+static int on_summary(void *ctx, struct slice markdown, struct err *err)
+{
+    (void)err;
+    effects_add_summary(ctx, markdown);
+    return ERR_OK;
+}
+
+static int on_save(void *ctx, const char *name, struct slice value, struct err *err)
+{
+    (void)err;
+    effects_save_state(ctx, slice_of(name), value);
+    return ERR_OK;
+}
+
+static bool on_saved(void *ctx, const char *name, struct slice *ret)
+{
+    struct step_run *s = ctx;
+
+    return strmap_find(&s->instance->state, slice_of(name), ret);
+}
+
+/* "github.sha": any path into the contexts that hold no secrets. */
+static bool on_context(void *ctx, const char *name, struct buf *ret)
+{
+    static const char *const open[] = {"github", "job", "runner", "matrix", "strategy", "needs", "vars",
+                                       "inputs", "steps", "env", NULL};
+    struct step_run *s = ctx;
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(eval_deinit) struct eval e;
+    struct expr_place place = {.contexts = open};
+    struct slice text = slice_of(name);
+    const struct expr *expr;
+    struct expr_error error;
+    struct expr_value value;
+
+    for (size_t i = 0; i < text.len; i++) /* a path, never a call */
+        if (strchr("()'[]!&|=<> ,", text.ptr[i]))
+            return false;
+    if (slice_eq_nocase(text, SLICE("github.token")))
+        return false;
+    eval_init(&e, s->run, s->frame, s, &a);
+    if (expr_parse(&a, text, &place, &expr, &error) < 0 ||
+        expr_eval(expr, &e.scope, &a, &value, &error) < 0 || value.kind == EXPR_NULL)
+        return false;
+    buf_add(ret, value.kind >= EXPR_ARRAY ? expr_json_text(&a, &value) : expr_string(&a, &value));
+    return true;
+}
+
+static void on_plan(void *ctx, const char *verb, const char *object, const char *detail)
+{
+    struct step_run *s = ctx;
+
+    log_printf(s->log, LOG_PLAIN, "%s %s %s", verb, object, detail);
+}
+
+static const struct plugin_services services = {
+    .log = on_log,
+    .annotate = on_annotate,
+    .group = on_group,
+    .command = on_command,
+    .note = on_note,
+    .mask = on_mask,
+    .stream_open = on_stream_open,
+    .stream_feed = on_stream_feed,
+    .stream_close = on_stream_close,
+    .output = on_output,
+    .env = on_env,
+    .path = on_path,
+    .summary = on_summary,
+    .save = on_save,
+    .saved = on_saved,
+    .context = on_context,
+    .plan = on_plan,
+};
+
+/* ---- the phase ---- */
+
+static void on_end(void *ctx, const struct plugin_end *end)
+{
+    struct step_run *s = ctx;
+    struct state *st = s->state;
+    bool good = end->kind == PLUGIN_RETURNED && end->status == OST_OK;
+
+    if (!good && !s->timed_out && !s->cancelled)
+        step_error(s, end->text);
+    st->run = plugin_run_free(st->run);
+    step_end(s, good ? RESULT_SUCCESS : RESULT_FAILURE);
+}
+
+/* `with`, then the defaults of what the plugin declares, as for any action. */
+static int evaluate_inputs(struct step_run *s, struct err *err)
+{
+    const struct plugin *p = s->instance->plugin;
+    struct action_input *declared = arena_array(&s->arena, p->n_inputs, sizeof *declared);
+
+    for (size_t i = 0; i < p->n_inputs; i++) {
+        const struct plugin_input *in = &p->inputs[i];
+        struct token *fallback = NULL;
+
+        if (in->fallback) {
+            struct expr_error error;
+            struct slice literal, expr;
+
+            if (template_compile(&s->arena, slice_of(in->fallback), NULL, &literal, &expr, &error) < 0)
+                return err_set(err, ERR_INVALID, "default of input '%s': %.*s", in->name,
+                               SLICE_ARG(error.message));
+            fallback = ARENA_NEW(&s->arena, struct token);
+            *fallback = (struct token){.kind = expr.ptr ? TOKEN_EXPR : TOKEN_STRING,
+                                       .source = slice_of(in->fallback),
+                                       .text = expr.ptr ? expr : literal};
+        }
+        declared[i] = (struct action_input){
+            .id = in->name, .fallback = fallback, .deprecation = in->deprecation};
+    }
+    return inputs_evaluate(s, declared, p->n_inputs, err);
+}
+
+static int plugin_step_start(struct step_run *s, struct err *err)
+{
+    static const int phases[] = {
+        [STAGE_PRE] = OST_PHASE_PRE, [STAGE_MAIN] = OST_PHASE_MAIN, [STAGE_POST] = OST_PHASE_POST};
+    struct run *run = s->run;
+    const struct plugin *p = s->instance->plugin;
+    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
+    CLEANUP(fd_closep) int object = -1;
+    struct state *st = mem_new(sizeof *st);
+
+    s->state = st;
+    st->inputs = (struct strmap)STRMAP_INIT_NOCASE;
+    int r = evaluate_inputs(s, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < p->n_inputs; i++) { /* before the header shows them */
+        struct slice value;
+
+        if ((p->inputs[i].flags & OST_SECRET) &&
+            strmap_find(&s->inputs, slice_of(p->inputs[i].name), &value))
+            mask_add(run->mask, value);
+    }
+    header_action(s);
+    log_printf(s->log, LOG_PLAIN, "%s → plugin %s (sha256:%.12s)", s->def->uses, p->version,
+               p->sha256 ? p->sha256 : "");
+    struct plugin_places places = {
+        .workspace = run->workspace,
+        .temp = run->temp,
+        .tools = run->tools,
+        .home = sandbox_home(run->sandbox),
+    };
+    r = plugin_check_inputs(p, &s->inputs, &places, &st->inputs, err);
+    if (r == ERR_OK)
+        r = trust_open(NULL, p, &object, err);
+    if (r < 0)
+        return r;
+    handler_register_post(s);
+    contexts_environ(s, false, &env);
+    struct plugin_spec spec = {
+        .plugin = p,
+        .object = object,
+        .phase = phases[s->stage],
+        .inputs = &st->inputs,
+        .sandbox = run->sandbox,
+        .env = contexts_envp(&s->arena, &env),
+        .cwd = run->workspace,
+        .workspace = run->workspace,
+        .temp = run->temp,
+        .tools = run->tools,
+        .home = places.home,
+        .deadline_ms = s->timeout_minutes > 0
+                           ? clock_ms() + (int64_t)(s->timeout_minutes * 60000)
+                           : CLOCK_NEVER,
+        .services = &services,
+        .end = on_end,
+        .ctx = s,
+    };
+    step_flush(s);
+    return plugin_start(&spec, run->loop, &st->run, err);
+}
+
+static void plugin_step_stop(struct step_run *s, bool now)
+{
+    struct state *st = s->state;
+
+    if (!st || !st->run)
+        return;
+    if (!now) {
+        plugin_cancel(st->run);
+        return;
+    }
+    st->run = plugin_run_free(st->run);
+    step_end(s, RESULT_CANCELLED);
+}
+
+static void plugin_step_release(struct step_run *s)
+{
+    struct state *st = s->state;
+
+    if (!st)
+        return;
+    s->state = NULL;
+    plugin_run_free(st->run);
+    strmap_deinit(&st->inputs);
+    free(st);
+}
+
+const struct handler handler_plugin = {"plugin", plugin_step_start, plugin_step_stop,
+                                       plugin_step_release};

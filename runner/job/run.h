@@ -1,0 +1,145 @@
+/* run - a job in the making: the state that the job engine's modules share. Private to job/.
+ *
+ *   run          one job: its place, its environment, its status
+ *   frame        one level of steps: the job's own, or one composite invocation
+ *   instance     one use of an action: what its pre, main and post stages share
+ *   step_run     one step executing in one stage
+ *
+ * Everything here lives on the worker's one loop. A step_run ends exactly once, through step_end(). */
+#pragma once
+
+#include "base/mask.h"
+#include "base/strmap.h"
+#include "base/vec.h"
+#include "job/event.h"
+#include "job/files.h"
+#include "job/job.h"
+#include "job/log.h"
+#include "job/outcome.h"
+#include "lang/action.h"
+#include "lang/template.h"
+#include "plugin/host.h"
+#include "sandbox/sandbox.h"
+
+enum stage { STAGE_PRE, STAGE_MAIN, STAGE_POST };
+
+struct step_run;
+
+/* What a handler of one kind of step does. start() returns ERR_OK when the step is under way (it then
+ * ends through step_end(), possibly before start() returns); an error fails the step with its text. */
+struct handler {
+    const char *kind;
+    int (*start)(struct step_run *s, struct err *err);
+    /* Asks it to end: the ladder of signals; NOW skips to the kill. May be called again. */
+    void (*stop)(struct step_run *s, bool now);
+    /* Releases what start() made; NULL: nothing. */
+    void (*release)(struct step_run *s);
+};
+
+struct instance {
+    const struct step *def;
+    struct frame *frame;
+    struct strmap state;      /* STATE_*, names ignore case */
+    bool post_registered;
+    struct plugin *plugin;    /* the installed one that serves it; owned; NULL: none */
+    char *action_dir;         /* of a local action, as the job sees it; NULL: none */
+    struct action *action;    /* its manifest; owned; NULL: none */
+    struct frame *inner;      /* composite: the steps inside; owned by the run */
+};
+
+struct frame {
+    struct frame *next;       /* all frames of the run */
+    struct frame *parent;     /* NULL: the job's own */
+    struct step_run *owner;   /* the composite step while it runs */
+    json_t *steps;            /* the steps context of this level */
+    json_t *inputs;           /* NULL: the job's */
+    struct strmap env;        /* composite: env of the calling steps, outermost first */
+    enum result status;       /* composite: of the main stage so far */
+    char *action_path;        /* composite: its folder, as the job sees it */
+    VEC(struct instance *) posts; /* embedded actions with a post stage, in the order of starting */
+    struct instance *instances; /* one for each step */
+    const struct step *steps_def;
+    size_t n_steps;
+    int depth;
+};
+
+/* A list of stages to run one after the other. */
+struct sequence_item {
+    struct instance *instance;
+    enum stage stage;
+};
+
+struct sequence {
+    struct run *run;
+    struct frame *frame;
+    VEC(struct sequence_item) items;
+    size_t next;
+    struct step_run *current;
+    struct step_run *owner; /* composite: the step that waits for this; NULL: top level */
+    bool going;             /* in sequence_go(): ended steps need no second call */
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+struct run {
+    struct job *job;
+    struct loop *loop;
+    struct event_writer events;
+    struct mask *mask;
+    struct sandbox *sandbox;
+    int dir;       /* the job's folder on the host */
+    int files_dir; /* where the steps' command files lie */
+    bool lost;     /* nobody reads our events any more: end at once */
+
+    const char *home; /* the user's */
+    char *workspace, *temp, *tools; /* as the job sees them */
+    char *files_path; /* files_dir, as the job sees it */
+    struct strmap env;   /* global: workflow, job, GITHUB_ENV */
+    VEC(char *) paths;   /* GITHUB_PATH, in the order given: applied newest first */
+    json_t *github, *runner_ctx, *secrets;
+    bool debug;            /* ACTIONS_STEP_DEBUG */
+
+    struct frame *frames;
+    struct frame *root;
+    VEC(struct sequence_item) posts; /* a stack */
+    struct sequence seq;
+    int step_count; /* numbers given out */
+    enum result status;
+    bool cancelled, timed_out;
+    bool shutdown; /* no further step starts */
+    const char *cancel_reason;
+    struct timer *deadline, *cancel_deadline;
+    json_t *outputs; /* of the job, once its steps are through */
+};
+
+struct step_run {
+    struct run *run;
+    struct sequence *seq;
+    struct frame *frame;
+    struct instance *instance;
+    const struct step *def;
+    enum stage stage;
+    struct step_run *outer; /* the top-level step whose record and log this one shares; NULL: itself */
+    int number;
+    char *name;
+    int64_t started_ms;
+
+    struct arena arena;
+    struct strmap env;    /* the step's own, evaluated */
+    struct strmap inputs; /* of an action: `with`, then defaults; names ignore case */
+    json_t *github;       /* cached contexts of this step; NULL: not built yet */
+    json_t *env_ctx;
+    struct log *log;
+    struct files *files;
+
+    const struct handler *handler;
+    void *state; /* the handler's */
+    struct timer *timeout;
+    double timeout_minutes;
+    struct annotation_counts counts; /* of this step and those embedded in it */
+    bool stopping, timed_out, cancelled;
+    bool inner_failed; /* an embedded pre or post stage failed */
+    int exit_code; /* -1: none */
+    char *reason;  /* why it was skipped; NULL: it was not */
+    enum result outcome, conclusion;
+};

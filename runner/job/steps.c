@@ -1,0 +1,450 @@
+#include "job/steps.h"
+
+#include "base/clock.h"
+#include "job/contexts.h"
+#include "job/effects.h"
+#include "job/handlers.h"
+
+
+/* ---- frames ---- */
+
+struct frame *frame_new(struct run *run, struct frame *parent, const struct step *steps, size_t n)
+{
+    struct frame *f = mem_new(sizeof *f);
+
+    *f = (struct frame){
+        .next = run->frames,
+        .parent = parent,
+        .steps = json_object(),
+        .instances = mem_new(n * sizeof *f->instances),
+        .steps_def = steps,
+        .n_steps = n,
+        .depth = parent ? parent->depth + 1 : 0,
+    };
+    run->frames = f;
+    for (size_t i = 0; i < n; i++)
+        f->instances[i] =
+            (struct instance){.def = &steps[i], .frame = f, .state = STRMAP_INIT_NOCASE};
+    return f;
+}
+
+static void instance_deinit(struct instance *i)
+{
+    strmap_deinit(&i->state);
+    free(i->action_dir);
+    if (i->action)
+        action_deinit(i->action);
+    free(i->action);
+    plugin_free(i->plugin);
+}
+
+void frames_free(struct run *run)
+{
+    while (run->frames) {
+        struct frame *f = run->frames;
+
+        run->frames = f->next;
+        for (size_t i = 0; i < f->n_steps; i++)
+            instance_deinit(&f->instances[i]);
+        free(f->instances);
+        json_decref(f->steps);
+        json_decref(f->inputs);
+        strmap_deinit(&f->env);
+        vec_deinit(&f->posts);
+        free(f->action_path);
+        free(f);
+    }
+    run->root = NULL;
+}
+
+/* ---- names ---- */
+
+static struct slice first_line(struct slice text)
+{
+    struct slice line = SLICE("");
+
+    while (slice_line(&text, &line))
+        if (slice_trim(line).len)
+            return slice_trim(line);
+    return slice_trim(line);
+}
+
+const char *step_default_name(struct arena *a, const struct step *def)
+{
+    if (def->uses) {
+        const char *image = strncmp(def->uses, "docker://", 9) == 0 ? def->uses + 9 : def->uses;
+        return arena_printf(a, "Run %s", image);
+    }
+    if (!def->run)
+        return def->id;
+    struct slice script = def->run->kind == TOKEN_STRING ? def->run->text : def->run->source;
+    return arena_printf(a, "Run %.*s", SLICE_ARG(first_line(script)));
+}
+
+/* The name as shown: evaluated, masked, "Post " in front where it applies. */
+static void set_name(struct step_run *s, struct eval *e)
+{
+    static const char *const prefix[] = {[STAGE_PRE] = "Pre ", [STAGE_MAIN] = "", [STAGE_POST] = "Post "};
+    CLEANUP(buf_deinit) struct buf masked = BUF_INIT(64 << 10);
+    struct err ignored = ERR_INIT; /* a name that cannot be evaluated yet shows as it was written */
+    struct slice name = SLICE("");
+
+    if (s->def->name && template_string(&e->template, s->def->name, &name, &ignored) < 0)
+        name = s->def->name->source;
+    if (slice_trim(name).len == 0 && s->def->run) {
+        struct slice script = SLICE("");
+
+        if (template_string(&e->template, s->def->run, &script, &ignored) == ERR_OK)
+            name = slice_of(arena_printf(&s->arena, "Run %.*s", SLICE_ARG(first_line(script))));
+    }
+    if (slice_trim(name).len == 0)
+        name = slice_of(step_default_name(&s->arena, s->def));
+    mask_apply(s->run->mask, slice_head(name, 4096), &masked);
+    struct buf full = BUF_INIT(70 << 10);
+    buf_printf(&full, "%s%s", prefix[s->stage], masked.ptr);
+    free(s->name);
+    s->name = buf_take(&full);
+}
+
+/* ---- telling ---- */
+
+void run_emit(struct run *run, json_t *event)
+{
+    struct err err = ERR_INIT;
+
+    if (event_emit(&run->events, event, &err) < 0)
+        run_lose(run);
+}
+
+void run_lose(struct run *run)
+{
+    run->lost = true;
+    loop_quit(run->loop);
+}
+
+void step_flush(struct step_run *s)
+{
+    struct err err = ERR_INIT;
+
+    if (s->log && log_flush(s->log, &err) < 0)
+        run_lose(s->run);
+}
+
+void step_error(struct step_run *s, const char *text)
+{
+    log_issue(s->log, ANNOTATION_ERROR, "%s", text);
+}
+
+static void tell_started(struct step_run *s)
+{
+    static const char *const stages[] = {"pre", "main", "post"};
+    char now[CLOCK_STAMP_SIZE];
+
+    if (s->outer)
+        return;
+    clock_stamp(now);
+    run_emit(s->run, json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.started", "step", s->number,
+                           "name", s->name, "stage", stages[s->stage], "time", now));
+}
+
+static void tell_finished(struct step_run *s)
+{
+    if (s->outer)
+        return;
+    json_t *event =
+        json_pack("{s:s, s:i, s:s, s:s, s:s, s:I}", "event", "step.finished", "step", s->number,
+                  "name", s->name, "outcome", result_name(s->outcome), "conclusion",
+                  result_name(s->conclusion), "elapsed_ms", (json_int_t)(clock_ms() - s->started_ms));
+    if (s->exit_code >= 0)
+        json_object_set_new(event, "exit_code", json_integer(s->exit_code));
+    if (s->reason)
+        json_object_set_new(event, "reason", json_string(s->reason));
+    run_emit(s->run, event);
+}
+
+/* ---- the steps context ---- */
+
+/* Generated ids have no entry (workflow language 11.2). */
+static json_t *context_entry(struct step_run *s)
+{
+    if (strncmp(s->def->id, "__", 2) == 0 || s->stage != STAGE_MAIN)
+        return NULL;
+    json_t *entry = json_object_get(s->frame->steps, s->def->id);
+    if (!entry) {
+        entry = json_pack("{s:{}}", "outputs");
+        json_object_set_new(s->frame->steps, s->def->id, entry);
+    }
+    return entry;
+}
+
+void step_set_output(struct step_run *s, struct slice name, struct slice value)
+{
+    json_t *entry = context_entry(s);
+    CLEANUP(free_ptr) char *key = mem_dup(name.ptr, name.len);
+
+    if (entry)
+        json_object_set_new(json_object_get(entry, "outputs"), key,
+                            json_stringn(value.ptr, value.len));
+}
+
+/* ---- ending ---- */
+
+static void step_free(struct step_run *s)
+{
+    if (s->handler && s->handler->release)
+        s->handler->release(s);
+    timer_free(s->timeout);
+    log_free(s->log);
+    files_free(s->files);
+    contexts_drop(s);
+    strmap_deinit(&s->env);
+    strmap_deinit(&s->inputs);
+    free(s->name);
+    free(s->reason);
+    arena_deinit(&s->arena);
+    free(s);
+}
+
+/* Where the result of a step counts: the job, or the composite around it. */
+static void merge_up(struct step_run *s)
+{
+    struct frame *f = s->frame;
+
+    if (f->parent && s->stage == STAGE_MAIN) {
+        if (s->conclusion == RESULT_FAILURE || s->conclusion == RESULT_CANCELLED)
+            f->status = result_merge(f->status, s->conclusion);
+        return;
+    }
+    if (f->parent) { /* embedded pre and post: judged by the enclosing step */
+        if (s->conclusion == RESULT_FAILURE)
+            s->seq->owner->inner_failed = true;
+        return;
+    }
+    if (s->conclusion == RESULT_FAILURE)
+        s->run->status = result_merge(s->run->status, RESULT_FAILURE);
+}
+
+static void close_step(struct step_run *s, enum result outcome, enum result conclusion)
+{
+    struct sequence *seq = s->seq;
+    json_t *entry;
+
+    s->outcome = outcome;
+    s->conclusion = conclusion;
+    step_flush(s);
+    entry = context_entry(s);
+    if (entry) {
+        json_object_set_new(entry, "outcome", json_string(result_name(outcome)));
+        json_object_set_new(entry, "conclusion", json_string(result_name(conclusion)));
+    }
+    merge_up(s);
+    tell_finished(s);
+    seq->current = NULL;
+    step_free(s);
+    sequence_go(seq);
+}
+
+/* continue-on-error is looked at only after a failure; failing to evaluate it leaves the failure. */
+static enum result conclude(struct step_run *s, enum result outcome)
+{
+    struct err err = ERR_INIT;
+    bool forgiven = false;
+    struct eval e;
+
+    if (outcome != RESULT_FAILURE)
+        return outcome;
+    eval_init(&e, s->run, s->frame, s, &s->arena);
+    if (template_bool(&e.template, s->def->continue_on_error, false, &forgiven, &err) < 0)
+        step_error(s, err.text);
+    eval_deinit(&e);
+    return forgiven ? RESULT_SUCCESS : RESULT_FAILURE;
+}
+
+void step_end(struct step_run *s, enum result result)
+{
+    s->timeout = timer_free(s->timeout);
+    step_flush(s);
+    if (s->files && effects_apply_files(s) < 0)
+        result = result_merge(result, RESULT_FAILURE);
+    if (s->timed_out) {
+        log_issue(s->log, ANNOTATION_ERROR, "The action '%s' has timed out after %g minutes.",
+                  s->name, s->timeout_minutes);
+        result = RESULT_FAILURE;
+    } else if (s->cancelled) {
+        log_issue(s->log, ANNOTATION_ERROR, "The operation was canceled.");
+        result = RESULT_CANCELLED;
+    } else if (log_failed(s->log)) { /* a workflow command was refused */
+        result = result_merge(result, RESULT_FAILURE);
+    }
+    close_step(s, result, conclude(s, result));
+}
+
+void step_fail(struct step_run *s, const char *text)
+{
+    step_error(s, text);
+    step_end(s, RESULT_FAILURE);
+}
+
+/* ---- starting ---- */
+
+static void on_timeout(void *ctx)
+{
+    struct step_run *s = ctx;
+
+    s->timeout = NULL;
+    s->timed_out = true;
+    s->stopping = true;
+    s->handler->stop(s, false);
+}
+
+static void limit_time(struct step_run *s, struct eval *e)
+{
+    struct err err = ERR_INIT;
+    double minutes = 0;
+
+    if (template_number(&e->template, s->def->timeout_minutes, 0, &minutes, &err) < 0) {
+        step_error(s, err.text); /* and it runs without a limit, as on GitHub */
+        return;
+    }
+    if (minutes > 0 && minutes < 1e9) {
+        s->timeout_minutes = minutes;
+        s->timeout =
+            loop_timer(s->run->loop, clock_ms() + (int64_t)(minutes * 60000), on_timeout, s);
+    }
+}
+
+static bool condition_holds(struct step_run *s, struct eval *e, bool *ret_failed)
+{
+    struct instance *i = s->instance;
+    const char *condition = s->def->condition;
+    struct err err = ERR_INIT;
+    bool holds = false;
+
+    if (s->stage == STAGE_PRE)
+        condition = instance_pre_if(i);
+    else if (s->stage == STAGE_POST)
+        condition = instance_post_if(i);
+    if (template_test(&e->template, slice_of(condition), &holds, &err) == ERR_OK) {
+        if (!holds) {
+            struct buf why = BUF_INIT(1024);
+
+            buf_printf(&why, "its condition is false: %.*s",
+                       SLICE_ARG(slice_head(slice_of(condition), 300)));
+            s->reason = buf_take(&why);
+        }
+        return holds;
+    }
+    step_error(s, err.text);
+    *ret_failed = true;
+    return false;
+}
+
+static struct step_run *step_new(struct sequence *seq, struct sequence_item item)
+{
+    struct step_run *s = mem_new(sizeof *s);
+    struct step_run *outer = seq->owner ? (seq->owner->outer ? seq->owner->outer : seq->owner) : NULL;
+
+    *s = (struct step_run){
+        .run = seq->run,
+        .seq = seq,
+        .frame = item.instance->frame,
+        .instance = item.instance,
+        .def = item.instance->def,
+        .stage = item.stage,
+        .outer = outer,
+        .number = outer ? outer->number : ++seq->run->step_count,
+        .started_ms = clock_ms(),
+        .inputs = STRMAP_INIT_NOCASE,
+        .exit_code = -1,
+    };
+    return s;
+}
+
+/* Returns with the step under way, or already ended. */
+static void step_start(struct sequence *seq, struct sequence_item item)
+{
+    struct step_run *s = step_new(seq, item);
+    struct run *run = s->run;
+    struct err err = ERR_INIT;
+    bool failed = false;
+    struct eval e;
+
+    seq->current = s;
+    eval_init(&e, run, s->frame, s, &s->arena);
+    /* the log comes after env, which may allow unsecure commands in it */
+    int r = template_map(&e.template, s->def->env, &s->env, &err);
+    contexts_drop(s);
+    s->log = effects_log_new(s);
+    set_name(s, &e);
+    tell_started(s);
+    if (r < 0) {
+        step_error(s, err.text);
+        failed = true;
+    } else if (run->shutdown || !condition_holds(s, &e, &failed)) {
+        eval_deinit(&e);
+        if (failed) {
+            step_end(s, RESULT_FAILURE);
+            return;
+        }
+        close_step(s, RESULT_SKIPPED, RESULT_SKIPPED);
+        return;
+    }
+    if (!failed)
+        limit_time(s, &e);
+    eval_deinit(&e);
+    if (failed) {
+        step_end(s, RESULT_FAILURE);
+        return;
+    }
+    if (files_new(run->files_dir, &s->files, &err) < 0) {
+        step_fail(s, err.text);
+        return;
+    }
+    contexts_drop(s);
+    s->handler = handler_for(s, &err);
+    if (!s->handler || s->handler->start(s, &err) < 0)
+        step_fail(s, err.text);
+}
+
+void sequence_go(struct sequence *seq)
+{
+    if (seq->going || seq->current)
+        return;
+    seq->going = true;
+    while (!seq->current && seq->next < seq->items.len)
+        step_start(seq, seq->items.ptr[seq->next++]);
+    seq->going = false;
+    if (!seq->current && seq->next == seq->items.len)
+        seq->done(seq->ctx);
+}
+
+/* ---- stopping ---- */
+
+void sequence_stop(struct sequence *seq, bool now)
+{
+    struct step_run *s = seq->current;
+
+    if (!s || !s->handler)
+        return;
+    s->stopping = true;
+    s->handler->stop(s, now);
+}
+
+void sequence_cancel(struct sequence *seq)
+{
+    struct step_run *s = seq->current;
+    bool failed = false;
+    struct eval e;
+
+    if (!s || !s->handler || s->stopping)
+        return;
+    eval_init(&e, s->run, s->frame, s, &s->arena);
+    contexts_drop(s);
+    bool goes_on = condition_holds(s, &e, &failed);
+    eval_deinit(&e);
+    if (goes_on && !s->run->shutdown)
+        return;
+    s->stopping = true;
+    s->cancelled = true;
+    s->handler->stop(s, false);
+}

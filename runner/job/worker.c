@@ -1,0 +1,524 @@
+#include "job/worker.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "io/git.h"
+#include "io/proc.h"
+#include "job/contexts.h"
+#include "job/handlers.h"
+#include "job/place.h"
+#include "job/steps.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define WORK_PATH "/home/runner/work"
+/* Scripts detect the official runner's version by this first line of "Set up job". */
+#define COMPATIBLE_VERSION "2.336.0"
+
+enum { HARD_STOP_MS = 15000 }; /* what is left for the end after the cancel time limit */
+
+/* ---- cancelling ---- */
+
+static void hard_stop(void *ctx)
+{
+    struct run *run = ctx;
+
+    run->cancel_deadline = NULL;
+    run->shutdown = true; /* no further step starts */
+    sequence_stop(&run->seq, true);
+}
+
+static void run_cancel(struct run *run, bool shutdown, const char *reason)
+{
+    if (shutdown)
+        run->shutdown = true;
+    if (!run->cancelled) {
+        run->cancelled = true;
+        run->cancel_reason = reason;
+        run->status = result_merge(run->status, shutdown ? RESULT_FAILURE : RESULT_CANCELLED);
+        int64_t limit = run->job->cancel_timeout_ms;
+        run->cancel_deadline =
+            loop_timer(run->loop, clock_ms() + (limit > HARD_STOP_MS ? limit : HARD_STOP_MS),
+                       hard_stop, run);
+    }
+    sequence_cancel(&run->seq);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+    struct run *run = ctx;
+
+    if (signo == SIGQUIT) {
+        run_cancel(run, true, "killed");
+        run->cancel_deadline = timer_free(run->cancel_deadline);
+        hard_stop(run);
+    } else {
+        run_cancel(run, signo == SIGTERM, signo == SIGTERM ? "the runner is shutting down" : NULL);
+    }
+}
+
+static void on_deadline(void *ctx)
+{
+    struct run *run = ctx;
+
+    run->deadline = NULL;
+    run->timed_out = true;
+    run_cancel(run, false, "time limit");
+}
+
+static void on_reader_gone(void *ctx, uint32_t events)
+{
+    (void)events;
+    run_lose(ctx);
+}
+
+/* ---- frame steps: "Set up job" and "Complete job" ---- */
+
+struct notice { /* a step that no workflow wrote */
+    struct run *run;
+    struct log *log;
+    const char *name;
+    int number;
+    int64_t started_ms;
+};
+
+static void notice_begin(struct notice *n, struct run *run, const char *name, const char *stage)
+{
+    char now[CLOCK_STAMP_SIZE];
+    struct log_spec spec = {.events = &run->events, .mask = run->mask, .debug = run->debug};
+
+    *n = (struct notice){
+        .run = run, .name = name, .number = ++run->step_count, .started_ms = clock_ms()};
+    spec.step = n->number;
+    n->log = log_new(&spec);
+    clock_stamp(now);
+    run_emit(run, json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.started", "step", n->number,
+                            "name", name, "stage", stage, "time", now));
+}
+
+static void notice_end(struct notice *n, enum result result)
+{
+    struct err err = ERR_INIT;
+
+    if (log_flush(n->log, &err) < 0)
+        run_lose(n->run);
+    run_emit(n->run, json_pack("{s:s, s:i, s:s, s:s, s:s, s:I}", "event", "step.finished", "step",
+                               n->number, "name", n->name, "outcome", result_name(result),
+                               "conclusion", result_name(result), "elapsed_ms",
+                               (json_int_t)(clock_ms() - n->started_ms)));
+    n->log = log_free(n->log);
+    if (result == RESULT_FAILURE)
+        n->run->status = result_merge(n->run->status, RESULT_FAILURE);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+    struct run *run = ctx;
+
+    run_emit(run, json_pack("{s:s, s:s}", "event", "note", "text", text));
+}
+
+/* ---- setting up ---- */
+
+static void arm_masker(struct run *run)
+{
+    struct slice token = SLICE("");
+
+    STRMAP_EACH(i, &run->job->secrets) {
+        if (strcmp(i->name, "ACTIONS_STEP_DEBUG") != 0 && strcmp(i->name, "ACTIONS_RUNNER_DEBUG") != 0)
+            mask_add(run->mask, strmap_value(i));
+    }
+    if (strmap_find(&run->job->secrets, SLICE("GITHUB_TOKEN"), &token) && token.len) {
+        CLEANUP(buf_deinit) struct buf basic = BUF_INIT(2 << 20); /* as git sends it, in base64 */
+
+        buf_printf(&basic, "x-access-token:%.*s", SLICE_ARG(token));
+        mask_add(run->mask, buf_slice(&basic));
+    }
+}
+
+static bool flag(const struct job *j, const char *name)
+{
+    const char *value = strmap_get(&j->secrets, name);
+
+    if (!value)
+        value = strmap_get(&j->variables, name);
+    return value && strcmp(value, "true") == 0;
+}
+
+static const char *machine_arch(void)
+{
+    struct utsname u;
+
+    if (uname(&u) < 0)
+        return "X64";
+    return strcmp(u.machine, "aarch64") == 0 ? "ARM64" : strcmp(u.machine, "x86_64") == 0 ? "X64" : "X86";
+}
+
+static void put(json_t *object, const char *key, const char *value)
+{
+    json_object_set_new(object, key, json_string(value));
+}
+
+static void build_contexts(struct run *run)
+{
+    struct job *j = run->job;
+    json_t *github = json_object_get(j->contexts, "github");
+    CLEANUP(free_ptr) char *event = path_join(run->temp, "_github_workflow/event.json");
+    CLEANUP(free_ptr) char *pipeline = path_normal(run->workspace);
+    const char *token = strmap_get(&j->secrets, "GITHUB_TOKEN");
+
+    run->github = github ? json_copy(github) : json_object();
+    put(run->github, "workspace", run->workspace);
+    put(run->github, "event_path", event);
+    put(run->github, "job", j->id);
+    put(run->github, "token", token ? token : "");
+
+    *strrchr(pipeline, '/') = '\0';
+    run->runner_ctx = json_object();
+    put(run->runner_ctx, "name", "ostler");
+    put(run->runner_ctx, "os", "Linux");
+    put(run->runner_ctx, "arch", machine_arch());
+    put(run->runner_ctx, "environment", "self-hosted");
+    put(run->runner_ctx, "temp", run->temp);
+    put(run->runner_ctx, "tool_cache", run->tools);
+    put(run->runner_ctx, "workspace", pipeline);
+    if (run->debug)
+        put(run->runner_ctx, "debug", "1");
+
+    run->secrets = json_object();
+    STRMAP_EACH(i, &j->secrets)
+        json_object_set_new(run->secrets, i->name, json_stringn(i->value, i->value_len));
+}
+
+/* Repositories that a checkout may read stay visible, wherever they lie. */
+static const char *const *visible_paths(struct job *j, struct arena *a)
+{
+    const char **list = arena_array(a, 3 + j->repositories.len, sizeof *list);
+    struct git_facts facts;
+    struct git_env env = {0};
+    struct err ignored = ERR_INIT; /* no repository: just the folder itself */
+    size_t n = 0;
+
+    if (j->source)
+        list[n++] = j->source;
+    git_facts_init(&facts);
+    if (j->source && git_facts_read(&env, j->source, &facts, &ignored) == ERR_OK && facts.common_dir)
+        list[n++] = arena_str(a, slice_of(facts.common_dir));
+    git_facts_deinit(&facts);
+    STRMAP_EACH(i, &j->repositories)
+        list[n++] = i->value;
+    return list;
+}
+
+static int open_place(struct run *run, struct err *err)
+{
+    static const char *const docker[] = {"/var/run/docker.sock", NULL};
+    struct job *j = run->job;
+    struct sandbox_spec spec = {
+        .level = j->isolation && strcmp(j->isolation, "host") == 0 ? SANDBOX_HOST : SANDBOX_NAMESPACES,
+        .required = j->isolation_required,
+        .job_path = j->dir,
+        .work_path = WORK_PATH,
+        .home_path = run->home,
+        .env = (const char *const *)environ,
+        .read_only = visible_paths(j, &j->arena),
+        .writable = access(docker[0], F_OK) == 0 ? docker : NULL,
+    };
+
+    int r = path_mkdirs(AT_FDCWD, j->dir, 0700, err);
+    if (r == ERR_OK)
+        r = path_open(AT_FDCWD, j->dir, O_RDONLY | O_DIRECTORY, 0, &run->dir, err);
+    if (r < 0)
+        return r;
+    spec.job_dir = run->dir;
+    return sandbox_open(&spec, run->loop, on_note, run, &run->sandbox, err);
+}
+
+static int make_folders(struct run *run, struct err *err)
+{
+    const char *work = sandbox_work(run->sandbox);
+
+    run->workspace = path_join(work, run->job->work_root);
+    run->temp = path_join(work, "_temp");
+    run->tools = path_join(work, "_tool");
+    run->files_path = path_join(run->temp, "_runner_file_commands");
+    CLEANUP(free_ptr) char *actions = path_join(work, "_actions");
+    CLEANUP(free_ptr) char *workflow = path_join(run->temp, "_github_workflow");
+    const char *const all[] = {run->workspace, run->tools, run->files_path, actions, workflow};
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        int r = place_mkdirs(run, all[i], err);
+        if (r < 0)
+            return r;
+    }
+    int r = path_open_in(sandbox_root(run->sandbox), run->files_path, O_RDONLY | O_DIRECTORY, 0,
+                         &run->files_dir, err);
+    if (r == ERR_OK && run->job->tool_cache && access(run->job->tool_cache, R_OK | X_OK) == 0)
+        r = sandbox_show_tree(run->sandbox, run->job->tool_cache, run->tools, NULL, err);
+    return r;
+}
+
+static int write_event(struct run *run, struct err *err)
+{
+    const json_t *event = json_object_get(run->github, "event");
+    CLEANUP(free_ptr) char *text = json_dumps(event, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    const char *path = json_string_value(json_object_get(run->github, "event_path"));
+
+    return place_write(run, path, text ? slice_of(text) : SLICE("{}"), 0644, err);
+}
+
+/* Workflow level first; each level sees the one before it. */
+static int evaluate_env(struct run *run, struct err *err)
+{
+    for (size_t i = 0; i < run->job->n_env; i++) {
+        CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+        CLEANUP(eval_deinit) struct eval e;
+
+        eval_init(&e, run, run->root, NULL, &a);
+        int r = template_map(&e.template, run->job->env[i], &run->env, err);
+        if (r < 0)
+            return err_in(err, "env");
+    }
+    return ERR_OK;
+}
+
+static void print_facts(struct run *run, struct log *log)
+{
+    struct utsname u;
+
+    log_write(log, LOG_PLAIN, SLICE("Current runner version: '" COMPATIBLE_VERSION "'"));
+    log_printf(log, LOG_PLAIN, "Ostler version: '%s'", OSTLER_VERSION);
+    if (uname(&u) == 0)
+        log_printf(log, LOG_PLAIN, "Machine name: '%s'", u.nodename);
+    log_printf(log, LOG_PLAIN, "Isolation: %s",
+               sandbox_level(run->sandbox) == SANDBOX_HOST ? "host" : "sandbox");
+    log_write(log, LOG_PLAIN, SLICE("Prepare workflow directory"));
+    log_write(log, LOG_PLAIN, SLICE("Prepare all required actions"));
+}
+
+static int set_up(struct run *run, struct notice *n, struct err *err)
+{
+    struct job *j = run->job;
+    int r = open_place(run, err);
+
+    if (r == ERR_OK)
+        r = make_folders(run, err);
+    if (r < 0)
+        return r;
+    print_facts(run, n->log);
+    build_contexts(run);
+    r = write_event(run, err);
+    if (r == ERR_OK)
+        r = evaluate_env(run, err);
+    if (r == ERR_OK)
+        r = frame_prepare(run, run->root, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < j->n_steps; i++)
+        if (run->root->instances[i].plugin)
+            log_printf(n->log, LOG_PLAIN, "%s is served by plugin %s %s", j->steps[i].uses,
+                       run->root->instances[i].plugin->id, run->root->instances[i].plugin->version);
+    log_printf(n->log, LOG_PLAIN, "Complete job name: %s", j->name);
+    return ERR_OK;
+}
+
+/* ---- finishing ---- */
+
+static json_t *evaluate_outputs(struct run *run, struct log *log, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(strmap_deinit) struct strmap outputs = STRMAP_INIT_NOCASE;
+    CLEANUP(eval_deinit) struct eval e;
+    json_t *json = json_object();
+
+    if (run->job->outputs)
+        log_write(log, LOG_PLAIN, SLICE("Evaluate and set job outputs"));
+    eval_init(&e, run, run->root, NULL, &a);
+    if (template_map(&e.template, run->job->outputs, &outputs, err) < 0)
+        (void)err_in(err, "job outputs");
+    STRMAP_EACH(i, &outputs) {
+        if (!i->value_len)
+            continue;
+        if (mask_would_change(run->mask, strmap_value(i))) {
+            log_issue(log, ANNOTATION_WARNING,
+                      "Skip output '%s' since it may contain secret.", i->name);
+            continue;
+        }
+        log_printf(log, LOG_PLAIN, "Set output '%s'", i->name);
+        json_object_set_new(json, i->name, json_stringn(i->value, i->value_len));
+    }
+    return json;
+}
+
+static void complete(struct run *run)
+{
+    struct err err = ERR_INIT;
+    struct notice n;
+
+    notice_begin(&n, run, "Complete job", "complete");
+    run->outputs = evaluate_outputs(run, n.log, &err);
+    if (err.code)
+        log_issue(n.log, ANNOTATION_ERROR, "%s", err.text);
+    if (run->timed_out)
+        log_issue(n.log, ANNOTATION_ERROR,
+                  "The job has exceeded the maximum execution time of %g minutes.",
+                  (double)run->job->timeout_ms / 60000);
+    notice_end(&n, err.code ? RESULT_FAILURE : RESULT_SUCCESS);
+    loop_quit(run->loop);
+}
+
+/* Main steps are through: the post stages follow, last registered first. */
+static void on_posts_done(void *ctx)
+{
+    complete(ctx);
+}
+
+static void on_steps_done(void *ctx)
+{
+    struct run *run = ctx;
+
+    run->seq.items.len = run->seq.next = 0;
+    for (size_t i = run->posts.len; i-- > 0;)
+        vec_push(&run->seq.items, run->posts.ptr[i]);
+    run->seq.done = on_posts_done;
+    sequence_go(&run->seq);
+}
+
+/* ---- the whole ---- */
+
+static void start_steps(struct run *run)
+{
+    struct frame *root = run->root;
+
+    run->seq = (struct sequence){.run = run, .frame = root, .done = on_steps_done, .ctx = run};
+    for (size_t i = 0; i < root->n_steps; i++)
+        if (instance_has_pre(&root->instances[i]))
+            vec_push(&run->seq.items, (struct sequence_item){&root->instances[i], STAGE_PRE});
+    for (size_t i = 0; i < root->n_steps; i++)
+        vec_push(&run->seq.items, (struct sequence_item){&root->instances[i], STAGE_MAIN});
+    sequence_go(&run->seq);
+}
+
+static void tell_job_started(struct run *run)
+{
+    char now[CLOCK_STAMP_SIZE];
+
+    clock_stamp(now);
+    run_emit(run, json_pack("{s:s, s:s, s:s, s:s}", "event", "job.started", "name", run->job->name,
+                            "time", now, "isolation",
+                            run->job->isolation ? run->job->isolation : "sandbox"));
+}
+
+static void tell_job_finished(struct run *run, int64_t started_ms)
+{
+    json_t *event = json_pack("{s:s, s:s, s:s, s:I, s:o}", "event", "job.finished", "name",
+                              run->job->name, "result", result_name(run->status), "elapsed_ms",
+                              (json_int_t)(clock_ms() - started_ms), "outputs",
+                              run->outputs ? run->outputs : json_object());
+
+    run->outputs = NULL;
+    if (run->cancel_reason)
+        json_object_set_new(event, "reason", json_string(run->cancel_reason));
+    run_emit(run, event);
+}
+
+static int run_job(struct run *run, struct err *err)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGQUIT, 0};
+    struct watch *reader = NULL;
+    int64_t started_ms = clock_ms();
+    struct notice n;
+
+    int r = loop_signals(run->loop, signals, on_signal, run, err);
+    if (r == ERR_OK)
+        r = loop_watch(run->loop, run->events.fd, 0, on_reader_gone, run, &reader, err);
+    if (r < 0)
+        return r;
+    arm_masker(run);
+    tell_job_started(run);
+    if (run->job->timeout_ms > 0)
+        run->deadline = loop_timer(run->loop, started_ms + run->job->timeout_ms, on_deadline, run);
+
+    notice_begin(&n, run, "Set up job", "setup");
+    r = set_up(run, &n, err);
+    if (r < 0)
+        log_issue(n.log, ANNOTATION_ERROR, "%s", err->text);
+    notice_end(&n, r < 0 ? RESULT_FAILURE : RESULT_SUCCESS);
+    if (r == ERR_OK && !run->lost) {
+        start_steps(run);
+        r = loop_run(run->loop, err);
+    }
+    run->deadline = timer_free(run->deadline);
+    run->cancel_deadline = timer_free(run->cancel_deadline);
+    run->sandbox = sandbox_close(run->sandbox, run->job->keep);
+    if (!run->lost)
+        tell_job_finished(run, started_ms);
+    watch_free(reader);
+    return run->lost ? err_set(err, ERR_CANCELLED, "nobody reads the job's events") : ERR_OK;
+}
+
+static void run_free(struct run *run)
+{
+    frames_free(run);
+    vec_deinit(&run->seq.items);
+    vec_deinit(&run->posts);
+    for (size_t i = 0; i < run->paths.len; i++)
+        free(run->paths.ptr[i]);
+    vec_deinit(&run->paths);
+    strmap_deinit(&run->env);
+    json_decref(run->github);
+    json_decref(run->runner_ctx);
+    json_decref(run->secrets);
+    json_decref(run->outputs);
+    free(run->workspace);
+    free(run->temp);
+    free(run->tools);
+    free(run->files_path);
+    fd_closep(&run->files_dir);
+    fd_closep(&run->dir);
+    run->mask = mask_free(run->mask);
+    run->loop = loop_free(run->loop);
+    event_writer_deinit(&run->events);
+}
+
+static int take_job(int job_fd, struct job *job, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(JOB_MESSAGE_MAX);
+    int r = fd_read_all(job_fd, &text, err);
+
+    if (r == ERR_OK)
+        r = job_parse(job, buf_slice(&text), err);
+    explicit_bzero(text.ptr, text.len);
+    return r;
+}
+
+int worker_main(int job_fd, int event_fd, const char *home)
+{
+    struct run run = {.dir = -1, .files_dir = -1, .home = home};
+    struct err err = ERR_INIT;
+    struct job job;
+
+    job_init(&job);
+    signal(SIGPIPE, SIG_IGN);
+    int r = proc_become_reaper(&err);
+    if (r == ERR_OK)
+        r = take_job(job_fd, &job, &err);
+    if (r == ERR_OK)
+        r = loop_new(&run.loop, &err);
+    if (r == ERR_OK) {
+        run.job = &job;
+        run.mask = mask_new();
+        run.debug = flag(&job, "ACTIONS_STEP_DEBUG");
+        run.root = frame_new(&run, NULL, job.steps, job.n_steps);
+        event_writer_init(&run.events, event_fd, job.key);
+        r = run_job(&run, &err);
+        run_free(&run);
+    }
+    job_deinit(&job);
+    if (r < 0)
+        fprintf(stderr, "ostler: worker: %s\n", err.text);
+    return r < 0;
+}

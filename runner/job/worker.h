@@ -1,0 +1,13 @@
+/* worker - runs one job from its message to its result, in a process of its own.
+ *
+ * Reads the job (job_format() text, until the end of JOB_FD), tells everything on EVENT_FD in the order
+ * of event.h, and ends with "job.finished". SIGINT cancels the job, SIGTERM ends it as a shutdown of the
+ * runner does, SIGQUIT kills what runs at once. When nobody reads EVENT_FD any more, everything is killed
+ * and the worker ends. Nothing that the job started is left when it returns.
+ *
+ * The worker's own environment is what host steps inherit; the caller decides what is in it. HOME is the
+ * user's home folder, at whose path the job gets one of its own. */
+#pragma once
+
+/* The exit code: 0 once job.finished was written, 1 otherwise. */
+int worker_main(int job_fd, int event_fd, const char *home);
