@@ -39,6 +39,7 @@ struct folder {
     struct report base;
     int runs, dir, events;
     int64_t id;
+    bool used; /* an event was written */
     char *path;
     VEC(struct folder_job *) jobs;
     VEC(struct folder_log) logs;
@@ -308,6 +309,9 @@ static int folder_event(struct report *r, json_t *event, struct slice log, struc
     struct folder *f = folder_of(r);
     struct folder_job *j = job_for(f, event);
 
+    if (!f->used && runs_set_latest(f->runs, f->id, err) != ERR_OK)
+        return err->code;
+    f->used = true;
     buf_clear(&f->out);
     if (j && slice_eq(member(event, "event"), SLICE("log"))) {
         if (write_log(f, j, event, log, err) != ERR_OK)
@@ -322,6 +326,17 @@ static int folder_event(struct report *r, json_t *event, struct slice log, struc
     return side_files(f, j, event, err);
 }
 
+/* Nothing was started: nothing is kept. What cannot be removed now goes with a later prune. */
+static void discard(struct folder *f)
+{
+    struct err ignored = ERR_INIT;
+    char name[32];
+
+    snprintf(name, sizeof name, "%" PRId64, f->id);
+    if (f->runs >= 0 && f->dir >= 0)
+        (void)!path_remove(f->runs, name, &ignored);
+}
+
 static int folder_close(struct report *r, struct err *err)
 {
     struct folder *f = folder_of(r);
@@ -330,6 +345,8 @@ static int folder_close(struct report *r, struct err *err)
     while (f->logs.len)
         log_close(f, f->logs.len - 1);
     vec_deinit(&f->logs);
+    if (!f->used)
+        discard(f);
     VEC_EACH (j, &f->jobs) {
         json_decref((*j)->finished);
         free((*j)->key);
@@ -365,7 +382,7 @@ static int open_run(struct folder *f, const char *state, struct err *err)
         return err_sys(err, "cannot create '%s/%s'", f->path, RUNS_EVENTS);
     if (flock(f->events, LOCK_SH | LOCK_NB) < 0)
         return err_sys(err, "cannot lock '%s/%s'", f->path, RUNS_EVENTS);
-    return runs_set_latest(f->runs, f->id, err);
+    return ERR_OK;
 }
 
 int report_folder_new(const struct report_folder_spec *spec, struct report **ret, struct err *err)

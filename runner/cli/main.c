@@ -1,0 +1,61 @@
+/* ostler - a CI/CD job runner. This file picks the subcommand and does nothing else. */
+#include "cli/cmd_eval.h"
+#include "cli/cmd_plugin.h"
+#include "cli/cmd_run.h"
+#include "cli/exit.h"
+#include "cli/settings.h"
+#include "job/worker.h"
+#include "plugin/host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Descriptors 3 and 4 were put there by whoever started the worker. */
+static int cmd_worker(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return worker_main(3, 4, settings_home());
+}
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary; /* NULL: not for people */
+} commands[] = {
+    {"run", cmd_run, "run workflows of the working tree"},
+    {"eval", cmd_eval, "evaluate an expression"},
+    {"plugin", cmd_plugin, "list, install and try plugins"},
+    {"worker", cmd_worker, NULL},
+    {"plugin-child", plugin_child_main, NULL},
+};
+
+static void print_help(FILE *to)
+{
+    fputs("Usage: ostler COMMAND [options]\n\n", to);
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (commands[i].summary)
+            fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n'ostler COMMAND --help' says more.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("ostler %s\n", OSTLER_VERSION);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    fprintf(stderr, "ostler: there is no command '%s': see 'ostler --help'\n", argv[1]);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,354 @@
+#include "cli/run_options.h"
+
+#include "base/fd.h"
+#include "base/num.h"
+#include "base/path.h"
+#include "cli/settings.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <unistd.h>
+
+enum { VALUE_MAX = 1 << 20, FILE_MAX = 4 << 20, SLOTS_MAX = 256 };
+
+enum option_id {
+    OPT_EVENT = 256,
+    OPT_EVENT_FILE,
+    OPT_REF,
+    OPT_BASE,
+    OPT_ACTOR,
+    OPT_JOB,
+    OPT_MATRIX,
+    OPT_INPUT,
+    OPT_SECRET,
+    OPT_SECRET_FILE,
+    OPT_VAR,
+    OPT_ENV,
+    OPT_JOBS,
+    OPT_ISOLATION,
+    OPT_REPOSITORY,
+    OPT_IGNORED,
+    OPT_DEBUG,
+    OPT_KEEP,
+    OPT_OFFLINE,
+    OPT_JSON,
+};
+
+static const struct option table[] = {
+    {"event", required_argument, NULL, OPT_EVENT},
+    {"event-file", required_argument, NULL, OPT_EVENT_FILE},
+    {"ref", required_argument, NULL, OPT_REF},
+    {"base", required_argument, NULL, OPT_BASE},
+    {"actor", required_argument, NULL, OPT_ACTOR},
+    {"job", required_argument, NULL, OPT_JOB},
+    {"matrix", required_argument, NULL, OPT_MATRIX},
+    {"input", required_argument, NULL, OPT_INPUT},
+    {"secret", required_argument, NULL, OPT_SECRET},
+    {"secret-file", required_argument, NULL, OPT_SECRET_FILE},
+    {"var", required_argument, NULL, OPT_VAR},
+    {"env", required_argument, NULL, OPT_ENV},
+    {"jobs", required_argument, NULL, OPT_JOBS},
+    {"isolation", required_argument, NULL, OPT_ISOLATION},
+    {"local-repository", required_argument, NULL, OPT_REPOSITORY},
+    {"with-ignored", no_argument, NULL, OPT_IGNORED},
+    {"debug", no_argument, NULL, OPT_DEBUG},
+    {"keep", no_argument, NULL, OPT_KEEP},
+    {"offline", no_argument, NULL, OPT_OFFLINE},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+void run_options_init(struct run_options *o)
+{
+    *o = (struct run_options){
+        .event_name = "push",
+        .inputs = STRMAP_INIT_NOCASE,
+        .secrets = STRMAP_INIT_NOCASE,
+        .vars = STRMAP_INIT_NOCASE,
+        .repositories = STRMAP_INIT_NOCASE,
+    };
+}
+
+void run_options_deinit(struct run_options *o)
+{
+    strmap_deinit(&o->inputs);
+    strmap_deinit(&o->secrets);
+    strmap_deinit(&o->vars);
+    strmap_deinit(&o->env);
+    strmap_deinit(&o->variables);
+    strmap_deinit(&o->repositories);
+    vec_deinit(&o->files);
+    vec_deinit(&o->jobs);
+    vec_deinit(&o->matrix);
+    vec_deinit(&o->keep_env);
+    json_decref(o->event_file);
+    arena_deinit(&o->arena);
+}
+
+static int split(const char *option, const char *text, struct slice *ret_name, struct slice *ret_value,
+                 struct err *err)
+{
+    struct slice all = slice_of(text);
+    ssize_t at = slice_find_char(all, '=');
+
+    if (at <= 0)
+        return err_set(err, ERR_INVALID, "--%s wants NAME=VALUE, not '%.80s'", option, text);
+    *ret_name = slice_head(all, (size_t)at);
+    *ret_value = slice_from(all, (size_t)at + 1);
+    return ERR_OK;
+}
+
+static int add_pair(struct strmap *to, const char *option, const char *text, struct err *err)
+{
+    struct slice name, value;
+    int r = split(option, text, &name, &value, err);
+
+    if (r == ERR_OK)
+        strmap_set(to, name, value);
+    return r;
+}
+
+/* NAME=VALUE, or NAME with the value from our environment: a secret in argv can be read by all users. */
+static int add_secret(struct run_options *o, const char *text, struct err *err)
+{
+    if (strchr(text, '='))
+        return add_pair(&o->secrets, "secret", text, err);
+    const char *value = settings_env(text);
+    if (!value)
+        return err_set(err, ERR_INVALID,
+                       "--secret %s: there is no such environment variable (or write %s=VALUE)", text,
+                       text);
+    strmap_set(&o->secrets, slice_of(text), slice_of(value));
+    return ERR_OK;
+}
+
+/* ---- files of secrets: NAME=VALUE lines, # comments, values in quotes may span lines ---- */
+
+static bool is_name(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_", s.ptr[i]))
+            return false;
+    return s.len && !(s.ptr[0] >= '0' && s.ptr[0] <= '9');
+}
+
+static int parse_secrets(struct run_options *o, const char *path, struct slice text, struct err *err)
+{
+    struct slice line;
+
+    for (int number = 1; slice_line(&text, &line); number++) {
+        struct slice trimmed = slice_trim(line), name, value;
+        ssize_t at = slice_find_char(trimmed, '=');
+
+        if (!trimmed.len || trimmed.ptr[0] == '#')
+            continue;
+        if (slice_starts(trimmed, SLICE("export ")))
+            trimmed = slice_trim(slice_from(trimmed, 7)), at = slice_find_char(trimmed, '=');
+        name = slice_trim(slice_head(trimmed, at < 0 ? 0 : (size_t)at));
+        if (at < 0 || !is_name(name)) /* the line itself may be a secret: never shown */
+            return err_set(err, ERR_INVALID, "%s:%d: not of the form NAME=VALUE", path, number);
+        value = slice_trim(slice_from(trimmed, (size_t)at + 1));
+        if (value.len && (value.ptr[0] == '"' || value.ptr[0] == '\'')) {
+            const char *start = value.ptr + 1, *end = text.ptr + text.len;
+            const char *close = memchr(start, value.ptr[0], (size_t)(end - start));
+
+            if (!close)
+                return err_set(err, ERR_INVALID, "%s:%d: the value's quote is never closed", path,
+                               number);
+            value = slice_make(start, (size_t)(close - start));
+            for (size_t i = 0; i < value.len; i++)
+                number += value.ptr[i] == '\n';
+            const char *rest = memchr(close, '\n', (size_t)(end - close));
+            text = rest ? slice_make(rest + 1, (size_t)(end - rest - 1)) : slice_make(end, 0);
+        }
+        strmap_set(&o->secrets, name, value);
+    }
+    return ERR_OK;
+}
+
+static int load_secrets(struct run_options *o, const char *path, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(FILE_MAX);
+    struct stat st;
+    int r = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
+
+    if (r < 0)
+        return err_in(err, "--secret-file");
+    if (fstat(fd, &st) < 0)
+        return err_sys(err, "--secret-file: cannot look at '%s'", path);
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, ERR_INVALID, "--secret-file: '%s' is a folder", path);
+    if (S_ISREG(st.st_mode) && (st.st_mode & 077))
+        fprintf(stderr, "ostler: warning: the secrets in '%s' can be read by other users: chmod 600 '%s'\n",
+                path, path);
+    r = fd_read_all(fd, &text, err);
+    if (r == ERR_OK)
+        r = parse_secrets(o, path, buf_slice(&text), err);
+    else
+        (void)err_in(err, "--secret-file '%s'", path);
+    explicit_bzero(text.ptr, text.len);
+    return r;
+}
+
+static int load_event(struct run_options *o, const char *path, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(FILE_MAX);
+    json_error_t problem;
+    int r = path_read(AT_FDCWD, path, &text, err);
+
+    if (r < 0)
+        return err_in(err, "--event-file");
+    json_decref(o->event_file);
+    o->event_file = json_loadb(text.ptr, text.len, 0, &problem);
+    if (!o->event_file)
+        return err_set(err, ERR_INVALID, "%s:%d:%d: %s", path, problem.line, problem.column, problem.text);
+    if (!json_is_object(o->event_file))
+        return err_set(err, ERR_INVALID, "%s: an event is a JSON object", path);
+    return ERR_OK;
+}
+
+static int set_isolation(struct run_options *o, const char *text, struct err *err)
+{
+    if (strcmp(text, "sandbox") != 0 && strcmp(text, "host") != 0)
+        return err_set(err, ERR_INVALID, "--isolation is 'sandbox' or 'host', not '%.40s'", text);
+    o->isolation = text;
+    o->isolation_required = true; /* who asks for it by name wants no fallback */
+    return ERR_OK;
+}
+
+static int add_env(struct run_options *o, const char *text, struct err *err)
+{
+    if (strchr(text, '='))
+        return add_pair(&o->env, "env", text, err);
+    if (!settings_env(text))
+        return err_set(err, ERR_INVALID,
+                       "--env %s: there is no such environment variable (or write %s=VALUE)", text, text);
+    vec_push(&o->keep_env, text);
+    return ERR_OK;
+}
+
+static int add_matrix(struct run_options *o, const char *text, struct err *err)
+{
+    struct slice name, value;
+    int r = split("matrix", text, &name, &value, err);
+
+    if (r == ERR_OK)
+        vec_push(&o->matrix, (struct local_pair){arena_str(&o->arena, name), arena_str(&o->arena, value)});
+    return r;
+}
+
+static int add_repository(struct run_options *o, const char *text, struct err *err)
+{
+    struct slice name, value;
+    int r = split("local-repository", text, &name, &value, err);
+
+    if (r < 0)
+        return r;
+    CLEANUP(free_ptr) char *path = realpath(value.ptr, NULL);
+    if (!path)
+        return err_sys(err, "--local-repository: cannot use '%s'", value.ptr);
+    strmap_set(&o->repositories, name, slice_of(path));
+    return ERR_OK;
+}
+
+static int take(struct run_options *o, int option, const char *text, struct err *err)
+{
+    int64_t n = 0;
+    int r = ERR_OK;
+
+    if (text && strlen(text) > VALUE_MAX)
+        return err_set(err, ERR_LIMIT, "an option's value is larger than %d bytes", VALUE_MAX);
+    switch (option) {
+    case OPT_EVENT:
+        o->event_name = text;
+        break;
+    case OPT_EVENT_FILE:
+        return load_event(o, text, err);
+    case OPT_REF:
+        o->ref = text;
+        break;
+    case OPT_BASE:
+        o->base = text;
+        break;
+    case OPT_ACTOR:
+        o->actor = text;
+        break;
+    case OPT_JOB:
+        vec_push(&o->jobs, text);
+        break;
+    case OPT_MATRIX:
+        return add_matrix(o, text, err);
+    case OPT_INPUT:
+        return add_pair(&o->inputs, "input", text, err);
+    case OPT_SECRET:
+        return add_secret(o, text, err);
+    case OPT_SECRET_FILE:
+        return load_secrets(o, text, err);
+    case OPT_VAR:
+        return add_pair(&o->vars, "var", text, err);
+    case OPT_ENV:
+        return add_env(o, text, err);
+    case OPT_JOBS:
+        r = num_parse_i64(slice_of(text), 1, SLOTS_MAX, &n, err);
+        o->slots = (int)n;
+        return r < 0 ? err_in(err, "--jobs") : r;
+    case OPT_ISOLATION:
+        return set_isolation(o, text, err);
+    case OPT_REPOSITORY:
+        return add_repository(o, text, err);
+    case OPT_IGNORED:
+        o->ignored = true;
+        break;
+    case OPT_DEBUG:
+        strmap_set(&o->variables, SLICE("ACTIONS_STEP_DEBUG"), SLICE("true"));
+        break;
+    case OPT_KEEP:
+        o->keep = true;
+        break;
+    case OPT_OFFLINE:
+        o->offline = true;
+        break;
+    case OPT_JSON:
+        o->json = true;
+        break;
+    case 'v':
+        o->verbose = true;
+        break;
+    case 'h':
+        o->help = true;
+        break;
+    default:
+        BUG("option %d", option);
+    }
+    return ERR_OK;
+}
+
+int run_options_parse(struct run_options *o, int argc, char **argv, struct err *err)
+{
+    int option;
+
+    opterr = 0;
+    optind = 1;
+    while ((option = getopt_long(argc, argv, ":vh", table, NULL)) != -1) {
+        if (option == '?')
+            return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler run --help'",
+                           argv[optind - 1]);
+        if (option == ':')
+            return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
+        int r = take(o, option, optarg, err);
+        if (r < 0)
+            return r;
+    }
+    for (; optind < argc; optind++)
+        vec_push(&o->files, argv[optind]);
+    vec_push(&o->jobs, NULL);
+    vec_push(&o->keep_env, NULL);
+    if (!o->slots) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        o->slots = cores < 1 ? 1 : cores > SLOTS_MAX ? SLOTS_MAX : (int)cores;
+    }
+    return ERR_OK;
+}

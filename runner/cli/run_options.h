@@ -1,0 +1,27 @@
+/* run_options - the command line of "ostler run", checked and complete. */
+#pragma once
+
+#include "base/strmap.h"
+#include "base/vec.h"
+#include "queue/local/local.h"
+
+struct run_options {
+    struct arena arena;
+    VEC(const char *) files; /* workflows as given */
+    const char *event_name;  /* "push" unless given */
+    json_t *event_file;      /* the payload laid over ours; NULL: none */
+    const char *ref, *base, *actor;
+    VEC(const char *) jobs;         /* NULL-terminated once parsed */
+    VEC(struct local_pair) matrix;
+    VEC(const char *) keep_env;     /* names taken over from our environment, NULL-terminated */
+    struct strmap inputs, secrets, vars, env, variables, repositories;
+    int slots;
+    const char *isolation;
+    bool isolation_required, ignored, keep, offline, json, verbose, help;
+};
+
+void run_options_init(struct run_options *o);
+void run_options_deinit(struct run_options *o); /* wipes the secrets */
+
+/* Reads the command line. Warnings go to stderr. ERR_INVALID names the option and the cure. */
+MUST_CHECK int run_options_parse(struct run_options *o, int argc, char **argv, struct err *err);

@@ -1,0 +1,196 @@
+#include "cli/settings.h"
+
+#include "base/path.h"
+#include "base/vec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+const char *settings_env(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+const char *settings_home(void)
+{
+    const char *home = settings_env("HOME");
+
+    if (home && home[0] == '/')
+        return home;
+    const struct passwd *user = getpwuid(getuid());
+    return user && user->pw_dir && user->pw_dir[0] == '/' ? user->pw_dir : "/";
+}
+
+static const char *absolute_env(const char *name)
+{
+    const char *value = settings_env(name);
+    return value && value[0] == '/' ? value : NULL; /* XDG: others are to be ignored */
+}
+
+/* ---- the state folder ---- */
+
+static int try_state(const char *path, struct err *err)
+{
+    int r = path_mkdirs(AT_FDCWD, path, 0700, err);
+
+    if (r < 0)
+        return r;
+    if (access(path, W_OK | X_OK) < 0)
+        return err_sys(err, "cannot write to '%s'", path);
+    return ERR_OK;
+}
+
+/* A folder in a place that all can write to must be ours and nobody else's. */
+static int check_own(const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return err_sys(err, "cannot look at '%s'", path);
+    if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & 077))
+        return err_set(err, ERR_DENIED, "'%s' is not a private folder of this user", path);
+    return ERR_OK;
+}
+
+int settings_state(struct arena *a, const char **ret, const char **ret_note, struct err *err)
+{
+    const char *base = absolute_env("XDG_STATE_HOME");
+    const char *wanted = base ? arena_printf(a, "%s/ostler", base)
+                              : arena_printf(a, "%s/.local/state/ostler", settings_home());
+    struct err why = ERR_INIT;
+
+    *ret_note = NULL;
+    if (try_state(wanted, &why) == ERR_OK) {
+        *ret = wanted;
+        return ERR_OK;
+    }
+    const char *temp = absolute_env("TMPDIR");
+    const char *other = arena_printf(a, "%s/ostler-%u", temp ? temp : "/tmp", (unsigned)getuid());
+    int r = try_state(other, err);
+    if (r == ERR_OK)
+        r = check_own(other, err);
+    if (r < 0)
+        return err_in(err, "runs have no place to be kept: %s, and", why.text);
+    *ret = other;
+    *ret_note = arena_printf(a, "%s: this run is kept in '%s'", why.text, other);
+    return ERR_OK;
+}
+
+/* ---- plugins ---- */
+
+static const char *exe_folder(struct arena *a)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (n <= 0)
+        return NULL;
+    path[n] = '\0';
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    return arena_str(a, slice_of(path));
+}
+
+const char *const *settings_plugin_path(struct arena *a)
+{
+    VEC(const char *) list = {0};
+    struct slice extra = slice_of(settings_env("OSTLER_PLUGIN_PATH")), item;
+    const char *data = absolute_env("XDG_DATA_HOME");
+    const char *exe = exe_folder(a);
+
+    while (slice_split(&extra, ':', &item))
+        if (item.len && item.ptr[0] == '/')
+            vec_push(&list, arena_str(a, item));
+    vec_push(&list, data ? arena_printf(a, "%s/ostler/plugins", data)
+                         : arena_printf(a, "%s/.local/share/ostler/plugins", settings_home()));
+    if (exe) {
+        vec_push(&list, arena_printf(a, "%s/plugins", exe));
+        vec_push(&list, arena_printf(a, "%s/../lib/ostler/plugins", exe));
+    }
+    vec_push(&list, "/usr/local/lib/ostler/plugins");
+    vec_push(&list, "/usr/lib/ostler/plugins");
+    const char **ret = arena_array(a, list.len + 1, sizeof *ret);
+    memcpy(ret, list.ptr, list.len * sizeof *ret);
+    vec_deinit(&list);
+    return ret;
+}
+
+/* ---- the environment of jobs ---- */
+
+static const char *const inherited[] = {
+    "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM",
+    /* proxies, for git, curl, node, python */
+    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "ALL_PROXY",
+    /* certificates of this site */
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS", "PIP_CERT", "AWS_CA_BUNDLE", "NIX_SSL_CERT_FILE",
+    /* mirrors and waiting times of this site; credentials have other names */
+    "PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_DEFAULT_TIMEOUT", "npm_config_registry",
+    "NPM_CONFIG_REGISTRY", "GOPROXY", "GOSUMDB", "GONOSUMDB",
+    /* where tools are installed: the list that GitHub's runner takes along */
+    "JAVA_HOME", "ANT_HOME", "M2_HOME", "ANDROID_HOME", "ANDROID_SDK_ROOT", "GRADLE_HOME", "NVM_BIN",
+    "NVM_PATH", "LD_LIBRARY_PATH", "PERL5LIB", "PYENV_ROOT", "GOROOT", "RUSTUP_HOME", "DOTNET_ROOT",
+    /* the engine that a job may talk to */
+    "DOCKER_HOST",
+    /* hooks and switches of GitHub's runner */
+    "ACTIONS_RUNNER_HOOK_JOB_STARTED", "ACTIONS_RUNNER_HOOK_JOB_COMPLETED", "ImageOS", "ImageVersion",
+};
+
+static bool is_inherited(const char *entry, const char *const *keep)
+{
+    size_t len = strcspn(entry, "=");
+
+    if (strncmp(entry, "LC_", 3) == 0)
+        return true;
+    for (size_t i = 0; i < COUNT_OF(inherited); i++)
+        if (strlen(inherited[i]) == len && strncmp(entry, inherited[i], len) == 0)
+            return true;
+    for (; keep && *keep; keep++)
+        if (strlen(*keep) == len && strncmp(entry, *keep, len) == 0)
+            return true;
+    return false;
+}
+
+const char *const *settings_job_environ(struct arena *a, const char *const *keep)
+{
+    size_t n = 0;
+
+    while (environ[n])
+        n++;
+    const char **list = arena_array(a, n + 2, sizeof *list);
+    n = 0;
+    for (char **p = environ; *p; p++)
+        if (is_inherited(*p, keep))
+            list[n++] = *p;
+    list[n] = arena_printf(a, "HOME=%s", settings_home());
+    return list;
+}
+
+void settings_report_env(struct report_env *ret)
+{
+    *ret = (struct report_env){
+        .no_color = getenv("NO_COLOR"),
+        .clicolor = getenv("CLICOLOR"),
+        .clicolor_force = getenv("CLICOLOR_FORCE"),
+        .term = getenv("TERM"),
+        .columns = getenv("COLUMNS"),
+        .lc_all = getenv("LC_ALL"),
+        .lc_ctype = getenv("LC_CTYPE"),
+        .lang = getenv("LANG"),
+    };
+}
+
+const char *settings_tool_cache(void)
+{
+    static const char *const names[] = {"RUNNER_TOOL_CACHE", "RUNNER_TOOLSDIRECTORY",
+                                        "AGENT_TOOLSDIRECTORY"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (absolute_env(names[i]))
+            return absolute_env(names[i]);
+    return NULL;
+}

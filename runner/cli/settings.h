@@ -1,0 +1,34 @@
+/* settings - what the environment of the command line says: folders, search paths, what jobs inherit.
+ *
+ * The one room where environment variables are read. All results live until the process ends. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "report/report.h"
+
+/* HOME; the password database's where it is not set; "/" at the last. */
+const char *settings_home(void);
+
+/* Where runs are kept: $XDG_STATE_HOME/ostler, else ~/.local/state/ostler. When neither can be written,
+ * a folder of this user in the temporary folder, with the reason in *RET_NOTE (NULL: none). */
+MUST_CHECK int settings_state(struct arena *a, const char **ret, const char **ret_note,
+                              struct err *err);
+
+/* Folders searched for plugins, first hit wins (plugin-sdk.md 6): $OSTLER_PLUGIN_PATH, the user's data
+ * folder, what lies beside this program, and the system's. NULL-terminated. */
+const char *const *settings_plugin_path(struct arena *a);
+
+/* The environment that jobs of a local run start from: a short list of names that tools need to work on
+ * this machine (PATH, locale, proxies, certificates, tool homes), and none of the user's own secrets.
+ * KEEP: more names, NULL-terminated; may be NULL. */
+const char *const *settings_job_environ(struct arena *a, const char *const *keep);
+
+/* What the terminal reports need to know. */
+void settings_report_env(struct report_env *ret);
+
+/* getenv() for the options that take a value from the environment; NULL: not set. */
+const char *settings_env(const char *name);
+
+/* The folder of a tool cache that is there: $RUNNER_TOOL_CACHE, $AGENT_TOOLSDIRECTORY; NULL: none. */
+const char *settings_tool_cache(void);
