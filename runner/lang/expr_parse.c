@@ -168,10 +168,12 @@ static int push_operand(struct parser *p, const struct expr_token *t)
         n->name = t->raw;
         n->key = lower(p->arena, t->raw);
         n->function = expr_function_find(n->key, special);
-        if (!n->function && !(special & EXPR_FN_ANY))
-            return fail_at(p, "Unrecognized function", t->raw, t->offset);
         if (n->function && n->function->status)
             p->expr->status_call = true;
+        if (special & EXPR_FN_ANY) /* grammar alone: nothing is known of its arguments */
+            n->function = NULL;
+        else if (!n->function)
+            return fail_at(p, "Unrecognized function", t->raw, t->offset);
         break;
     }
     default: /* TOK_NULL */
