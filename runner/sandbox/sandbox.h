@@ -32,8 +32,12 @@ struct sandbox_spec {
     const char *const *read_only; /* more host paths to keep visible read-only; NULL: none */
     const char *const
         *writable; /* host paths that pass through as they are (docker.sock); NULL: none */
+    const char *const
+        *hidden; /* host folders that appear empty, as job_path's parent does; NULL: none */
     uint64_t memory_max, pids_max; /* 0: no limit */
     double cpu_max;                /* cores; 0: no limit */
+    const char *cgroup_root;       /* NULL: /sys/fs/cgroup */
+    int64_t term_ms, kill_ms;      /* waits of the stop ladder; 0: GitHub's (io/ladder.h) */
 };
 
 /* Called for each thing that is not as wanted ("no user namespaces here: running at level 'host'"). */
@@ -53,6 +57,10 @@ const char *sandbox_tmp(const struct sandbox *s);
 /* The job's "/" as a descriptor (borrowed): path_open_in(sandbox_root(s), path, ...) reads what the
  * job sees. Valid until sandbox_close(). */
 int sandbox_root(const struct sandbox *s);
+
+/* A pidfd (borrowed) of the first process inside, for setns() by a helper of ours that must see the
+ * job's files at the job's paths; -1 at SANDBOX_HOST, where its paths are ours. */
+int sandbox_pidfd(const struct sandbox *s);
 
 /* Shows the host folder SOURCE at PATH inside (created if missing, must be empty) as an overlay: the
  * job may change it, SOURCE stays as it is. HIDE (NULL-terminated, relative) names what is left out.
@@ -81,6 +89,10 @@ typedef void sandbox_exit_fn(void *ctx, struct sandbox_exit how);
 MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_command *cmd,
                              sandbox_exit_fn *fn, void *ctx, struct sandbox_child **ret,
                              struct err *err);
+
+/* Forgets the command: FN is not called any more. It runs on until the place is closed. For use before FN was
+ * called, or in it. Returns NULL; NULL does nothing. */
+struct sandbox_child *sandbox_child_free(struct sandbox_child *c);
 
 /* Sends SIGNO to the command itself (not to its descendants). */
 void sandbox_signal(struct sandbox_child *c, int signo);
