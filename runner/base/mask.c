@@ -2,6 +2,7 @@
 
 #include "base/mask_encode.h"
 #include "base/mask_find.h"
+#include "base/utf8.h"
 
 _Static_assert((int)MASK_PIECE_MAX == (int)FIND_PATTERN_MAX, "pieces are what can be found");
 
@@ -61,10 +62,8 @@ static size_t piece_end(struct slice s)
     return end;
 }
 
-/* A mask_form_fn. */
-static void add_form(void *ctx, struct slice form)
+static void add_pieces(struct mask *m, struct slice form)
 {
-    struct mask *m = ctx;
     struct find *f = m->lines;
 
     if (slice_find_char(form, '\n') >= 0) {
@@ -78,6 +77,22 @@ static void add_form(void *ctx, struct slice form)
         add_piece(m, f, slice_head(form, end));
         form = slice_from(form, end);
     }
+}
+
+/* A mask_form_fn. Texts are valid UTF-8 when they are masked: what is not, shows as U+FFFD there. */
+static void add_form(void *ctx, struct slice form)
+{
+    if (utf8_valid(form) == form.len) {
+        add_pieces(ctx, form);
+        return;
+    }
+    size_t room = form.len * 3;
+    CLEANUP(buf_deinit) struct buf clean = BUF_INIT(room);
+
+    (void)buf_reserve(&clean, room);
+    utf8_clean(form, &clean);
+    add_pieces(ctx, buf_slice(&clean));
+    explicit_bzero(clean.ptr, room);
 }
 
 static void add_value(struct mask *m, struct slice value)
