@@ -376,6 +376,7 @@ static int run(struct call *c)
         .report = c->report,
         .slots = c->options.slots,
         .env = settings_job_environ(&c->arena, c->options.keep_env.ptr),
+        .minute_ms = settings_env("OSTLER_TEST_MINUTE_MS"),
     };
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of its report */
     r = workers_run(&spec, &cancelled, &err);

@@ -1,4 +1,5 @@
 /* ostler - a CI/CD job runner. This file picks the subcommand and does nothing else. */
+#include "base/num.h"
 #include "cli/cmd_eval.h"
 #include "cli/cmd_plugin.h"
 #include "cli/cmd_run.h"
@@ -10,12 +11,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Descriptors 3 and 4 were put there by whoever started the worker. */
+/* Descriptors 3 and 4 were put there by whoever started the worker; see workers.c. */
 static int cmd_worker(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    return worker_main(3, 4, settings_home());
+    struct worker_spec spec = {
+        .job_fd = 3, .event_fd = 4, .home = settings_home(), .minute_ms = 60000};
+    struct err err = ERR_INIT;
+
+    if (argc > 1 &&
+        num_parse_i64(slice_of(argv[1]), 1, 60000, &spec.minute_ms, &err) < 0) {
+        fprintf(stderr, "ostler: worker: %s\n", err.text);
+        return EXIT_USAGE;
+    }
+    return worker_main(&spec);
 }
 
 static const struct command {

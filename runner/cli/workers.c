@@ -153,7 +153,7 @@ static int message_of(const struct job *job, int *ret, struct err *err)
 
 static int worker_start(struct workers *all, const struct job *job, struct err *err)
 {
-    static const char *const argv[] = {"/proc/self/exe", "worker", NULL};
+    const char *const argv[] = {"/proc/self/exe", "worker", all->spec->minute_ms, NULL};
     CLEANUP(fd_closep) int message = -1;
     CLEANUP(fd_closep) int events = -1;
     struct worker *w = mem_new(sizeof *w);

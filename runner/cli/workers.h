@@ -11,6 +11,7 @@ struct workers_spec {
     struct report *report; /* sees all events, the queue's own too */
     int slots;             /* workers at a time, 1 or more */
     const char *const *env; /* of the workers, and so of the jobs */
+    const char *minute_ms;  /* see struct worker_spec, as text; NULL: a real minute */
 };
 
 /* Runs until the queue is done. SIGINT and SIGTERM cancel it: once, jobs stop in order and steps that

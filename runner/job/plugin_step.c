@@ -307,9 +307,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
         .temp = run->temp,
         .tools = run->tools,
         .home = places.home,
-        .deadline_ms = s->timeout_minutes > 0
-                           ? clock_ms() + (int64_t)(s->timeout_minutes * 60000)
-                           : CLOCK_NEVER,
+        .deadline_ms = step_deadline(s),
         .services = &services,
         .end = on_end,
         .ctx = s,

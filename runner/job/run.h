@@ -91,7 +91,8 @@ struct run {
     int files_dir; /* where the steps' command files lie */
     bool lost;     /* nobody reads our events any more: end at once */
 
-    const char *home; /* the user's */
+    const char *home;  /* the user's */
+    int64_t minute_ms; /* of time limits */
     char *workspace, *temp, *tools; /* as the job sees them */
     char *files_path; /* files_dir, as the job sees it */
     struct strmap env;   /* global: workflow, job, GITHUB_ENV */
@@ -135,7 +136,7 @@ struct step_run {
     const struct handler *handler;
     void *state; /* the handler's */
     struct timer *timeout;
-    double timeout_minutes;
+    int64_t timeout_minutes; /* 0: none */
     struct annotation_counts counts; /* of this step and those embedded in it */
     bool stopping, timed_out, cancelled;
     bool inner_failed; /* an embedded pre or post stage failed */

@@ -267,8 +267,8 @@ void step_end(struct step_run *s, enum result result)
     if (s->files && effects_apply_files(s) < 0)
         result = result_merge(result, RESULT_FAILURE);
     if (s->timed_out) {
-        log_issue(s->log, ANNOTATION_ERROR, "The action '%s' has timed out after %g minutes.",
-                  s->name, s->timeout_minutes);
+        log_issue(s->log, ANNOTATION_ERROR, "The action '%s' has timed out after %lld minutes.",
+                  s->name, (long long)s->timeout_minutes);
         result = RESULT_FAILURE;
     } else if (s->cancelled) {
         log_issue(s->log, ANNOTATION_ERROR, "The operation was canceled.");
@@ -297,6 +297,13 @@ static void on_timeout(void *ctx)
     s->handler->stop(s, false);
 }
 
+int64_t step_deadline(const struct step_run *s)
+{
+    if (!s->timeout_minutes)
+        return CLOCK_NEVER;
+    return s->started_ms + s->timeout_minutes * s->run->minute_ms;
+}
+
 static void limit_time(struct step_run *s, struct eval *e)
 {
     struct err err = ERR_INIT;
@@ -306,10 +313,9 @@ static void limit_time(struct step_run *s, struct eval *e)
         step_error(s, err.text); /* and it runs without a limit, as on GitHub */
         return;
     }
-    if (minutes > 0 && minutes < 1e9) {
-        s->timeout_minutes = minutes;
-        s->timeout =
-            loop_timer(s->run->loop, clock_ms() + (int64_t)(minutes * 60000), on_timeout, s);
+    if (minutes >= 1 && minutes < 1e9) { /* whole minutes, as on GitHub: half of one is no limit */
+        s->timeout_minutes = (int64_t)minutes;
+        s->timeout = loop_timer(s->run->loop, step_deadline(s), on_timeout, s);
     }
 }
 

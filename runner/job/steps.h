@@ -16,6 +16,9 @@ void step_end(struct step_run *s, enum result result);
 /* One error line with its annotation in the step's log. */
 void step_error(struct step_run *s, const char *text);
 
+/* When its time limit ends, on clock_ms(); CLOCK_NEVER: it has none. */
+int64_t step_deadline(const struct step_run *s);
+
 /* Emits the log lines that are waiting. */
 void step_flush(struct step_run *s);
 

@@ -440,7 +440,8 @@ static int run_job(struct run *run, struct err *err)
     arm_masker(run);
     tell_job_started(run);
     if (run->job->timeout_ms > 0)
-        run->deadline = loop_timer(run->loop, started_ms + run->job->timeout_ms, on_deadline, run);
+        run->deadline = loop_timer(
+            run->loop, started_ms + run->job->timeout_ms / 60000 * run->minute_ms, on_deadline, run);
 
     notice_begin(&n, run, "Set up job", "setup");
     r = set_up(run, &n, err);
@@ -495,9 +496,10 @@ static int take_job(int job_fd, struct job *job, struct err *err)
     return r;
 }
 
-int worker_main(int job_fd, int event_fd, const char *home)
+int worker_main(const struct worker_spec *spec)
 {
-    struct run run = {.dir = -1, .files_dir = -1, .home = home};
+    struct run run = {
+        .dir = -1, .files_dir = -1, .home = spec->home, .minute_ms = spec->minute_ms};
     struct err err = ERR_INIT;
     struct job job;
 
@@ -505,7 +507,7 @@ int worker_main(int job_fd, int event_fd, const char *home)
     signal(SIGPIPE, SIG_IGN);
     int r = proc_become_reaper(&err);
     if (r == ERR_OK)
-        r = take_job(job_fd, &job, &err);
+        r = take_job(spec->job_fd, &job, &err);
     if (r == ERR_OK)
         r = loop_new(&run.loop, &err);
     if (r == ERR_OK) {
@@ -513,7 +515,7 @@ int worker_main(int job_fd, int event_fd, const char *home)
         run.mask = mask_new();
         run.debug = flag(&job, "ACTIONS_STEP_DEBUG");
         run.root = frame_new(&run, NULL, job.steps, job.n_steps);
-        event_writer_init(&run.events, event_fd, job.key);
+        event_writer_init(&run.events, spec->event_fd, job.key);
         r = run_job(&run, &err);
         run_free(&run);
     }

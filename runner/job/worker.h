@@ -5,9 +5,16 @@
  * runner does, SIGQUIT kills what runs at once. When nobody reads EVENT_FD any more, everything is killed
  * and the worker ends. Nothing that the job started is left when it returns.
  *
- * The worker's own environment is what host steps inherit; the caller decides what is in it. HOME is the
- * user's home folder, at whose path the job gets one of its own. */
+ * The worker's own environment is what host steps inherit; the caller decides what is in it. */
 #pragma once
 
+#include <stdint.h>
+
+struct worker_spec {
+    int job_fd, event_fd;
+    const char *home;  /* the user's home folder, at whose path the job gets one of its own */
+    int64_t minute_ms; /* what a minute of `timeout-minutes` lasts; tests make it shorter */
+};
+
 /* The exit code: 0 once job.finished was written, 1 otherwise. */
-int worker_main(int job_fd, int event_fd, const char *home);
+int worker_main(const struct worker_spec *spec);
