@@ -1,0 +1,122 @@
+#include "sandbox/init/layer.h"
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "sandbox/init/mnt.h"
+#include "sandbox/init/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* The overlay shows the upper folder's own mode, owner and times, so they have to be the lower one's. An
+ * ordinary user cannot give it to somebody else: then it is the user's, which harms nobody. */
+static int look_like(int upper, const struct stat *lower, struct err *err)
+{
+    (void)fchown(upper, lower->st_uid, lower->st_gid);
+    if (fchmod(upper, lower->st_mode & 07777) < 0)
+        return err_sys(err, "cannot set the mode of a layer");
+    return ERR_OK;
+}
+
+static int make_folder(int dir, const char *name, int *ret, struct err *err)
+{
+    if (mkdirat(dir, name, 0700) < 0)
+        return err_sys(err, "cannot create '%s'", name);
+    return path_open(dir, name, O_RDONLY | O_DIRECTORY, 0, ret, err);
+}
+
+/* Overlayfs remembers in attributes which folders replace lower ones; without them, removing and making
+ * again a folder of the lower tree fails. */
+static int can_mark(int upper, struct err *err)
+{
+    static const char name[] = "user.overlay.ostler";
+
+    if (fsetxattr(upper, name, "y", 1, 0) < 0)
+        return err_sys(err, "no user attributes on the job folder's file system");
+    (void)fremovexattr(upper, name);
+    return ERR_OK;
+}
+
+/* Creates the folders on the way to PATH in UPPER as they are in LOWER; opens the last one. */
+static int copy_way(int lower, int upper, const char *path, int *ret, struct err *err)
+{
+    CLEANUP(fd_closep) int low = fd_dup(lower, 0);
+    CLEANUP(fd_closep) int up = fd_dup(upper, 0);
+    struct slice rest = slice_of(path), part;
+
+    while (slice_split(&rest, '/', &part) && rest.ptr) { /* the last part is the hidden name */
+        CLEANUP(free_ptr) char *name = mem_dup(part.ptr, part.len);
+        struct stat st;
+        int next = openat(low, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (next < 0)
+            return err_sys(err, "no folder '%s'", name);
+        fd_closep(&low);
+        low = next;
+        bool made = mkdirat(up, name, 0700) == 0;
+        next = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        fd_closep(&up);
+        up = next;
+        if (up < 0 || fstat(low, &st) < 0)
+            return err_sys(err, "cannot create '%s'", name);
+        if (made && look_like(up, &st, err) < 0)
+            return err->code;
+    }
+    *ret = up;
+    up = -1;
+    return ERR_OK;
+}
+
+static int hide_name(int lower, int upper, const char *path, struct err *err)
+{
+    CLEANUP(fd_closep) int dir = -1;
+    struct err gone = ERR_INIT;
+    int low;
+
+    if (path_open(lower, path, O_PATH | O_NOFOLLOW, 0, &low, &gone) < 0)
+        return ERR_OK; /* nothing there to hide */
+    close(low);
+    int r = copy_way(lower, upper, path, &dir, err);
+    if (r < 0)
+        return r;
+    if (mknodat(dir, path_base(path), S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST)
+        return err_sys(err, "cannot hide '%s'", path);
+    return ERR_OK;
+}
+
+int layer_new(struct root *r, int lower, const char *const *hide, int *ret, struct err *err)
+{
+    CLEANUP(fd_closep) int upper = -1, work = -1;
+    char name[32], low_option[64], up_option[64], work_option[64];
+    struct stat st;
+
+    if (fstat(lower, &st) < 0)
+        return err_sys(err, "cannot look at a folder");
+    snprintf(name, sizeof name, "layers/%u", r->n_layers);
+    if (make_folder(r->host_job, name, &upper, err) < 0)
+        return err->code;
+    snprintf(name, sizeof name, "layers/%u.w", r->n_layers++);
+    if (make_folder(r->host_job, name, &work, err) < 0 || look_like(upper, &st, err) < 0 ||
+        can_mark(upper, err) < 0)
+        return err->code;
+    for (; hide && *hide; hide++)
+        if (hide_name(lower, upper, *hide, err) < 0)
+            return err->code;
+    (void)futimens(upper, (const struct timespec[]){st.st_atim, st.st_mtim});
+
+    /* By number: a path may hold the characters that options are separated by. */
+    snprintf(low_option, sizeof low_option, "lowerdir=/proc/self/fd/%d", lower);
+    snprintf(up_option, sizeof up_option, "upperdir=/proc/self/fd/%d", upper);
+    snprintf(work_option, sizeof work_option, "workdir=/proc/self/fd/%d", work);
+    /* userxattr: the only kind a user namespace may write. volatile: all of it is thrown away, so
+     * nothing is ever flushed for its sake. */
+    return mnt_new("overlay",
+                   (const char *const[]){"source=ostler", low_option, up_option, work_option,
+                                         "userxattr", "volatile", NULL},
+                   r->user, ret, err);
+}

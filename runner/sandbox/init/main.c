@@ -1,0 +1,238 @@
+/* ostler-init - the first process of the place where a job runs; see sandbox.h and wire.h.
+ *
+ * One static executable: it has to run where there is no C library of ours, a job's container included. The
+ * process that the worker starts makes the namespaces, gives birth to their first process as its own
+ * sibling, and goes. At the level "host" it stays and is the first process itself. */
+#include "base/fd.h"
+#include "io/kin.h"
+#include "sandbox/init/guard.h"
+#include "sandbox/init/root.h"
+#include "sandbox/init/serve.h"
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SWEEP_MS = 10000 };
+
+static int send_failed(int sock, const struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
+    struct err ignored = ERR_INIT;
+
+    wire_add_u32(&b, (uint32_t)err->code);
+    wire_add_u32(&b, (uint32_t)err->sys);
+    wire_add_str(&b, err->text);
+    (void)!wire_send(sock, WIRE_FAILED, 0, &b, NULL, 0, &ignored); /* the exit code says it too */
+    return EXIT_FAILURE;
+}
+
+static int send_ready(int sock, struct root *root, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
+    CLEANUP(fd_closep) int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (top < 0)
+        return err_sys(err, "cannot open '/'");
+    vec_push(&root->notes, NULL);
+    wire_add_list(&b, (const char *const *)root->notes.ptr);
+    return wire_send(sock, WIRE_READY, 0, &b, &top, 1, err);
+}
+
+/* ---- identities ---- */
+
+static int write_file(const char *path, struct slice text, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, "cannot open '%s'", path);
+    return fd_write_all(fd, text, err) < 0 ? err_in(err, "'%s'", path) : ERR_OK;
+}
+
+/* Every identity of ours as itself, so that files of all owners are usable. */
+static int same_map(const char *ours, struct buf *map, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(1 << 16);
+    CLEANUP(fd_closep) int fd = open(ours, O_RDONLY | O_CLOEXEC);
+    struct slice rest, line;
+
+    if (fd < 0)
+        return err_sys(err, "cannot open '%s'", ours);
+    if (fd_read_all(fd, &text, err) < 0)
+        return err->code;
+    rest = buf_slice(&text);
+    while (slice_line(&rest, &line)) {
+        unsigned inside, outside, count;
+        if (sscanf(line.ptr, "%u %u %u", &inside, &outside, &count) == 3)
+            buf_printf(map, "%u %u %u\n", inside, inside, count);
+    }
+    return ERR_OK;
+}
+
+static int write_map(pid_t pid, const char *which, unsigned own, bool user, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf map = BUF_INIT(1 << 16);
+    char ours[64], theirs[64];
+
+    snprintf(ours, sizeof ours, "/proc/self/%s", which);
+    snprintf(theirs, sizeof theirs, "/proc/%ld/%s", (long)pid, which);
+    if (user)
+        buf_printf(&map, "%u %u 1\n", own, own);
+    else if (same_map(ours, &map, err) < 0)
+        return err->code;
+    return write_file(theirs, buf_slice(&map), err);
+}
+
+static int write_maps(pid_t pid, bool user, struct err *err)
+{
+    char setgroups[64];
+
+    snprintf(setgroups, sizeof setgroups, "/proc/%ld/setgroups", (long)pid);
+    /* The kernel's condition for an ordinary user's group map. */
+    if (user && write_file(setgroups, SLICE("deny"), err) < 0)
+        return err->code;
+    if (write_map(pid, "uid_map", geteuid(), user, err) < 0)
+        return err->code;
+    return write_map(pid, "gid_map", getegid(), user, err);
+}
+
+/* ---- birth ---- */
+
+/* The parent's half: identities, then the word to begin. */
+static int raise_child(int sock, pid_t pid, int pidfd, int go, bool user, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
+
+    wire_add_u32(&b, (uint32_t)pid);
+    if (wire_send(sock, WIRE_BORN, 0, &b, &pidfd, 1, err) < 0 || write_maps(pid, user, err) < 0)
+        return err->code;
+    return fd_write_all(go, SLICE("g"), err);
+}
+
+/* Gives birth to the first process of new namespaces. Returns there with *RET_PARENT false, and here
+ * with true. */
+static int bear(int sock, bool user, bool *ret_parent, struct err *err)
+{
+    CLEANUP(fd_closep) int pidfd = -1;
+    CLEANUP(fd_closep) int wait_fd = -1;
+    CLEANUP(fd_closep) int go_fd = -1;
+    struct clone_args args = {
+        .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                 CLONE_PARENT | CLONE_PIDFD,
+        .pidfd = (uint64_t)(uintptr_t)&pidfd,
+    };
+    char word;
+
+    if (fd_pipe(&wait_fd, &go_fd, err) < 0)
+        return err->code;
+    /* CLONE_PARENT: the child is the worker's own, so the worker can wait for it and is told its end. */
+    long pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0)
+        return err_sys(err, "cannot make user, mount and PID namespaces");
+    *ret_parent = pid > 0;
+    if (pid > 0)
+        return raise_child(sock, (pid_t)pid, pidfd, go_fd, user, err);
+    fd_closep(&go_fd);
+    if (read(wait_fd, &word, 1) != 1)
+        _exit(EXIT_FAILURE); /* the parent has told why */
+    return ERR_OK;
+}
+
+/* ---- what we were told ---- */
+
+struct order {
+    enum sandbox_level level;
+    const char *job_path;
+    VEC(struct show) shows;
+};
+
+static int read_order(struct wire_in *in, struct order *ret, struct err *err)
+{
+    enum { SHOWS_MAX = 1000 };
+
+    ret->level = (enum sandbox_level)wire_u32(in);
+    ret->job_path = wire_str(in);
+    for (uint32_t n = wire_u32(in); n > 0 && !in->bad; n--) {
+        struct show show = {.kind = (enum wire_show)wire_u32(in)};
+
+        show.source = wire_str(in);
+        show.target = wire_str(in);
+        if (show.kind >= WIRE_SHOWS || show.target[0] != '/' || ret->shows.len == SHOWS_MAX)
+            in->bad = true;
+        vec_push(&ret->shows, show);
+    }
+    if (in->type != WIRE_SETUP || ret->level >= SANDBOX_LEVELS)
+        in->bad = true;
+    return wire_check(in, err);
+}
+
+static int make_sandbox(const struct order *order, struct root *root, struct err *err)
+{
+    mode_t mask = umask(0);
+
+    *root = (struct root){.job_path = order->job_path, .user = geteuid() != 0};
+    if (setsid() < 0)
+        return err_sys(err, "cannot start a session");
+    if (root_build(root, order->shows.ptr, order->shows.len, err) < 0 ||
+        guard_sandbox(root->user, err) < 0)
+        return err->code;
+    (void)umask(mask);
+    return ERR_OK;
+}
+
+static int in_namespaces(int sock, const struct order *order)
+{
+    struct err err = ERR_INIT;
+    struct root root = {0};
+    bool parent = true;
+
+    if (bear(sock, geteuid() != 0, &parent, &err) < 0)
+        return send_failed(sock, &err);
+    if (parent)
+        return EXIT_SUCCESS;
+    if (make_sandbox(order, &root, &err) < 0 || send_ready(sock, &root, &err) < 0)
+        return send_failed(sock, &err);
+    serve(sock, &root);
+    return EXIT_SUCCESS; /* and with it the PID namespace */
+}
+
+static int on_the_host(int sock)
+{
+    struct err err = ERR_INIT;
+    struct root root = {0};
+
+    if (setsid() < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
+        (void)err_sys(&err, "cannot become the reaper of a job");
+        return send_failed(sock, &err);
+    }
+    if (guard_host(&err) < 0 || send_ready(sock, &root, &err) < 0)
+        return send_failed(sock, &err);
+    serve(sock, NULL);
+    return kin_sweep(NULL, SWEEP_MS, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(void)
+{
+    static struct wire_in in; /* the order lives as long as we do */
+    static struct order order;
+    struct err err = ERR_INIT;
+
+    if (fcntl(WIRE_FD, F_SETFD, FD_CLOEXEC) < 0) {
+        fprintf(stderr, "ostler-init: started by ostler, not by hand\n");
+        return 2;
+    }
+    if (wire_recv(WIRE_FD, &in, &err) < 0 || read_order(&in, &order, &err) < 0)
+        return send_failed(WIRE_FD, &err);
+    if (order.level == SANDBOX_NAMESPACES)
+        return in_namespaces(WIRE_FD, &order);
+    return on_the_host(WIRE_FD);
+}
