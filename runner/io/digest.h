@@ -1,0 +1,21 @@
+/* digest - SHA-256, from libcrypto. The one module that includes it. */
+#pragma once
+
+#include "base/slice.h"
+
+enum { DIGEST_SIZE = 32, DIGEST_HEX_SIZE = 2 * DIGEST_SIZE + 1 };
+
+struct digest; /* a running SHA-256 */
+
+struct digest *digest_new(void);
+struct digest *digest_free(struct digest *d); /* returns NULL; NULL does nothing */
+void digest_add(struct digest *d, struct slice bytes);
+
+/* The end: 32 bytes. D takes nothing more. */
+void digest_finish(struct digest *d, unsigned char ret[DIGEST_SIZE]);
+
+/* Lower-case, NUL-terminated. */
+void digest_hex(const unsigned char digest[DIGEST_SIZE], char ret[DIGEST_HEX_SIZE]);
+
+/* All in one. */
+void digest_sha256(struct slice bytes, unsigned char ret[DIGEST_SIZE]);

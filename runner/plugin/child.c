@@ -1,0 +1,112 @@
+/* ostler plugin-child: one phase of one plugin, then gone. */
+#include "plugin/child.h"
+
+#include "base/fd.h"
+#include "plugin/confine.h"
+#include "plugin/crash.h"
+#include "plugin/host.h"
+#include "plugin/object.h"
+#include "plugin/wire.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static int give_up(const struct err *err)
+{
+    calls_end(false, OST_E_FAILED, err->text);
+    return 1;
+}
+
+static int load(const struct child_start *start, const struct ost_plugin **ret, struct err *err)
+{
+    CLEANUP(fd_closep) int fds = -1;
+    struct confine_spec spec = {
+        .place = start->has_place ? CHILD_PLACE : -1,
+        .writable = start->writable,
+        .network = start->network,
+    };
+    int r = object_prepare(CHILD_OBJECT, start->name, err);
+
+    if (r < 0 || (r = confine_limits(err)) < 0 ||
+        (r = confine(&spec, calls_say, NULL, &fds, err)) < 0)
+        return r;
+    if (start->has_place)
+        (void)close(CHILD_PLACE); /* has done its work */
+    return object_load(fds, CHILD_OBJECT, start->name, ret, err);
+}
+
+static int describe(const struct ost_plugin *plugin)
+{
+    struct err err = ERR_INIT;
+    json_t *json = NULL;
+
+    if (object_contract(plugin, &json, &err) < 0)
+        return give_up(&err);
+    CLEANUP(free_ptr) char *text = json_dumps(json, JSON_COMPACT);
+    calls_tables(text);
+    calls_end(true, OST_OK, NULL);
+    return 0;
+}
+
+static ost_phase *phase_of(const struct ost_plugin *t, int phase)
+{
+    switch (phase) {
+    case OST_PHASE_PLAN:
+        return t->plan;
+    case OST_PHASE_PRE:
+        return t->pre;
+    case OST_PHASE_POST:
+        return t->post;
+    default:
+        return t->main;
+    }
+}
+
+static int run(const struct child_start *start, const struct ost_plugin *plugin)
+{
+    struct ost_plugin tables;
+    struct err err = ERR_INIT;
+
+    if (object_tables(plugin, &tables, &err) < 0)
+        return give_up(&err);
+    ost_phase *phase = phase_of(&tables, start->phase);
+    if (!phase) {
+        (void)err_set(&err, ERR_INVALID, "'%s' has another contract than its record", start->name);
+        return give_up(&err);
+    }
+    ost_status status = phase(calls_step(start));
+    fflush(NULL); /* what the plugin printed and stdio still holds */
+    if (status > 0) {
+        (void)err_set(&err, ERR_INVALID, "returned the unknown status %d", (int)status);
+        calls_end(true, OST_E_FAILED, err.text);
+        return 0;
+    }
+    calls_end(true, status, NULL);
+    return 0;
+}
+
+int plugin_child_main(int argc, char **argv)
+{
+    static struct child_start start; /* the plugin may hold on to its texts from any thread */
+    const struct ost_plugin *plugin;
+    struct err err = ERR_INIT;
+    int r;
+
+    (void)argc;
+    (void)argv;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        return 1;
+    calls_open(&start); /* ends us if the runner went before that took hold */
+    crash_arm(CHILD_CRASH, __builtin_frame_address(0));
+    if (load(&start, &plugin, &err) < 0)
+        r = give_up(&err);
+    else if (start.mode == CHILD_DESCRIBE)
+        r = describe(plugin);
+    else if (*start.cwd && chdir(start.cwd) < 0) {
+        (void)err_sys(&err, "cannot enter '%s'", start.cwd);
+        r = give_up(&err);
+    } else
+        r = run(&start, plugin);
+    _exit(r); /* no destructors: threads of the plugin may still run */
+}

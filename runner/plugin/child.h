@@ -1,0 +1,48 @@
+/* child - a plugin's process from the inside: its descriptors, and the services as calls to the runner. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/strmap.h"
+
+#include <ostler/plugin.h>
+
+/* The descriptors it is born with, besides 1 and 2. */
+enum {
+    CHILD_SOCKET = 3, /* to the runner */
+    CHILD_OBJECT = 4, /* the sealed copy */
+    CHILD_CRASH = 5,  /* for one struct crash_report */
+    CHILD_CANCEL = 6, /* eventfd: readable once cancelled; not in describe */
+    CHILD_PLACE = 7,  /* pidfd of the job's place, when START says so */
+};
+
+enum child_mode { CHILD_RUN, CHILD_DESCRIBE };
+
+struct child_start { /* what START says */
+    enum child_mode mode;
+    int phase;        /* the function to call */
+    const char *name; /* of the object's file */
+    bool has_place, network;
+    int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */
+    const char *cwd;
+    const char *dirs[5];     /* by OST_DIR_... */
+    const char *writable[4]; /* NULL-terminated */
+    struct strmap inputs;    /* names ignore case */
+};
+
+/* ---- the connection, calls.c ---- */
+
+/* Reads START. Any failure of the connection ends the process: the runner is gone. */
+void calls_open(struct child_start *ret);
+
+/* The step that the phase is called with. */
+struct ost_step *calls_step(const struct child_start *start);
+
+/* Says TEXT as a note of the child itself. */
+void calls_say(void *ctx, const char *text);
+
+/* Sends the contract (JSON). */
+void calls_tables(const char *json);
+
+/* The end. LOADED: the phase returned STATUS, and TEXT NULL means what fail() or last_error() say. Else
+ * the plugin could not be loaded, and TEXT says why. */
+void calls_end(bool loaded, int32_t status, const char *text);

@@ -1,0 +1,207 @@
+#include "plugin/confine.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "plugin/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#endif
+
+enum { WRITABLE_MAX = 8, FILES_MAX = 1024 };
+
+/* A plugin works on texts and waits for commands; what needs more memory than this is a command. The
+ * sanitizers' shadow is terabytes of address space. */
+#ifdef SANITIZED
+static const rlim_t memory_max = RLIM_INFINITY;
+#else
+static const rlim_t memory_max = (rlim_t)4 << 30;
+#endif
+
+static int limit(__rlimit_resource_t what, rlim_t most, const char *name, struct err *err)
+{
+    struct rlimit now;
+
+    if (getrlimit(what, &now) < 0)
+        return err_sys(err, "cannot read the limit of %s", name);
+    if (now.rlim_max < most)
+        most = now.rlim_max;
+    now.rlim_cur = now.rlim_max = most;
+    if (setrlimit(what, &now) < 0)
+        return err_sys(err, "cannot limit %s", name);
+    return ERR_OK;
+}
+
+int confine_limits(struct err *err)
+{
+    int r = limit(RLIMIT_CORE, 0, "core files", err);
+
+    if (r == ERR_OK)
+        r = limit(RLIMIT_NOFILE, FILES_MAX, "descriptors", err);
+    if (r == ERR_OK)
+        r = limit(RLIMIT_AS, memory_max, "memory", err);
+    return r;
+}
+
+/* ---- mounts ---- */
+
+static int write_file(const char *path, const char *text)
+{
+    CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+/* A mount namespace of our own; for an ordinary user, in a user namespace in which we stay who we are. */
+static int own_namespace(void)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    CLEANUP(buf_deinit) struct buf map = BUF_INIT(64);
+
+    if (unshare(CLONE_NEWNS) == 0)
+        return 0;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+        return -1;
+    buf_printf(&map, "%u %u 1\n", (unsigned)uid, (unsigned)uid);
+    if (write_file("/proc/self/uid_map", map.ptr) < 0)
+        return -1;
+    buf_clear(&map);
+    buf_printf(&map, "%u %u 1\n", (unsigned)gid, (unsigned)gid);
+    if (write_file("/proc/self/setgroups", "deny") < 0)
+        return -1;
+    return write_file("/proc/self/gid_map", map.ptr);
+}
+
+static int make_private(void)
+{
+    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+/* Our descriptors as a folder that is a mount of its own and attached nowhere: ".." ends there. The
+ * path "/proc/self/fd" itself means nothing in the job's /proc, which shows another PID namespace. */
+static int own_fds(void)
+{
+    return open_tree(AT_FDCWD, "/proc/self/fd", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+/* Into the user and mount namespace of the job, with a copy of the latter for us alone. */
+static int enter_place(int place, int *ret_fds, struct err *err)
+{
+    /* EINVAL: the job has no user namespace of its own, so we are there already. */
+    if (setns(place, CLONE_NEWUSER) < 0 && errno != EINVAL)
+        return err_sys(err, "cannot enter the job's user namespace");
+    if (unshare(CLONE_NEWNS) < 0 || make_private() < 0)
+        return err_sys(err, "cannot copy the mount namespace");
+    *ret_fds = own_fds();
+    if (*ret_fds < 0)
+        return err_sys(err, "cannot clone '/proc/self/fd'");
+    if (setns(place, CLONE_NEWNS) < 0)
+        return err_sys(err, "cannot enter the job's mount namespace");
+    if (unshare(CLONE_NEWNS) < 0 || make_private() < 0)
+        return err_sys(err, "cannot copy the job's mount namespace");
+    return ERR_OK;
+}
+
+/* The same network as the job: a place without one does not get one through a plugin. */
+static int enter_network(int place, struct err *err)
+{
+    /* EPERM: the network namespace does not belong to the job's user namespace, so it is ours. */
+    if (setns(place, CLONE_NEWNET) < 0 && errno != EPERM)
+        return err_sys(err, "cannot enter the job's network namespace");
+    return ERR_OK;
+}
+
+/* Makes all read-only but the folders named, which are taken aside first and put on top after. */
+static int restrict_mounts(const char *const *writable, struct err *err)
+{
+    struct mount_attr shut = {
+        .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+    };
+    struct mount_attr open_ = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
+    int kept[WRITABLE_MAX], n = 0, r = ERR_OK;
+
+    for (; writable[n] && n < WRITABLE_MAX; n++) {
+        kept[n] =
+            open_tree(AT_FDCWD, writable[n], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        if (kept[n] >= 0)
+            (void)mount_setattr(kept[n], "", AT_EMPTY_PATH | AT_RECURSIVE, &open_, sizeof open_);
+    }
+    if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &shut, sizeof shut) < 0)
+        r = err_sys(err, "cannot make the file system read-only");
+    for (int i = 0; i < n; i++) {
+        if (r == ERR_OK && kept[i] >= 0 &&
+            move_mount(kept[i], "", AT_FDCWD, writable[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
+            r = err_sys(err, "cannot keep '%s' writable", writable[i]);
+        fd_closep(&kept[i]);
+    }
+    return r;
+}
+
+/* ---- rights ---- */
+
+static int drop_rights(struct err *err)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {0};
+
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* not ours to drop: not ours to use */
+    if (syscall(SYS_capset, &head, none) < 0)
+        return err_sys(err, "cannot drop capabilities");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return err_sys(err, "cannot refuse new privileges");
+    return ERR_OK;
+}
+
+/* Without a place: our own file system, read-only where that can be had. */
+static int enter_own(const char *const *writable, confine_note_fn *note, void *ctx, int *ret_fds,
+                     struct err *err)
+{
+    int r = ERR_OK;
+
+    if (own_namespace() == 0 && make_private() == 0)
+        r = restrict_mounts(writable, err);
+    else
+        note(ctx, "no mount namespaces here: the plugin's process can write what its user can");
+    *ret_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (r == ERR_OK && *ret_fds < 0)
+        r = err_sys(err, "cannot open '/proc/self/fd'");
+    return r;
+}
+
+int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx, int *ret_fds,
+            struct err *err)
+{
+    int r;
+
+    if (spec->place >= 0) {
+        r = enter_place(spec->place, ret_fds, err);
+        if (r == ERR_OK && spec->network)
+            r = enter_network(spec->place, err);
+        if (r == ERR_OK)
+            r = restrict_mounts(spec->writable, err);
+    } else {
+        r = enter_own(spec->writable, note, ctx, ret_fds, err);
+    }
+    if (r == ERR_OK)
+        r = drop_rights(err);
+    if (r == ERR_OK && filter_install(spec->network) < 0)
+        note(ctx, "no system call filter here: the plugin's process is not shut in");
+    return r;
+}

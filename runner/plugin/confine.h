@@ -1,0 +1,32 @@
+/* confine - shuts the plugin's process in, before any of the plugin's code is mapped.
+ *
+ * In this order: the job's mount namespace (so that one path means one file), in a private copy of it
+ * where everything is read-only, nothing can be executed or mapped for it, and only the folders named stay
+ * writable; no capabilities and no new ones; a filter on system calls under which the process cannot start
+ * programs or processes, signal or look into others, mount, or - without network - make a socket. The
+ * filter is the network's lock, not a network namespace: making one of those took 4.6 ms where the whole
+ * phase took 2. Threads are fine. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+
+struct confine_spec {
+    int place; /* pidfd of the first process of the job's place; -1: our own */
+    const char *const
+        *writable; /* folders, NULL-terminated; those that do not exist are passed over */
+    bool network;  /* sockets may be made */
+};
+
+/* Told what could not be had here, once each. */
+typedef void confine_note_fn(void *ctx, const char *text);
+
+/* Does it. The caller has one thread. *RET_FDS becomes its working directory for dlopen(): a folder with
+ * our descriptors as files, out of which no path leads; it is the caller's to close. An error leaves the
+ * process half confined: report it and exit. */
+MUST_CHECK int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx,
+                       int *ret_fds, struct err *err);
+
+/* Limits on memory, descriptors and core files. Before confine(). */
+MUST_CHECK int confine_limits(struct err *err);
