@@ -7,7 +7,7 @@
 static const struct {
     const char *in, *out;
 } rows[] = {
-    {"", ""},
+    {"", NULL},
     {"plain ASCII, longer than one block of thirty-two bytes\n", NULL},
     {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", NULL},
     {"thirty-one bytes of ASCII and on\xc3\xa9", NULL},
