@@ -75,6 +75,6 @@ const char *convert_condition(struct convert *c, const struct token *tok, unsign
         return arena_str(c->arena, condition);
     diag_add_text(c->diags, DIAG_ERROR, c->file, tok ? tok->line : 0, tok ? tok->col : 0,
                   error.message)
-        ->hint = schema_expr_hint(c->arena, place, error.message);
+        ->hint = schema_expr_hint(c->diags->arena, place, error.message);
     return "success()";
 }

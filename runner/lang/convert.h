@@ -13,6 +13,7 @@ struct convert {
     struct diags *diags;
     const char *file;
     size_t errors_before; /* findings of others that were in DIAGS already */
+    bool reader_only;     /* see struct workflow_options */
     bool stopped;         /* a value has the wrong type: GitHub goes no further, nor do we */
 };
 

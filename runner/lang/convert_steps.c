@@ -133,8 +133,7 @@ static void check_target(struct scope *scope, const struct step *s, const struct
                                        SLICE_ARG(target->text));
         STRMAP_EACH (item, &scope->known)
             near_offer(&best, strmap_name(item));
-        if (best.match.ptr)
-            d->hint = arena_printf(c->arena, "did you mean '%.*s'?", SLICE_ARG(best.match));
+        d->hint = near_hint(c->diags->arena, &best);
     }
 }
 

@@ -27,7 +27,7 @@ struct diag *diag_add_text(struct diags *d, enum diag_level level, const char *f
 {
     struct diag one = {
         .level = level,
-        .file = file,
+        .file = file ? arena_str(d->arena, slice_of(file)) : NULL,
         .line = line,
         .col = col,
         .message = cut(d->arena, message),

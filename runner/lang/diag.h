@@ -21,15 +21,15 @@ struct diag {
 };
 
 struct diags {
-    struct arena *arena; /* messages are copied into it */
+    struct arena *arena; /* everything a finding points to is in it */
     VEC(struct diag) list;
     size_t n_errors; /* all of them, also those that were not kept */
 };
 
 void diags_deinit(struct diags *d); /* the arena is the caller's */
 
-/* Adds a finding and returns it, for its hint; valid until the next one is added. FILE is borrowed.
- * diag_add_text takes the message as bytes, NULs included. */
+/* Adds a finding and returns it, for its hint (which lives in the same arena or for ever); valid until
+ * the next one is added. FILE is copied. diag_add_text takes the message as bytes, NULs included. */
 struct diag *diag_add(struct diags *d, enum diag_level level, const char *file, int line, int col,
                       const char *fmt, ...) PRINTF_LIKE(6, 7);
 struct diag *diag_add_text(struct diags *d, enum diag_level level, const char *file, int line,

@@ -6,6 +6,12 @@
 
 #include <jansson.h>
 
+enum {
+    MATRIX_CONFIGS_MAX = 256, /* of one job */
+    MATRIX_NAME_MAX = 100,    /* characters of a display name; a longer one ends in "..." */
+    MATRIX_WORK_MAX = 5 * 1000 * 1000, /* combinations times filters that are looked at */
+};
+
 struct matrix_config {
     json_t *matrix;     /* the matrix context, owned by the matrix; JSON null without one */
     const char *suffix; /* display: "a, b" for "NAME (a, b)"; "" when nothing is shown */

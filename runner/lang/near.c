@@ -58,3 +58,10 @@ void near_offer(struct near_best *best, struct slice name)
         best->match = name;
     }
 }
+
+char *near_hint(struct arena *a, const struct near_best *best)
+{
+    if (!best->match.ptr)
+        return NULL;
+    return arena_printf(a, "did you mean '%.*s'?", SLICE_ARG(best->match));
+}

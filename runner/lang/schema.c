@@ -80,13 +80,6 @@ static struct diag *report_value(struct reader *r, const struct token *at, struc
                     SLICE_ARG(value));
 }
 
-static const char *did_you_mean(struct reader *r, const struct near_best *best)
-{
-    if (!best->match.ptr)
-        return NULL;
-    return arena_printf(r->arena, "did you mean '%.*s'?", SLICE_ARG(best->match));
-}
-
 /* Takes COST off what is left; ERR_LIMIT once nothing is. */
 static int spend(struct reader *r, size_t cost)
 {
@@ -128,15 +121,15 @@ static const struct expr_place *place_of(struct reader *r, unsigned contexts)
 }
 
 /* Takes the next ${{ }} off *REST: its trimmed inside; false at the end or when it is not closed.
- * *RET_WHOLE: nothing stands before it. */
-static bool next_segment(struct slice *rest, struct slice *ret, bool *ret_first)
+ * *RET_BEGINS: nothing stands before it. */
+static bool next_segment(struct slice *rest, struct slice *ret, bool *ret_begins)
 {
     ssize_t begin = slice_find(*rest, SLICE("${{"));
     bool in_text = false;
 
     if (begin < 0)
         return false;
-    *ret_first = begin == 0;
+    *ret_begins = begin == 0;
     *rest = slice_from(*rest, (size_t)begin + 3);
     for (size_t i = 0; i + 1 < rest->len; i++) {
         if (rest->ptr[i] == '\'')
@@ -182,6 +175,33 @@ static enum insert find_insert(struct reader *r, const struct token *at)
     return INSERT_NONE;
 }
 
+static void report_expr(struct reader *r, const struct token *at, const struct expr_place *place,
+                        struct slice message)
+{
+    diag_add_text(r->diags, DIAG_ERROR, r->file, at->line, at->col, message)->hint =
+        schema_expr_hint(r->diags->arena, place, message);
+}
+
+/* What is wrong with each expression of a scalar, FIRST being the fault that compiling stopped at. */
+static void report_exprs(struct reader *r, const struct token *at, const struct expr_place *place,
+                         const struct expr_error *first)
+{
+    static const struct expr_place any = {.special = EXPR_FN_JOB_STATUS | EXPR_FN_HASHFILES};
+    struct slice rest = at->text, inside;
+    const struct expr *e;
+    struct expr_error error;
+    bool begins, seen = false;
+
+    report_expr(r, at, place, first->message);
+    while (next_segment(&rest, &inside, &begins)) {
+        if (expr_parse(r->arena, inside, place ? place : &any, &e, &error) == ERR_OK)
+            continue;
+        if (seen)
+            report_expr(r, at, place, error.message);
+        seen = true;
+    }
+}
+
 /* The scalar with what is in ${{ }} compiled: a literal, an expression, the insert directive. After
  * an error it is the text itself, so that reading can go on. */
 static const struct token *compile(struct reader *r, const struct token *raw, unsigned contexts)
@@ -198,8 +218,7 @@ static const struct token *compile(struct reader *r, const struct token *raw, un
         return raw;
     if (insert == INSERT_NONE &&
         template_compile(r->arena, raw->text, place, &literal, &expr, &error) < 0) {
-        diag_add_text(r->diags, DIAG_ERROR, r->file, raw->line, raw->col, error.message)->hint =
-            schema_expr_hint(r->arena, place, error.message);
+        report_exprs(r, raw, place, &error);
         return raw;
     }
     t = ARENA_NEW(r->arena, struct token);
@@ -261,7 +280,7 @@ static const char *value_hint(struct reader *r, const struct schema *def, const 
         for (const char *const *v = strings.list[i]->values; v && *v; v++)
             near_offer(&best, slice_of(*v));
     if (best.match.ptr)
-        return did_you_mean(r, &best);
+        return near_hint(r->diags->arena, &best);
     if (choices_of(def, SCHEMA_BOOL).n && !strings.n)
         return "write true or false, without quotes";
     if (choices_of(def, SCHEMA_NUMBER).n && !strings.n)
@@ -374,7 +393,7 @@ static void report_key(struct reader *r, const struct token *key, const struct c
         for (size_t k = 0; k < c->list[i]->n_keys; k++)
             if (!is_off(r, &c->list[i]->keys[k]))
                 near_offer(&best, c->list[i]->keys[k].name);
-    report_value(r, key, key->text)->hint = did_you_mean(r, &best);
+    report_value(r, key, key->text)->hint = near_hint(r->diags->arena, &best);
 }
 
 static int by_name(const void *x, const void *y)
@@ -425,7 +444,7 @@ static void check_required(struct reader *r, const struct token *raw, const stru
             diag_add(r->diags, DIAG_ERROR, r->file, raw->line, raw->col,
                      "Required property is missing: %.*s", SLICE_ARG(key->name))
                 ->hint =
-                arena_printf(r->arena, "add '%.*s:' to this mapping", SLICE_ARG(key->name));
+                arena_printf(r->diags->arena, "add '%.*s:' to this mapping", SLICE_ARG(key->name));
     }
 }
 

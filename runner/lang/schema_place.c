@@ -88,5 +88,5 @@ char *schema_expr_hint(struct arena *a, const struct expr_place *place, struct s
     } else if (slice_starts(message, SLICE("Unexpected symbol: '='"))) {
         return arena_str(a, SLICE("compare with '=='"));
     }
-    return best.match.ptr ? arena_printf(a, "did you mean '%.*s'?", SLICE_ARG(best.match)) : NULL;
+    return near_hint(a, &best);
 }

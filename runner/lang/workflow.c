@@ -29,7 +29,8 @@ static void take_events(struct convert *c, struct workflow *w, const struct toke
 {
     size_t n = on->kind == TOKEN_MAPPING ? on->n_pairs : on->kind == TOKEN_STRING ? 1 : on->n_items;
 
-    check_events(c, on);
+    if (!c->reader_only)
+        check_events(c, on);
     w->events = arena_array(&w->arena, n, sizeof *w->events);
     w->n_events = n;
     for (size_t i = 0; i < n; i++) {
@@ -93,6 +94,7 @@ static int read_workflow(struct workflow *w, struct slice text,
         .diags = diags,
         .file = w->file,
         .errors_before = diags->n_errors,
+        .reader_only = options->reader_only,
     };
     struct yaml_limits limits = options->yaml;
     struct token *raw, *root;

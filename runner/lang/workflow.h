@@ -59,7 +59,9 @@ MUST_CHECK int workflow_parse(struct workflow *w, struct slice text, const char 
 struct workflow_options {
     struct yaml_limits yaml;
     struct schema_options schema;
-    int file_index; /* of FILE in the run's file table, from 1; 0: 1 */
+    bool
+        reader_only; /* leave out what GitHub asks when it dispatches: filters, inputs, references */
+    int file_index;  /* of FILE in the run's file table, from 1; 0: 1 */
 };
 /* The same with other limits than GitHub's. OPTIONS may be NULL. */
 MUST_CHECK int workflow_parse_as(struct workflow *w, struct slice text, const char *file,

@@ -176,8 +176,7 @@ static void hint_vector(struct convert *c, struct diag *d, const struct token *m
     for (size_t i = 0; i < matrix->n_pairs; i++)
         if (is_vector(matrix, matrix->pairs[i].key->text))
             near_offer(&best, matrix->pairs[i].key->text);
-    if (best.match.ptr)
-        d->hint = arena_printf(c->arena, "did you mean '%.*s'?", SLICE_ARG(best.match));
+    d->hint = near_hint(c->diags->arena, &best);
 }
 
 static void check_exclude(struct convert *c, const struct token *matrix, const struct token *list)

@@ -56,7 +56,8 @@ static void take_steps(struct convert *c, struct workflow_job *job, const struct
 static void take_uses(struct convert *c, struct workflow_job *job, const struct token *value)
 {
     job->uses = convert_text(c, value);
-    check_calling(c, value);
+    if (!c->reader_only)
+        check_calling(c, value);
 }
 
 /* What is done with each key of a job: kept as a token, looked at early, or taken apart. */
@@ -184,8 +185,7 @@ static void report_need(struct convert *c, const struct graph *g, size_t job, si
     d = convert_error(c, at, "Job '%s' depends on unknown job '%.*s'.", j->id, SLICE_ARG(at->text));
     for (size_t i = 0; i < g->w->n_jobs; i++)
         near_offer(&best, slice_of(g->w->jobs[i].id));
-    if (best.match.ptr)
-        d->hint = arena_printf(c->arena, "did you mean '%.*s'?", SLICE_ARG(best.match));
+    d->hint = near_hint(c->diags->arena, &best);
 }
 
 static void check_graph(struct convert *c, struct graph *g, const struct token *jobs)

@@ -26,8 +26,8 @@ MUST_CHECK int yaml_parse(struct arena *a, struct slice text, const char *file, 
 /* TEXT as an untagged plain scalar: null, boolean, number or string. False: a number out of range. */
 MUST_CHECK bool yaml_plain(struct slice text, struct token *ret);
 
-/* The same for a scalar with a tag ("tag:yaml.org,2002:int"): false when TEXT is none of its values. The
- * kind of *RET is TOKEN_KINDS for a tag that is not known. */
+/* The same for a scalar with a tag ("tag:yaml.org,2002:int"), which decides the kind: false when TEXT is
+ * none of its values. The kind is TOKEN_KINDS for a tag that is not known. */
 MUST_CHECK bool yaml_tagged(struct slice tag, struct slice text, struct token *ret);
 
 /* What libyaml found wrong, and where. */

@@ -125,26 +125,40 @@ bool yaml_plain(struct slice text, struct token *ret)
     return true;
 }
 
-bool yaml_tagged(struct slice tag, struct slice text, struct token *ret)
+/* What a tag stands for; TOKEN_KINDS: not a scalar of the core schema. */
+static enum token_kind kind_of(struct slice tag)
 {
     static const struct slice core = SLICE_INIT("tag:yaml.org,2002:");
+    static const struct {
+        const char *name;
+        enum token_kind kind;
+    } kinds[] = {
+        {"str", TOKEN_STRING}, {"null", TOKEN_NULL},    {"bool", TOKEN_BOOL},
+        {"int", TOKEN_NUMBER}, {"float", TOKEN_NUMBER},
+    };
 
-    ret->kind = TOKEN_KINDS;
-    if (!slice_starts(tag, core))
-        return true;
-    tag = slice_from(tag, core.len);
-    if (slice_eq(tag, SLICE("str"))) {
-        ret->kind = TOKEN_STRING;
+    for (size_t i = 0; slice_starts(tag, core) && i < COUNT_OF(kinds); i++)
+        if (slice_eq(slice_from(tag, core.len), slice_of(kinds[i].name)))
+            return kinds[i].kind;
+    return TOKEN_KINDS;
+}
+
+bool yaml_tagged(struct slice tag, struct slice text, struct token *ret)
+{
+    ret->kind = kind_of(tag);
+    switch (ret->kind) {
+    case TOKEN_STRING:
         ret->text = text;
         return true;
-    }
-    if (slice_eq(tag, SLICE("null")))
+    case TOKEN_NULL:
         return as_null(text, ret);
-    if (slice_eq(tag, SLICE("bool")))
+    case TOKEN_BOOL:
         return as_bool(text, ret);
-    if (slice_eq(tag, SLICE("int")))
-        return is_integer(text) && to_number(text, ret);
-    if (slice_eq(tag, SLICE("float")))
+    case TOKEN_NUMBER:
+        if (slice_ends(tag, SLICE(":int")))
+            return is_integer(text) && to_number(text, ret);
         return as_special(text, ret) || (is_decimal(text) && to_number(text, ret));
-    return true;
+    default:
+        return true;
+    }
 }

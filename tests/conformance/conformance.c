@@ -24,10 +24,18 @@ static const struct {
     {"actionlint-facts/format-placeholders.json", run_format_placeholders},
     {"actionlint-facts/if-conditions.json", run_lint_conditions},
     {"editor-validation/validate.format-string.json", run_format_strings},
+    {"language-facts/id-builder.json", run_id_builder},
+    {"language-facts/yaml-scalars.json", run_yaml_scalars},
+    {"matrix/*.json", run_matrix},
+    {"parser-cases/convert.json", run_parser_cases},
+    {"parser-cases/expressions.json", run_parser_cases},
+    {"parser-cases/index.json", run_parser_cases},
+    {"parser-cases/workflow-parser.json", run_parser_cases},
     {"patterns/glob-matching.json", run_glob_matching},
     {"patterns/act-filters.json", run_act_filters},
     {"runner-facts/status-functions.json", run_status_functions},
     {"runner-facts/template-evaluation.json", run_template_evaluation},
+    {"workflow-reader/*.yml", run_workflow_reader},
 };
 
 struct totals {

@@ -1,0 +1,266 @@
+/* Rows of whole workflow files: what is read from them, or what is said about them. */
+#include "form.h"
+
+#include "conformance.h"
+
+/* ---- workflow-reader/NAME.yml ---- */
+
+enum { PARTS_MAX = 64 };
+
+struct parts {
+    struct slice list[PARTS_MAX];
+    size_t n;
+};
+
+/* A file is a stream of parts between lines "---". */
+static void split_parts(struct slice text, struct parts *ret)
+{
+    size_t begin = 0, at = 0;
+
+    ret->n = 0;
+    while (at < text.len && ret->n + 1 < PARTS_MAX) {
+        struct slice rest = slice_from(text, at);
+        ssize_t end = slice_find_char(rest, '\n');
+        struct slice line = end < 0 ? rest : slice_head(rest, (size_t)end);
+
+        if (slice_eq(line, SLICE("---"))) {
+            ret->list[ret->n++] = slice_head(slice_from(text, begin), at - begin);
+            begin = at + line.len + (end >= 0);
+        }
+        at += line.len + (end >= 0);
+    }
+    ret->list[ret->n++] = slice_from(text, begin);
+}
+
+static size_t number_option(const struct token *options, const char *name)
+{
+    const struct token *tok = token_find(options, name);
+
+    return tok && tok->kind == TOKEN_NUMBER ? (size_t)tok->number : 0;
+}
+
+static bool flag_option(const struct token *options, const char *name, bool otherwise)
+{
+    const struct token *tok = token_find(options, name);
+
+    return tok && tok->kind == TOKEN_BOOL ? tok->boolean : otherwise;
+}
+
+/* The newest service says "and" once. */
+static struct slice without_drift(struct arena *a, struct slice message)
+{
+    static const struct slice twice = SLICE_INIT("'_' and and must");
+    ssize_t at = slice_find(message, twice);
+
+    if (at < 0)
+        return message;
+    return slice_of(arena_printf(a, "%.*s'_' and must%.*s", (int)at, message.ptr,
+                                 SLICE_ARG(slice_from(message, (size_t)at + twice.len))));
+}
+
+/* The messages of the findings that are errors, one a line; GitHub keeps ten. */
+static struct slice messages(struct arena *a, const struct diags *diags, struct buf *to)
+{
+    enum { KEPT = 10 };
+    size_t n = 0;
+
+    VEC_EACH (d, &diags->list)
+        if (d->level == DIAG_ERROR && n++ < KEPT)
+            buf_printf(to, "%s\n", diag_text(a, d));
+    return buf_slice(to);
+}
+
+static void compare_errors(struct file_run *run, const char *id, const json_t *errors,
+                           const struct diags *diags)
+{
+    CLEANUP(buf_deinit) struct buf got = BUF_INIT(1 << 20), wanted = BUF_INIT(1 << 20);
+    struct arena *a = run_arena(run);
+
+    for (size_t i = 0; i < json_array_size(errors); i++) {
+        const json_t *one = json_array_get(errors, i), *message = json_object_get(one, "Message");
+        const char *text = json_string_value(message ? message : one);
+
+        buf_printf(&wanted, "%.*s\n", SLICE_ARG(without_drift(a, slice_of(text))));
+    }
+    row_text(run, id, buf_slice(&wanted), messages(a, diags, &got));
+    buf_deinit(&wanted);
+}
+
+/* Lists that are empty may be left out. */
+static void drop_empty(json_t *json)
+{
+    const char *key;
+    json_t *value;
+    void *tmp;
+    size_t i;
+
+    json_array_foreach (json, i, value)
+        drop_empty(value);
+    json_object_foreach_safe(json, tmp, key, value)
+    {
+        bool list = strcmp(key, "steps") == 0 || strcmp(key, "needs") == 0;
+
+        drop_empty(value);
+        if (list && json_is_array(value) && !json_array_size(value))
+            json_object_del(json, key);
+    }
+}
+
+static void compare_model(struct file_run *run, json_t *wanted, const struct workflow *w,
+                          bool source)
+{
+    json_t *got = form_workflow(w, source);
+    char *difference;
+
+    if (json_object_get(wanted, "events")) { /* the editor's result: it has no input types */
+        json_object_set_new(got, "events", form_events(w));
+        json_object_del(got, "input-types");
+    }
+    drop_empty(wanted);
+    drop_empty(got);
+    difference = form_differs(run_arena(run), wanted, got);
+    if (!difference)
+        difference = form_differs(run_arena(run), got, wanted); /* nothing more, either */
+    if (difference)
+        row_fail(run, "model", "%s", difference);
+    else
+        row_pass(run, "model");
+    json_decref(got);
+}
+
+static void reader_row(struct file_run *run, const struct token *options, struct slice text,
+                       json_t *wanted)
+{
+    struct arena *a = run_arena(run);
+    const char *path = run_path(run), *base = strrchr(path, '/');
+    const char *file = arena_printf(a, ".github/workflows/%s", base ? base + 1 : path);
+    struct diags diags = {.arena = a};
+    struct workflow w;
+    struct workflow_options limits = {
+        .yaml = {.size = number_option(options, "max-file-size"),
+                 .depth = number_option(options, "max-depth")},
+        .schema = {.size = number_option(options, "max-result-size")},
+        .reader_only = true,
+    };
+    const json_t *errors = json_object_get(wanted, "errors");
+
+    workflow_init(&w);
+    int result = workflow_parse_as(&w, text, file, &limits, &diags);
+    if (result < 0 || errors)
+        compare_errors(run, "errors", errors, &diags);
+    else
+        compare_model(run, wanted, &w, flag_option(options, "include-source", false));
+    workflow_deinit(&w);
+    diags_deinit(&diags);
+}
+
+void run_workflow_reader(struct file_run *run)
+{
+    struct arena *a = run_arena(run);
+    struct diags diags = {.arena = a};
+    struct slice text;
+    struct parts parts;
+    struct token *options = NULL;
+    json_t *wanted;
+
+    if (!run_text(run, &text))
+        return;
+    split_parts(text, &parts);
+    if (parts.n < 3 || yaml_parse(a, parts.list[0], "options", 1, NULL, &options, &diags) < 0) {
+        row_fail(run, "(file)", "%zu parts, or options that can't be read", parts.n);
+        diags_deinit(&diags);
+        return;
+    }
+    wanted = json_loadb(parts.list[parts.n - 1].ptr, parts.list[parts.n - 1].len,
+                        JSON_DECODE_INT_AS_REAL, NULL);
+    if (slice_find(parts.list[parts.n - 1], SLICE("Anchors are not currently supported")) >= 0)
+        row_differs(run, "anchors", "the newest service accepts anchors, and so do we");
+    else if (parts.n > 3 && !flag_option(options, "skip-reusable-workflows", false))
+        row_skip(run, "called workflows", "called workflows are not loaded here");
+    else
+        reader_row(run, options, parts.list[1], wanted);
+    json_decref(wanted);
+    diags_deinit(&diags);
+}
+
+/* ---- parser-cases/NAME.json ---- */
+
+/* The editor leaves "Located at ..." off names it doesn't know, and its YAML library words errors its own way: only
+ * that there is one counts then. */
+static bool same_error(struct slice wanted, struct slice got)
+{
+    if (slice_find(wanted, SLICE(" at line ")) >= 0)
+        return got.len > 0;
+    return slice_starts(got, wanted);
+}
+
+static void compare_lists(struct file_run *run, const char *id, const json_t *wanted,
+                          const struct diags *diags)
+{
+    struct arena *a = run_arena(run);
+    size_t n = 0;
+
+    VEC_EACH (d, &diags->list) {
+        struct slice got = slice_of(diag_text(a, d));
+        struct slice text = slice_of(json_string_value(json_array_get(wanted, n)));
+
+        if (d->level != DIAG_ERROR)
+            continue;
+        if (!text.ptr || !same_error(text, got)) {
+            row_text(run, id, text, got);
+            return;
+        }
+        n++;
+    }
+    if (n < json_array_size(wanted))
+        row_text(run, id, slice_of(json_string_value(json_array_get(wanted, n))), SLICE(""));
+    else
+        row_pass(run, id);
+}
+
+static void compare_template(struct file_run *run, const json_t *row, const struct workflow *w)
+{
+    const json_t *wanted = json_object_get(row, "template");
+    json_t *got = form_workflow(w, false);
+    char *difference = NULL;
+
+    json_object_set_new(got, "events", form_events(w));
+    if (wanted)
+        difference = form_differs(run_arena(run), wanted, got);
+    if (difference)
+        row_fail(run, id_of(row), "%s", difference);
+    else
+        row_pass(run, id_of(row));
+    json_decref(got);
+}
+
+static void case_row(struct file_run *run, const json_t *row)
+{
+    const json_t *errors = json_object_get(row, "read_errors");
+    const json_t *on = json_object_get(json_object_get(row, "features"), "allowBackgroundSteps");
+    struct diags diags = {.arena = run_arena(run)};
+    struct workflow_options options = {
+        .schema = {.no_background = !json_is_true(on)},
+        .reader_only = true,
+    };
+    struct workflow w;
+
+    workflow_init(&w);
+    int result =
+        workflow_parse_as(&w, text_of(row, "text"), json_string_value(json_object_get(row, "file")),
+                          &options, &diags);
+    /* like the service, and unlike the editor, we convert nothing that was read with errors */
+    if (!json_array_size(errors) && json_object_get(row, "convert_errors"))
+        errors = json_object_get(row, "convert_errors");
+    if (result < 0 || json_array_size(errors))
+        compare_lists(run, id_of(row), errors, &diags);
+    else
+        compare_template(run, row, &w);
+    workflow_deinit(&w);
+    diags_deinit(&diags);
+}
+
+void run_parser_cases(struct file_run *run)
+{
+    run_cases(run, case_row);
+}
