@@ -480,6 +480,11 @@ int sandbox_root(const struct sandbox *s)
     return s->root;
 }
 
+int sandbox_pidfd(const struct sandbox *s)
+{
+    return s->level == SANDBOX_NAMESPACES && s->init ? proc_fd(s->init) : -1;
+}
+
 /* ---- commands ---- */
 
 int sandbox_start(struct sandbox *s, const struct sandbox_command *cmd, sandbox_exit_fn *fn,
