@@ -12,8 +12,9 @@
 
 /* All borrowed for the call; NULL: not given. */
 struct local_event_spec {
-    const struct git_facts *git;
-    const char *event_name;      /* "push" */
+    struct git_facts *git;         /* the commit's data is added to it, with git_env */
+    const struct git_env *git_env; /* NULL: the commit's message and author stay unknown */
+    const char *event_name;        /* "push" */
     const char *ref;             /* --ref: "refs/heads/topic", or a branch's or tag's short name */
     const char *base;            /* pull requests: the base branch; NULL: the default branch */
     const char *actor;           /* NULL: git's user, else the owner */
@@ -23,6 +24,9 @@ struct local_event_spec {
     const char *run_id;          /* a decimal number */
     int64_t run_number, run_attempt;
 };
+
+/* True for the names that workflow-language.md 6.1 lists. */
+bool local_event_known(const char *name);
 
 /* *RET_GITHUB: the context, with `event`; *RET_NOTES: array of texts to be said out loud. Both new
  * references. ERR_INVALID for an unknown event, a bad ref or an event file that is no object. */

@@ -26,22 +26,22 @@ struct local_spec {
     json_t *github;     /* the context as event.h makes it: "event", "ref", "sha", ... */
     json_t *notes;      /* array of texts said out loud at the start: event.h makes some */
 
-    const struct strmap *secrets; /* the caller's; GITHUB_TOKEN also becomes github.token */
-    const struct strmap *vars;    /* the vars context */
-    const struct strmap
-        *inputs; /* of workflow_dispatch, as text; typed by the workflow's declaration */
+    const struct strmap *secrets;   /* the caller's; GITHUB_TOKEN also becomes github.token */
+    const struct strmap *vars;      /* the vars context */
+    const struct strmap *inputs;    /* of workflow_dispatch, as text; the workflow types them */
     const struct strmap *env;       /* set over workflow and job level */
     const struct strmap *variables; /* job variables: ACTIONS_STEP_DEBUG and the like */
 
-    const char *const *jobs; /* NULL-terminated ids, with all they need; NULL: every job */
-    const struct local_pair
-        *matrix; /* only configurations with these values; a name twice: either */
-    size_t n_matrix;
+    const char *const *jobs;         /* NULL-terminated ids, with all they need; NULL: every job */
+    const struct local_pair *matrix; /* only configurations with these values */
+    size_t n_matrix;                 /* a name twice: either value */
 
     const char *isolation; /* see struct job */
     bool isolation_required;
-    const char *work_dir; /* absolute: each job gets a folder of its own below it */
-    const char *source;   /* working tree that a checkout shows */
+    const char *work_dir;              /* absolute: each job gets a folder of its own below it */
+    const char *source;                /* working tree that a checkout shows */
+    bool source_ignored;               /* what git ignores is shown too */
+    const struct strmap *repositories; /* "owner/name": folder of a local clone */
     const char *const *plugin_path;
     const char *plugin_prefer;
     const char *tool_cache;

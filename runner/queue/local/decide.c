@@ -1,0 +1,398 @@
+/* Whether a job runs, why not, and as which configurations. */
+#include "queue/local/plan.h"
+
+#include "lang/matrix.h"
+#include "lang/template.h"
+
+#include <inttypes.h>
+#include <strings.h>
+
+enum {
+    MINUTE_MS = 60000,
+    TIMEOUT_MINUTES = 360,
+    CANCEL_TIMEOUT_MINUTES = 5,
+    MINUTES_MAX = 525600, /* a year: beyond it milliseconds need no care */
+    NAME_MAX_CHARS = 100,
+};
+
+/* ---- where expressions find their values ---- */
+
+void place_init(struct place *p, const struct plan *plan, const struct node *node,
+                const struct config *config)
+{
+    *p = (struct place){.plan = plan, .node = node, .config = config, .needs = json_object()};
+    for (size_t i = 0; i < node->n_needs; i++) {
+        const struct node *n = node->needs[i];
+        json_t *one = json_pack("{s:s}", "result", queue_result_name(n->result));
+
+        json_object_set_new(one, "outputs", n->outputs ? json_incref(n->outputs) : json_object());
+        json_object_set_new(p->needs, n->def->id, one);
+    }
+}
+
+void place_deinit(struct place *p)
+{
+    json_decref(p->needs);
+}
+
+static const json_t *context(void *ctx, struct slice name)
+{
+    const struct place *p = ctx;
+    const struct {
+        struct slice name;
+        const json_t *value;
+    } known[] = {
+        {SLICE("github"), p->node->flow->github},
+        {SLICE("inputs"), p->node->flow->inputs},
+        {SLICE("vars"), p->plan->vars},
+        {SLICE("needs"), p->needs},
+        {SLICE("strategy"), p->config ? p->config->strategy : NULL},
+        {SLICE("matrix"), p->config ? p->config->matrix : NULL},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (slice_eq_nocase(known[i].name, name))
+            return known[i].value;
+    }
+    return NULL;
+}
+
+/* True if every (ALL) or one of the jobs that N depends on, directly or not, ended as RESULT. */
+static bool ancestors(const struct node *n, enum queue_result result, bool all)
+{
+    for (size_t i = 0; i < n->n_needs; i++) {
+        bool this = n->needs[i]->result == result, rest = ancestors(n->needs[i], result, all);
+
+        if (all ? !(this && rest) : this || rest)
+            return !all;
+    }
+    return all;
+}
+
+static bool named(const struct node *n, enum queue_result result, bool all,
+                  const struct slice *args, size_t n_args)
+{
+    for (size_t i = 0; i < n_args; i++) {
+        bool is = false;
+
+        for (size_t k = 0; k < n->n_needs; k++) {
+            if (slice_eq_nocase(slice_of(n->needs[k]->def->id), args[i]))
+                is = n->needs[k]->result == result;
+        }
+        if (is != all)
+            return !all;
+    }
+    return all;
+}
+
+static bool status(void *ctx, struct slice name, const struct slice *args, size_t n_args)
+{
+    const struct place *p = ctx;
+
+    if (slice_eq_nocase(name, SLICE("always")))
+        return true;
+    if (slice_eq_nocase(name, SLICE("cancelled")))
+        return p->plan->cancelled;
+    if (p->plan->cancelled)
+        return false;
+    bool success = slice_eq_nocase(name, SLICE("success"));
+    enum queue_result result = success ? QUEUE_SUCCESS : QUEUE_FAILURE;
+
+    return n_args ? named(p->node, result, success, args, n_args)
+                  : ancestors(p->node, result, success);
+}
+
+struct expr_scope place_scope(struct place *p)
+{
+    return (struct expr_scope){.context = context, .status = status, .ctx = p};
+}
+
+/* ---- the condition ---- */
+
+static int job_error(const struct node *n, const char *key, struct err *err)
+{
+    struct err why = *err;
+
+    return err_set(err, why.code, "Error when evaluating '%s' for job '%s'. %s%s%s", key,
+                   n->def->id, n->flow->workflow->file, why.text[0] == '(' ? " " : ": ", why.text);
+}
+
+int node_condition(const struct plan *p, const struct node *n, bool *ret, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(place_deinit) struct place place;
+    int r;
+
+    place_init(&place, p, n, NULL);
+    struct expr_scope scope = place_scope(&place);
+    struct template_eval t = {.arena = &a, .scope = &scope};
+
+    r = template_test(&t, slice_of(n->def->condition), ret, err);
+    return r == ERR_OK ? ERR_OK : job_error(n, "if", err);
+}
+
+static const char *ended_how(enum queue_result r)
+{
+    static const char *const words[QUEUE_RESULTS] = {
+        [QUEUE_SUCCESS] = "succeeded",
+        [QUEUE_FAILURE] = "failed",
+        [QUEUE_CANCELLED] = "was cancelled",
+        [QUEUE_SKIPPED] = "was skipped",
+    };
+
+    return words[r];
+}
+
+/* The job furthest up that did not succeed: the others only followed it. */
+static const struct node *culprit(const struct node *n)
+{
+    for (size_t i = 0; i < n->n_needs; i++) {
+        const struct node *above = culprit(n->needs[i]);
+
+        if (above)
+            return above;
+        if (n->needs[i]->result != QUEUE_SUCCESS)
+            return n->needs[i];
+    }
+    return NULL;
+}
+
+static const char *why_needs(const struct node *n, struct arena *a)
+{
+    const struct node *first = culprit(n);
+
+    for (size_t i = 0; i < n->n_needs; i++) {
+        if (n->needs[i]->result == QUEUE_SUCCESS)
+            continue;
+        if (n->needs[i] == first)
+            return arena_printf(a, "needs %s, which %s", first->def->id, ended_how(first->result));
+        return arena_printf(a, "needs %s, which %s, as %s %s", n->needs[i]->def->id,
+                            ended_how(n->needs[i]->result), first->def->id,
+                            ended_how(first->result));
+    }
+    return arena_printf(a, "comes after %s, which %s", first->def->id, ended_how(first->result));
+}
+
+/* The values that a condition was decided on: "github.ref is 'refs/heads/topic'". */
+struct values {
+    struct place *place;
+    struct buf text, seen;
+    size_t n;
+};
+
+enum { VALUES_MAX = 5, VALUE_TEXT_MAX = 80 };
+
+static void one_value(void *ctx, const struct slice *path, size_t n_path, size_t offset)
+{
+    struct values *v = ctx;
+    CLEANUP(buf_deinit) struct buf name = BUF_INIT(200);
+    const json_t *value = context(v->place, path[0]);
+    CLEANUP(free_ptr) char *text = NULL;
+
+    (void)offset;
+    for (size_t i = 0; i < n_path; i++) {
+        buf_printf(&name, "%s%.*s", i ? "." : "", SLICE_ARG(path[i]));
+        if (i == 0)
+            continue;
+        const char *key;
+        json_t *member, *found = NULL;
+
+        json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+            if (slice_eq_nocase(slice_of(key), path[i]))
+                found = member;
+        }
+        value = found;
+    }
+    buf_add_char(&name, ' ');
+    if (n_path < 2 || name.overflow || v->n == VALUES_MAX ||
+        slice_find(buf_slice(&v->seen), buf_slice(&name)) >= 0)
+        return;
+    buf_add(&v->seen, buf_slice(&name));
+    buf_add_str(&v->text, v->n++ ? ", " : "");
+    buf_add(&v->text, buf_slice(&name));
+    if (!value || json_is_null(value)) {
+        buf_add_str(&v->text, "is not set");
+    } else if (json_is_string(value)) {
+        buf_printf(&v->text, "is '%.*s'%s", VALUE_TEXT_MAX, json_string_value(value),
+                   json_string_length(value) > VALUE_TEXT_MAX ? "..." : "");
+    } else {
+        text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        buf_printf(&v->text, "is %.*s%s", VALUE_TEXT_MAX, text,
+                   strlen(text) > VALUE_TEXT_MAX ? "..." : "");
+    }
+}
+
+/* The condition as it was written: without the "success() && (...)" that was put around it. */
+static struct slice written(struct slice condition, bool *ret_wrapped)
+{
+    *ret_wrapped =
+        slice_starts(condition, SLICE("success() && (")) && slice_ends(condition, SLICE(")"));
+    return *ret_wrapped ? slice_make(condition.ptr + 14, condition.len - 15) : condition;
+}
+
+const char *node_why_not(const struct plan *p, const struct node *n, struct arena *a)
+{
+    CLEANUP(place_deinit) struct place place;
+    struct values v = {.place = &place, .text = BUF_INIT(1000), .seen = BUF_INIT(1200)};
+    bool wrapped, plain = strcmp(n->def->condition, "success()") == 0;
+    struct slice text = written(slice_of(n->def->condition), &wrapped);
+    const struct expr *tree;
+    struct expr_error ignored;
+    const char *why;
+
+    if ((wrapped || plain) && culprit(n))
+        return why_needs(n, a);
+    place_init(&place, p, n, NULL);
+    if (expr_parse(a, text, NULL, &tree, &ignored) == ERR_OK)
+        expr_each_reference(tree, one_value, &v);
+    why = arena_printf(a, "its `if` is false: %.*s%s%s%s", SLICE_ARG(slice_trim(text)),
+                       v.n ? " (" : "", v.text.ptr, v.n ? ")" : "");
+    buf_deinit(&v.text);
+    buf_deinit(&v.seen);
+    return why;
+}
+
+/* ---- configurations ---- */
+
+/* True unless --matrix asks for other values. Names that a matrix does not have say nothing about it. */
+static bool is_wanted(struct plan *p, struct arena *a, const json_t *matrix)
+{
+    for (size_t i = 0; i < p->n_only; i++) {
+        const json_t *value = json_object_get(matrix, p->only[i].name);
+        struct expr_value v = expr_from_json(value);
+        bool met = false;
+
+        if (!value)
+            continue;
+        p->only_met[i] = true;
+        for (size_t k = 0; k < p->n_only; k++) { /* the same name twice: either */
+            if (strcmp(p->only[k].name, p->only[i].name) == 0)
+                met = met || slice_eq(expr_string(a, &v), slice_of(p->only[k].value));
+        }
+        if (!met)
+            return false;
+    }
+    return true;
+}
+
+static bool key_taken(const struct plan *p, const struct node *node, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(node->configs[i].key, key) == 0)
+            return true;
+    }
+    (void)p;
+    return false;
+}
+
+static const char *make_key(struct plan *p, const struct node *n, size_t at, const char *suffix)
+{
+    const char *prefix = n->flow->prefix, *id = n->def->id;
+    const char *base = *suffix ? arena_printf(&p->arena, "%s%s (%s)", prefix, id, suffix)
+                               : arena_printf(&p->arena, "%s%s", prefix, id);
+    const char *key = base;
+
+    for (size_t k = 2; key_taken(p, n, at, key); k++)
+        key = arena_printf(&p->arena, "%s #%zu", base, k);
+    return key;
+}
+
+static int minutes(const struct template_eval *t, const struct token *tok, int fallback,
+                   int64_t *ret, struct err *err)
+{
+    double n;
+
+    if (template_number(t, tok, fallback, &n, err) != ERR_OK)
+        return err->code;
+    *ret = n > MINUTES_MAX ? (int64_t)MINUTES_MAX * MINUTE_MS : n >= 1 ? (int64_t)n * MINUTE_MS : 0;
+    return ERR_OK;
+}
+
+/* The parts of a job that may differ from configuration to configuration. */
+static int evaluate_config(struct plan *p, struct config *c, const struct matrix_config *m,
+                           struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(place_deinit) struct place place;
+    const struct workflow_job *d = c->node->def;
+    struct slice name = {0};
+
+    place_init(&place, p, c->node, c);
+    struct expr_scope scope = place_scope(&place);
+    struct template_eval t = {.arena = &a, .scope = &scope};
+
+    if (template_string(&t, d->name, &name, err) != ERR_OK)
+        return job_error(c->node, "name", err);
+    if (minutes(&t, d->timeout_minutes, TIMEOUT_MINUTES, &c->timeout_ms, err) != ERR_OK)
+        return job_error(c->node, "timeout-minutes", err);
+    if (minutes(&t, d->cancel_timeout_minutes, CANCEL_TIMEOUT_MINUTES, &c->cancel_timeout_ms,
+                err) != ERR_OK)
+        return job_error(c->node, "cancel-timeout-minutes", err);
+    if (template_bool(&t, d->continue_on_error, false, &c->forgiven, err) != ERR_OK)
+        return job_error(c->node, "continue-on-error", err);
+    c->name = arena_printf(&p->arena, "%s%s", c->node->flow->title,
+                           matrix_job_name(&a, name.ptr ? arena_str(&a, name) : NULL,
+                                           d->name && d->name->kind == TOKEN_EXPR, d->id, m));
+    return ERR_OK;
+}
+
+static int add_configs(struct plan *p, struct node *n, const struct matrix *m, struct err *err)
+{
+    n->fail_fast = m->fail_fast;
+    n->max_parallel = m->max_parallel > 0 ? (size_t)m->max_parallel : m->n_configs;
+    n->configs = arena_array(&p->arena, m->n_configs, sizeof *n->configs);
+    for (size_t i = 0; i < m->n_configs; i++) {
+        const struct matrix_config *from = &m->configs[i];
+        struct config *c = &n->configs[n->n_configs];
+        CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+
+        if (!is_wanted(p, &a, from->matrix))
+            continue;
+        *c = (struct config){.node = n, .matrix = json_incref(from->matrix)};
+        c->strategy = json_pack("{s:b, s:I, s:I, s:I}", "fail-fast", m->fail_fast, "job-index",
+                                (json_int_t)i, "job-total", (json_int_t)m->n_configs,
+                                "max-parallel", (json_int_t)n->max_parallel);
+        c->key = make_key(p, n, n->n_configs++, from->suffix);
+        if (evaluate_config(p, c, from, err) != ERR_OK)
+            return err->code;
+    }
+    p->n_configs += n->n_configs;
+    if (p->n_configs > LOCAL_JOBS_MAX)
+        return err_set(err, ERR_LIMIT, "the run has more than %d jobs", LOCAL_JOBS_MAX);
+    return ERR_OK;
+}
+
+/* Back to a node without configurations, after an error half way. */
+static void drop_configs(struct node *n)
+{
+    for (size_t i = 0; i < n->n_configs; i++) {
+        json_decref(n->configs[i].matrix);
+        json_decref(n->configs[i].strategy);
+    }
+    n->n_configs = 0;
+}
+
+int node_expand(struct plan *p, struct node *n, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(place_deinit) struct place place;
+    struct matrix m = {0};
+    json_t *strategy = NULL;
+    int r;
+
+    place_init(&place, p, n, NULL);
+    struct expr_scope scope = place_scope(&place);
+    struct template_eval t = {.arena = &a, .scope = &scope};
+
+    if (template_json(&t, n->def->strategy, &strategy, err) != ERR_OK)
+        return job_error(n, "strategy", err);
+    r = matrix_expand(strategy, n->def->id, &m, err);
+    json_decref(strategy);
+    if (r != ERR_OK)
+        return job_error(n, "strategy", err);
+    r = add_configs(p, n, &m, err);
+    matrix_deinit(&m);
+    if (r != ERR_OK)
+        drop_configs(n);
+    return r;
+}
