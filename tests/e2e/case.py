@@ -1,0 +1,36 @@
+"""What a case is: a function that takes a World, named by what must hold.
+
+    @case()
+    def a_step_fails_when_its_command_does(w): ...
+
+Run by "module/function"; a part of that is enough, so that groups can be named too."""
+
+import dataclasses
+import importlib
+import pathlib
+
+CASES = []
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    function: object
+    who: str      # "any": as root and as an ordinary user; "root"; "user"
+    quick: bool   # part of the quick suite
+    limit: int    # seconds before the case counts as hung
+    needs: tuple  # "network"
+
+
+def case(who="any", quick=True, limit=60, needs=()):
+    def register(function):
+        group = function.__module__.rpartition(".")[2]
+        CASES.append(Case(f"{group}/{function.__name__}", function, who, quick, limit, needs))
+        return function
+    return register
+
+
+def load():
+    for path in sorted(pathlib.Path(__file__).parent.glob("cases/*.py")):
+        importlib.import_module(f"cases.{path.stem}")
+    return CASES

@@ -1,0 +1,108 @@
+"""What a step finds in its environment, and who wins (runtime contract 2)."""
+
+from case import case
+
+
+@case()
+def env_of_workflow_job_and_step_come_in_this_order(w):
+    flow = w.steps("""
+        - name: look
+          env: {C: step, D: "${{ env.A }}-${{ env.B }}"}
+          run: echo "$A $B $C $D"
+        - {name: written, run: 'echo "A=file" >> "$GITHUB_ENV"; echo "same step: $A"'}
+        - {name: later, run: 'echo "later: $A $C"', env: {E: "${{ env.A }}"}}
+        - {name: wins, env: {A: step}, run: 'echo "step wins: $A"'}
+        """, top="env: {A: workflow, B: workflow, C: workflow}", job="env: {B: job, C: job}")
+    r = w.run(flow, code=0).says("workflow job step workflow-job", step="look").says("same step: workflow", step="written")
+    r.says("later: file job", step="later").says("step wins: step", step="wins")
+
+
+@case()
+def the_command_line_sets_env_vars_and_inputs(w):
+    flow = w.workflow("""
+        on:
+          workflow_dispatch:
+            inputs:
+              level: {type: choice, options: [low, high], default: low}
+              loud: {type: boolean, default: false}
+        jobs:
+          job:
+            runs-on: ubuntu-latest
+            steps:
+              - {name: a, run: 'echo "$FROM ${{ vars.REGION }} ${{ inputs.level }} ${{ inputs.loud && ''loud'' || ''still'' }}"'}
+        """)
+    args = ["--event", "workflow_dispatch", "--env", "FROM=line", "--var", "REGION=eu"]
+    w.run(flow, *args, "--input", "level=high", "--input", "loud=true", code=0).says("line eu high loud", step="a")
+    w.run(flow, *args, code=0).says("line eu low still", step="a")
+    w.run(flow, *args, "--input", "level=middling").complains("level", "low|choice|option")
+    w.run(flow, *args, "--input", "volume=11").complains("volume")
+
+
+@case()
+def reserved_names_are_replaced_and_ci_is_left_alone(w):
+    flow = w.steps("""
+        - {name: own, env: {GITHUB_JOB: mine, RUNNER_OS: mine, CI: "false", GITHUB_ACTIONS: "false"},
+           run: 'echo "$GITHUB_JOB $RUNNER_OS $CI $GITHUB_ACTIONS"'}
+        - {name: default, run: 'echo "CI is $CI"'}
+        - {name: token, run: 'echo "token <${GITHUB_TOKEN-}> runtime <${ACTIONS_RUNTIME_TOKEN-}>"'}
+        """)
+    r = w.run(flow, "--secret", "GITHUB_TOKEN=tok-123456", code=0).says("job Linux false true", step="own")
+    r.says("CI is true", step="default").says("token <> runtime <>", step="token")
+
+
+@case()
+def node_options_may_not_be_set_by_file(w):
+    flow = w.steps("""
+        - {name: writes, run: "echo NODE_OPTIONS=--x >> $GITHUB_ENV\\necho OTHER=y >> $GITHUB_ENV"}
+        - {name: reads, run: 'echo "<${NODE_OPTIONS-}> $OTHER"'}
+        - {name: direct, env: {NODE_OPTIONS: --ok}, run: 'echo "<$NODE_OPTIONS>"'}
+        """)
+    r = w.run(flow, code=0).says("<> y", step="reads").says("<--ok>", step="direct").concluded(writes="success")
+    r.equal("an error annotation", len(r.of("annotation", level="error")), 1)
+
+
+@case()
+def github_context_and_variables_agree(w):
+    sha = w.git("rev-parse", "HEAD")
+    names = ["SHA", "REF", "REF_NAME", "REF_TYPE", "REPOSITORY", "REPOSITORY_OWNER", "EVENT_NAME", "JOB", "WORKFLOW",
+             "RUN_ATTEMPT", "SERVER_URL", "WORKSPACE", "ACTOR"]
+    lines = "".join(f'            test "$GITHUB_{n}" = "${{{{ github.{n.lower()} }}}}" || echo "differs: {n}"\n' for n in names)
+    flow = w.workflow(f"""
+        name: The Name
+        on: push
+        jobs:
+          job:
+            runs-on: ubuntu-latest
+            steps:
+            - name: a
+              shell: bash {{0}}
+              run: |
+{lines}
+                echo "$GITHUB_SHA $GITHUB_REF $GITHUB_REPOSITORY $GITHUB_EVENT_NAME $GITHUB_WORKFLOW"
+                python3 -c 'import json,os; e=json.load(open(os.environ["GITHUB_EVENT_PATH"])); print("event", e["ref"])'
+                test -d "$RUNNER_TEMP" && test -d "$GITHUB_WORKSPACE" && echo "$RUNNER_ARCH/$RUNNER_OS"
+                case $GITHUB_WORKSPACE in */app/app) echo the usual folders ;; esac
+        """)
+    r = w.run(flow, code=0).never_says("differs:")
+    r.says(f"{sha} refs/heads/main acme/app push The Name", "event refs/heads/main", "/Linux", "the usual folders")
+
+
+@case()
+def the_users_own_environment_stays_outside(w):
+    """A local run takes along what tools need, not what happens to be in the shell that started it."""
+    r = w.run(w.steps("- {name: a, run: 'env; echo end'}"), env={"AWS_SECRET_ACCESS_KEY": "sk-outside-42"}, code=0)
+    r.says("end", step="a").never_says("sk-outside-42")
+
+
+@case()
+def home_and_temp_are_private_and_path_works(w):
+    flow = w.steps("""
+        - name: a
+          run: |
+            echo "precious: $(cat ~/precious 2>/dev/null || echo out of sight)"
+            touch ~/mine "$RUNNER_TEMP/mine" /tmp/mine && echo may write
+            test "$(mktemp -d | cut -c1-5)" = /tmp/ || mktemp -d >/dev/null && echo temp works
+        - {name: later, run: 'ls ~/mine "$RUNNER_TEMP/mine" && echo kept between steps'}
+        """)
+    r = w.run(flow, code=0).says("precious: out of sight", "may write", "temp works", step="a")
+    r.says("kept between steps", step="later")

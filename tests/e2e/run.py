@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""End to end: the built runner over real workflow files, as root and as an ordinary user.
+
+    tests/e2e/run.py [--build DIR] [--as root|user|both] [--quick] [--jobs N] [--keep] [--list] [NAME...]
+
+NAME is a part of "group/case". Each case is a process of its own with a scratch folder of its own, so
+that whatever it leaves behind can be told. As root, the ordinary user is a throw-away account,
+ostler-test; started by an ordinary user, the cases that need root are named and left out.
+The last line is "N passed, N failed"."""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+
+import case  # noqa: E402
+import watch  # noqa: E402
+from world import World  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+USER = "ostler-test"
+PASSED, FAILED = 0, 1
+
+
+# ---- one case, in a process of its own ----
+
+def run_one(args):
+    wanted = {c.name: c for c in case.load()}[args.one]
+    watch.become_subreaper()
+    world = World(args.scratch, args.project, args.build, args.plugins)
+    try:
+        wanted.function(world)
+        left = watch.wait_until_alone(0.5)
+        if left:
+            raise AssertionError(f"left running at the end: {[watch.describe(p) for p in left]}")
+        return PASSED
+    except AssertionError as error:
+        frame = traceback.extract_tb(error.__traceback__)
+        here = next(f for f in frame if "/cases/" in f.filename)
+        print(f"{os.path.relpath(here.filename, ROOT)}:{here.lineno}: {here.line}\n{error}")
+        return FAILED
+    except Exception:  # a bug of the case, or a world it did not expect
+        traceback.print_exc(file=sys.stdout)
+        return FAILED
+    finally:
+        if not args.keep:
+            world.leave()
+
+
+# ---- all of them ----
+
+class Identity:
+    """Somebody to be: root, or the ordinary user."""
+
+    def __init__(self, name):
+        self.name = name
+        self.prefix = []
+        if name == "user" and os.geteuid() == 0:
+            entry = pwd.getpwnam(USER)
+            self.prefix = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups",
+                           "--inh-caps=-all", "--"]
+
+    def can(self, *command):
+        return subprocess.run([*self.prefix, *command], capture_output=True).returncode == 0
+
+    def scratch(self, below, name):
+        folder = tempfile.mkdtemp(prefix=f"{name.split('/')[-1][:20]}.", dir=below)
+        if self.prefix:
+            entry = pwd.getpwnam(USER)
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+        return folder
+
+
+def make_user():
+    """The throw-away account; true if it is new, and ours to remove."""
+    try:
+        pwd.getpwnam(USER)
+        return False
+    except KeyError:
+        subprocess.run(["useradd", "--no-create-home", "--home-dir", "/nonexistent", "--user-group",
+                        "--shell", "/bin/sh", USER], check=True)
+        return True
+
+
+class Stage:
+    """Where the cases find what they need: this clone, or a copy of the little of it that they use, for
+    when somebody cannot get at it (a clone in root's HOME)."""
+
+    def __init__(self, build, identities, below):
+        self.project, self.build, self.harness = ROOT, build, HERE
+        self.plugins = build_plugins(below)
+        wanted = [build / "ostler", HERE / "run.py"]
+        if not all(i.can("test", "-r", str(path)) for i in identities for path in wanted):
+            self._copy(below / "project")
+
+    def _copy(self, to):
+        leave_out = shutil.ignore_patterns("node_modules", "dist", "__pycache__")
+        shutil.copytree(ROOT / "pipelines", to / "pipelines", symlinks=True, ignore=leave_out)
+        shutil.copytree(HERE, to / "tests" / "e2e", symlinks=True, ignore=leave_out)
+        if (ROOT / "build" / "tools").is_dir():
+            shutil.copytree(ROOT / "build" / "tools", to / "build" / "tools", symlinks=True)
+        folder = to / "build" / self.build.name
+        folder.mkdir(parents=True)
+        for path in self.build.iterdir():
+            if path.name == "plugins":
+                shutil.copytree(path, folder / "plugins", symlinks=True)
+            elif path.name.startswith("ostler") and path.is_file():
+                shutil.copy2(path, folder / path.name)
+        self.project, self.build, self.harness = to, folder, to / "tests" / "e2e"
+
+
+def build_plugins(below):
+    """The plugins that misbehave, built as any author would."""
+    to = below / "plugins"
+    to.mkdir()
+    for source in sorted((HERE / "plugins").glob("*.c")):
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-Wl,-z,defs,-z,relro,-z,now",
+                        f"-I{ROOT / 'include'}", "-o", str(to / f"{source.stem}.so"), str(source)], check=True)
+    for path in [to, *to.iterdir()]:
+        path.chmod(0o755)
+    return to
+
+
+def run_case(item, identity, stage, below, keep):
+    scratch, start = identity.scratch(below, item.name), time.monotonic()
+    argv = [*identity.prefix, sys.executable, "-B", str(stage.harness / "run.py"), "--one", item.name,
+            "--scratch", scratch, "--project", str(stage.project), "--build", str(stage.build),
+            "--plugins", str(stage.plugins), *(["--keep"] if keep else [])]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=item.limit, cwd="/")
+        code, text = done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as expired:
+        code, text = FAILED, f"hung: not done after {item.limit} s\n{(expired.stdout or b'').decode(errors='replace')}"
+    if code == PASSED and not keep and os.path.isdir(scratch):
+        code, text = FAILED, f"{scratch} could not be removed\n{text}"
+    return item, identity, code, text, time.monotonic() - start
+
+
+def control_groups():
+    """Control groups of ours that exist right now."""
+    return {str(p) for p in pathlib.Path("/sys/fs/cgroup").glob("**/*ostler*") if p.is_dir()}
+
+
+def choose(args):
+    """Pairs of case and identity; and the names of those that cannot run here."""
+    root, chosen, left_out = os.geteuid() == 0, [], []
+    if args.as_whom == "root" and not root:
+        sys.exit("tests/e2e/run.py: --as root: you are not")
+    who = {"both": ["root", "user"] if root else ["user"]}.get(args.as_whom, [args.as_whom])
+    for item in case.load():
+        if args.names and not any(n in item.name for n in args.names):
+            continue
+        if args.quick and not (item.quick and not item.needs):
+            continue
+        possible = [w for w in who if item.who in ("any", w)]
+        chosen += [(item, w) for w in possible]
+        if not possible and not root and item.who == "root":
+            left_out.append(item.name)
+    return chosen, left_out
+
+
+def run_all(args):
+    chosen, left_out = choose(args)
+    if args.list:
+        print("\n".join(f"{item.name} ({whom})" for item, whom in chosen))
+        return 0
+    for name in left_out:
+        print(f"not run: {name}: it needs root")
+    build = pathlib.Path(args.build).resolve()
+    if not (build / "ostler").exists():
+        print(f"there is no {build}/ostler\n0 passed, 1 failed")
+        return 1
+
+    below = pathlib.Path(tempfile.mkdtemp(prefix="ost."))
+    below.chmod(0o755)
+    new_user = any(whom == "user" for _, whom in chosen) and os.geteuid() == 0 and make_user()
+    groups, failed, times = control_groups(), [], []
+    try:
+        identities = {whom: Identity(whom) for whom in {w for _, w in chosen}}
+        stage = Stage(build, identities.values(), below)
+        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+            # The long ones first, so that none is still running when all others are done.
+            order = sorted(chosen, key=lambda c: -c[0].limit)
+            runs = [pool.submit(run_case, item, identities[whom], stage, below, args.keep)
+                    for item, whom in order]
+            for run in concurrent.futures.as_completed(runs):
+                item, identity, code, text, seconds = run.result()
+                times.append((seconds, f"{item.name} ({identity.name})"))
+                if code != PASSED:
+                    failed.append(f"{item.name} ({identity.name})")
+                    print(f"FAIL {item.name} ({identity.name}, {seconds:.1f} s)\n{text}", flush=True)
+                elif args.verbose:
+                    print(f"ok   {item.name} ({identity.name}, {seconds:.1f} s)", flush=True)
+        passed, left = len(chosen) - len(failed), sorted(control_groups() - groups)
+        if left:
+            failed.append("control groups")
+            print(f"FAIL left behind: the control groups {left}")
+    finally:
+        if not args.keep:
+            shutil.rmtree(below, ignore_errors=True)
+        if new_user:
+            subprocess.run(["userdel", USER], check=False, capture_output=True)
+
+    print("slowest: " + ", ".join(f"{name} {s:.1f} s" for s, name in sorted(times, reverse=True)[:5]))
+    if failed:
+        print("failed:\n  " + "\n  ".join(sorted(failed)))
+    print(f"{passed} passed, {len(failed)} failed", flush=True)
+    return 1 if failed or not chosen else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="end-to-end tests")
+    parser.add_argument("--build", default=ROOT / "build" / "dev", help="the build folder to test")
+    parser.add_argument("--as", dest="as_whom", choices=["root", "user", "both"], default="both")
+    parser.add_argument("--quick", action="store_true", help="without the slow ones and the network")
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="cases at once")
+    parser.add_argument("--keep", action="store_true", help="leave the scratch folders for a look")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--verbose", "-v", action="store_true")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", help=argparse.SUPPRESS)
+    parser.add_argument("--plugins", help=argparse.SUPPRESS)
+    parser.add_argument("--project", help=argparse.SUPPRESS)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    args = parser.parse_args()
+    if args.one:
+        return run_one(args)
+    return run_all(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
