@@ -268,15 +268,19 @@ static void stream_run(struct mask_stream *s, struct slice text, size_t limit, s
     s->covered = p.done - limit;
 }
 
-/* How much of TEXT is decided: hits that begin before it are all there. */
+/* How much of TEXT is decided: hits that begin before it are all there. Ends between characters. */
 static size_t decided(const struct mask *m, struct slice text)
 {
     size_t longest = find_longest(m->lines);
     size_t hold = longest ? longest - 1 : 0;
     const char *end = memrchr(text.ptr, '\n', text.len);
     size_t lines = end ? (size_t)(end - text.ptr) + 1 : 0;
+    size_t limit = text.len > hold ? text.len - hold : 0;
 
-    return text.len > hold && text.len - hold > lines ? text.len - hold : lines;
+    for (int back = 0; back < 3 && limit > lines && limit < text.len; back++, limit--)
+        if ((text.ptr[limit] & 0xc0) != 0x80)
+            break;
+    return limit > lines ? limit : lines;
 }
 
 void mask_stream_feed(struct mask_stream *s, struct slice chunk, struct buf *out)

@@ -26,21 +26,27 @@
 
 #include <jansson.h>
 
-enum { EVENT_SCHEMA = 1, EVENT_HEAD_MAX = 4 << 20, EVENT_LOG_MAX = 1 << 20 };
+enum {
+    EVENT_SCHEMA = 1,
+    EVENT_HEAD_MAX =
+        64 << 20, /* one line of JSON: job.finished carries outputs, 50 MB of them at most */
+    EVENT_LOG_MAX = 1 << 20, /* the bytes behind a "log" event */
+};
 
 /* Writes events to a descriptor; blocks when the reader is slow, which is what holds a job back. */
 struct event_writer {
     int fd;
-    const char *job; /* put into each event; NULL: none */
-    struct buf out;
+    const char *job;     /* borrowed; put into each event; NULL: none */
+    struct buf log_head; /* the part that all "log" events begin with */
 };
 
 void event_writer_init(struct event_writer *w, int fd, const char *job);
 void event_writer_deinit(struct event_writer *w);
 
-/* Takes over EVENT (a new reference); adds "job" where there is one. */
+/* Takes over EVENT (a new reference), also when it fails; adds "job" where there is one. */
 MUST_CHECK int event_emit(struct event_writer *w, json_t *event, struct err *err);
-/* LINES must be masked already, and no longer than EVENT_LOG_MAX. */
+/* LINES must be masked already, and no longer than EVENT_LOG_MAX; none is no event. They go from where
+ * they lie straight to the descriptor. */
 MUST_CHECK int event_emit_log(struct event_writer *w, int step, struct slice lines, bool part,
                               struct err *err);
 

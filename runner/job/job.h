@@ -39,6 +39,8 @@ struct job {
     const char *dir;       /* absolute: the job's own folder, created and removed by the worker */
     const char *work_root; /* folder name pair <repo>/<repo> lies below <work>: "app/app" */
     const char *source;    /* working tree that a local checkout shows; NULL: none */
+    bool source_ignored;   /* show what git ignores there, too */
+    struct strmap repositories;     /* "owner/name": folder of a local clone; names ignore case */
     const char *const *plugin_path; /* folders searched for plugins, NULL-terminated */
     const char *plugin_prefer;      /* "installed", "never", "only" */
     const char *tool_cache; /* host folder shown at RUNNER_TOOL_CACHE; NULL: a private one */

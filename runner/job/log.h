@@ -63,6 +63,7 @@ struct log_spec {
     void *ctx;                           /* theirs */
     struct annotation_counts *counts;    /* shared with embedded steps; NULL: its own */
     const char *workspace; /* as the step sees it, for annotations; NULL: files stay as they are */
+    bool no_commands;      /* nothing in the bytes is obeyed: every line is plain output */
     bool debug;            /* step debug: ##[debug] lines are shown */
     bool echo;             /* commands are echoed from the start */
     bool allow_insecure_commands; /* ACTIONS_ALLOW_UNSECURE_COMMANDS */
