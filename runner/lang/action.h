@@ -4,7 +4,13 @@
 #include "lang/diag.h"
 #include "lang/step.h"
 
-enum action_kind { ACTION_COMPOSITE, ACTION_NODE, ACTION_DOCKER, ACTION_PLUGIN, ACTION_KINDS };
+enum action_kind {
+    ACTION_COMPOSITE,
+    ACTION_NODE,
+    ACTION_DOCKER,
+    ACTION_PLUGIN, /* `using` is "ostler/1", or NULL for what only GitHub's own runner has built in */
+    ACTION_KINDS
+};
 
 struct action_input {
     const char *id;
@@ -28,9 +34,9 @@ struct action {
     size_t n_outputs;
     struct step *steps; /* composite */
     size_t n_steps;
-    const char *using;              /* as written: "node20", "ostler/1" */
+    const char *using;              /* as written: "node20", "ostler/1"; NULL: see ACTION_PLUGIN */
     const char *main, *pre, *post;  /* node: scripts; docker: entrypoints; plugin: the object */
-    const char *pre_if, *post_if;   /* complete conditions; "always()" by default */
+    const char *pre_if, *post_if;   /* conditions, to be taken as they are; "always()" by default */
     const char *image;              /* docker */
     const struct token *args, *env; /* docker */
 };
@@ -42,3 +48,7 @@ void action_deinit(struct action *a);
  * plugin-sdk.md 6. ERR_INVALID: see DIAGS. */
 MUST_CHECK int action_parse(struct action *a, struct slice text, const char *file,
                             struct diags *diags);
+
+/* Says also what GitHub's editor and marketplace want of a manifest: unknown keys at the top, a missing
+ * name or description, the branding. For checking, not for running. ERR_INVALID: see DIAGS. */
+MUST_CHECK int action_check(struct slice text, const char *file, struct diags *diags);

@@ -75,10 +75,12 @@ struct schema {
     const struct schema *const *choices; /* ONE_OF: NULL-terminated; may be ONE_OF themselves */
 };
 
-extern const struct schema schema_workflow;      /* a workflow file */
-extern const struct schema schema_on;            /* its `on`, in schema_events.c */
-extern const struct schema schema_action;        /* an action's manifest as the runner reads it */
-extern const struct schema schema_action_strict; /* as GitHub's editor and marketplace want it */
+extern const struct schema schema_workflow; /* a workflow file */
+extern const struct schema schema_on;       /* its `on`, in schema_events.c */
+
+/* The manifest of an action that says "using: USING": as the runner reads it, or with STRICT as GitHub's
+ * editor and marketplace want it. */
+const struct schema *schema_action(struct slice using, bool strict);
 
 /* Parts that several tables use. */
 extern const struct schema schema_string, schema_text, schema_bool, schema_number, schema_null;

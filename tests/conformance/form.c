@@ -402,3 +402,38 @@ char *form_differs(struct arena *a, const json_t *wanted, const json_t *got)
         return NULL;
     return arena_printf(a, ": wanted %s, got %s", dump(a, wanted), dump(a, got));
 }
+
+/* ---- findings ---- */
+
+/* The editor leaves "Located at ..." off names it doesn't know, and its YAML library words errors its own way: only
+ * that there is one counts then. */
+static bool same_error(struct slice wanted, struct slice got)
+{
+    if (slice_find(wanted, SLICE(" at line ")) >= 0)
+        return got.len > 0;
+    return slice_starts(got, wanted);
+}
+
+void compare_findings(struct file_run *run, const char *id, const json_t *wanted,
+                      const struct diags *diags)
+{
+    struct arena *a = run_arena(run);
+    size_t n = 0;
+
+    VEC_EACH (d, &diags->list) {
+        struct slice got = slice_of(diag_text(a, d));
+        struct slice text = slice_of(json_string_value(json_array_get(wanted, n)));
+
+        if (d->level != DIAG_ERROR)
+            continue;
+        if (!text.ptr || !same_error(text, got)) {
+            row_text(run, id, text, got);
+            return;
+        }
+        n++;
+    }
+    if (n < json_array_size(wanted))
+        row_text(run, id, slice_of(json_string_value(json_array_get(wanted, n))), SLICE(""));
+    else
+        row_pass(run, id);
+}

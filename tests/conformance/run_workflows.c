@@ -185,39 +185,6 @@ void run_workflow_reader(struct file_run *run)
 
 /* ---- parser-cases/NAME.json ---- */
 
-/* The editor leaves "Located at ..." off names it doesn't know, and its YAML library words errors its own way: only
- * that there is one counts then. */
-static bool same_error(struct slice wanted, struct slice got)
-{
-    if (slice_find(wanted, SLICE(" at line ")) >= 0)
-        return got.len > 0;
-    return slice_starts(got, wanted);
-}
-
-static void compare_lists(struct file_run *run, const char *id, const json_t *wanted,
-                          const struct diags *diags)
-{
-    struct arena *a = run_arena(run);
-    size_t n = 0;
-
-    VEC_EACH (d, &diags->list) {
-        struct slice got = slice_of(diag_text(a, d));
-        struct slice text = slice_of(json_string_value(json_array_get(wanted, n)));
-
-        if (d->level != DIAG_ERROR)
-            continue;
-        if (!text.ptr || !same_error(text, got)) {
-            row_text(run, id, text, got);
-            return;
-        }
-        n++;
-    }
-    if (n < json_array_size(wanted))
-        row_text(run, id, slice_of(json_string_value(json_array_get(wanted, n))), SLICE(""));
-    else
-        row_pass(run, id);
-}
-
 static void compare_template(struct file_run *run, const json_t *row, const struct workflow *w)
 {
     const json_t *wanted = json_object_get(row, "template");
@@ -253,7 +220,7 @@ static void case_row(struct file_run *run, const json_t *row)
     if (!json_array_size(errors) && json_object_get(row, "convert_errors"))
         errors = json_object_get(row, "convert_errors");
     if (result < 0 || json_array_size(errors))
-        compare_lists(run, id_of(row), errors, &diags);
+        compare_findings(run, id_of(row), errors, &diags);
     else
         compare_template(run, row, &w);
     workflow_deinit(&w);
