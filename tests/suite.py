@@ -107,7 +107,8 @@ def conformance(args, _pattern):
     folder = pathlib.Path(args.conformance)
     if not folder.is_dir():
         print(f"there is no {folder}: the project's own tables run instead", flush=True)
-    yield Program("conformance", "conformance", [str(DEV / "tests" / "conformance"), str(folder)])
+    program = DEV / "tests" / "conformance" / "conformance"
+    yield Program("conformance", "conformance", [str(program), str(folder)])
 
 
 def e2e(args, pattern):
