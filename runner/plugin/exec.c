@@ -20,7 +20,7 @@ struct pipe_end { /* stdout or stderr of the command */
 
 struct exec {
     struct exec *next;
-    struct plugin_run *run; /* NULL: dropped */
+    struct plugin_run *run;
     uint32_t id;
     unsigned flags;
     struct sandbox_child *child; /* NULL: it has ended, or never ran */
@@ -140,10 +140,6 @@ static void on_exited(void *ctx, struct sandbox_exit how)
     x->child = NULL;
     x->how = how;
     x->timer = timer_free(x->timer);
-    if (!r) { /* dropped: nobody is waiting */
-        exec_free(x);
-        return;
-    }
     x->timer = loop_timer(r->loop, clock_ms() + PLUGIN_DRAIN_MS, on_drain, x);
     settle(x);
     hosting_settle(r);
@@ -536,10 +532,10 @@ void exec_drop_all(struct plugin_run *r)
         pipe_shut(&x->pipes[1]);
         x->timer = timer_free(x->timer);
         unlink_exec(x);
-        x->run = NULL;
-        if (x->child)
-            sandbox_stop(x->child, true); /* frees X when it is gone */
-        else
-            exec_free(x);
+        if (x->child) {
+            sandbox_stop(x->child, true);
+            sandbox_child_free(x->child); /* it dies without telling us */
+        }
+        exec_free(x);
     }
 }

@@ -1,0 +1,536 @@
+#include "cli/plugin_run.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mask.h"
+#include "base/path.h"
+#include "cli/exit.h"
+#include "cli/settings.h"
+#include "lang/template.h"
+#include "plugin/host.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct alone { /* one "plugin run" */
+    struct arena arena;
+    const struct plugin *plugin;
+    const struct plugin_run_options *options;
+    int object;
+
+    char *folder; /* throw-away, absolute; holds job/ */
+    int job_dir;
+    struct loop *loop;
+    struct sandbox *sandbox;
+    const char *workspace, *temp, *tools;
+    struct strmap inputs, saved;
+    const char *const *env;
+
+    struct mask *mask;
+    struct plugin_run *run; /* the phase that runs */
+    struct timer *timer;
+    bool done, cancelled, failed;
+};
+
+static void alone_deinit(struct alone *a)
+{
+    struct err err = ERR_INIT;
+
+    plugin_run_free(a->run);
+    timer_free(a->timer);
+    sandbox_close(a->sandbox, false);
+    loop_free(a->loop);
+    fd_closep(&a->job_dir);
+    if (a->folder && path_remove(AT_FDCWD, a->folder, &err) < 0)
+        fprintf(stderr, "ostler plugin: %s\n", err.text);
+    free(a->folder);
+    strmap_deinit(&a->inputs);
+    strmap_deinit(&a->saved);
+    mask_free(a->mask);
+    arena_deinit(&a->arena);
+}
+
+/* ---- saying: all that goes out is masked here ---- */
+
+enum { OUT_MAX = 8 << 20 };
+
+static void put_masked(const struct alone *a, FILE *to, struct slice text)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(OUT_MAX);
+
+    mask_apply(a->mask, text, &out);
+    fwrite(out.ptr, 1, out.len, to);
+}
+
+static void say(const struct alone *a, const char *prefix, struct slice text)
+{
+    fputs(prefix, stderr);
+    put_masked(a, stderr, text);
+    if (!slice_ends(text, SLICE("\n")))
+        fputc('\n', stderr);
+}
+
+static void on_log(void *ctx, int level, struct slice text)
+{
+    const struct alone *a = ctx;
+
+    if (level != OST_DEBUG || a->options->debug)
+        say(a, level == OST_DEBUG ? "##[debug]" : "", text);
+}
+
+static void on_annotate(void *ctx, const struct plugin_note *n)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(OUT_MAX);
+
+    if (*n->file)
+        buf_printf(&text, "%s:%u:%u: ", n->file, n->line, n->col);
+    if (*n->title)
+        buf_printf(&text, "%s: ", n->title);
+    buf_add_str(&text, n->message);
+    say(ctx,
+        n->level == OST_ERROR     ? "##[error]"
+        : n->level == OST_WARNING ? "##[warning]"
+                                  : "##[notice]",
+        buf_slice(&text));
+}
+
+static void on_group(void *ctx, const char *title)
+{
+    say(ctx, title ? "##[group]" : "##[endgroup]", slice_of(title));
+}
+
+static void on_command(void *ctx, struct slice line)
+{
+    say(ctx, "##[command]", line);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+    (void)ctx;
+    fprintf(stderr, "note: %s\n", text);
+}
+
+static void on_mask(void *ctx, struct slice secret)
+{
+    mask_add(((struct alone *)ctx)->mask, secret);
+}
+
+struct plugin_stream {
+    struct alone *alone;
+    struct mask_stream mask;
+};
+
+static struct plugin_stream *on_stream_open(void *ctx, bool commands)
+{
+    struct alone *a = ctx;
+    struct plugin_stream *s = mem_new(sizeof *s);
+
+    (void)commands; /* there is no job that could obey them */
+    s->alone = a;
+    mask_stream_init(&s->mask, a->mask);
+    return s;
+}
+
+static void on_stream_feed(struct plugin_stream *s, struct slice bytes)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(OUT_MAX);
+
+    mask_stream_feed(&s->mask, bytes, &out);
+    fwrite(out.ptr, 1, out.len, stderr);
+}
+
+static void on_stream_close(struct plugin_stream *s)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(OUT_MAX);
+
+    mask_stream_flush(&s->mask, &out);
+    fwrite(out.ptr, 1, out.len, stderr);
+    mask_stream_deinit(&s->mask);
+    free(s);
+}
+
+/* ---- effects: shown ---- */
+
+static void show(struct alone *a, FILE *to, const char *head, const char *name, struct slice value)
+{
+    fprintf(to, "%s%s=", head, name);
+    put_masked(a, to, value);
+    fputc('\n', to);
+}
+
+static int on_output(void *ctx, const char *name, struct slice value, struct err *err)
+{
+    (void)err;
+    show(ctx, stdout, "", name, value);
+    return ERR_OK;
+}
+
+static int on_env(void *ctx, const char *name, struct slice value, struct err *err)
+{
+    (void)err;
+    show(ctx, stderr, "env: ", name, value);
+    return ERR_OK;
+}
+
+static int on_path(void *ctx, const char *dir, struct err *err)
+{
+    (void)err;
+    say(ctx, "path: ", slice_of(dir));
+    return ERR_OK;
+}
+
+static int on_summary(void *ctx, struct slice markdown, struct err *err)
+{
+    (void)err;
+    say(ctx, "summary:\n", markdown);
+    return ERR_OK;
+}
+
+static int on_save(void *ctx, const char *name, struct slice value, struct err *err)
+{
+    (void)err;
+    strmap_set(&((struct alone *)ctx)->saved, slice_of(name), value);
+    return ERR_OK;
+}
+
+static bool on_saved(void *ctx, const char *name, struct slice *ret)
+{
+    return strmap_find(&((struct alone *)ctx)->saved, slice_of(name), ret);
+}
+
+/* Alone there is next to no context: where it is, and how it went. */
+static bool on_context(void *ctx, const char *name, struct buf *ret)
+{
+    const struct alone *a = ctx;
+    const struct {
+        const char *name, *value;
+    } known[] = {
+        {"github.workspace", a->workspace},
+        {"runner.temp", a->temp},
+        {"runner.tool_cache", a->tools},
+        {"job.status", a->cancelled ? "cancelled"
+                       : a->failed  ? "failure"
+                                    : "success"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            buf_add_str(ret, known[i].value);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_plan(void *ctx, const char *verb, const char *object, const char *detail)
+{
+    CLEANUP(buf_deinit) struct buf line = BUF_INIT(OUT_MAX);
+
+    buf_printf(&line, "%-8s %s", verb, object);
+    if (*detail)
+        buf_printf(&line, "  (%s)", detail);
+    buf_add_char(&line, '\n');
+    put_masked(ctx, stdout, buf_slice(&line));
+}
+
+static const struct plugin_services services = {
+    .log = on_log,
+    .annotate = on_annotate,
+    .group = on_group,
+    .command = on_command,
+    .note = on_note,
+    .mask = on_mask,
+    .stream_open = on_stream_open,
+    .stream_feed = on_stream_feed,
+    .stream_close = on_stream_close,
+    .output = on_output,
+    .env = on_env,
+    .path = on_path,
+    .summary = on_summary,
+    .save = on_save,
+    .saved = on_saved,
+    .context = on_context,
+    .plan = on_plan,
+};
+
+/* ---- the place ---- */
+
+static int make_folder(struct alone *a, struct err *err)
+{
+    const char *base = settings_env("TMPDIR");
+    char *folder = path_join(base && base[0] == '/' ? base : "/tmp", "ostler-plugin-XXXXXX");
+
+    if (!mkdtemp(folder)) {
+        (void)err_sys(err, "cannot create '%s'", folder);
+        free(folder);
+        return err->code;
+    }
+    a->folder = folder;
+    CLEANUP(free_ptr) char *job = path_join(folder, "job");
+    if (mkdir(job, 0700) < 0)
+        return err_sys(err, "cannot create '%s'", job);
+    return path_open(AT_FDCWD, job, O_RDONLY | O_DIRECTORY, 0, &a->job_dir, err);
+}
+
+static int make_dirs(struct alone *a, struct err *err)
+{
+    CLEANUP(fd_closep) int root = -1;
+    const char *const wanted[] = {a->workspace, a->temp, a->tools};
+    int r = path_open_in(sandbox_root(a->sandbox), "/", O_RDONLY | O_DIRECTORY, 0, &root, err);
+
+    for (size_t i = 0; r == ERR_OK && i < COUNT_OF(wanted); i++)
+        r = path_mkdirs(root, wanted[i] + 1, 0777, err);
+    return r;
+}
+
+static void set_env(struct strmap *env, const char *name, const char *value)
+{
+    strmap_set(env, slice_of(name), slice_of(value));
+}
+
+static void make_env(struct alone *a)
+{
+    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
+    size_t n = 0;
+
+    for (const char *const *v = settings_job_environ(&a->arena, NULL); *v; v++) {
+        struct slice one = slice_of(*v);
+        ssize_t at = slice_find_char(one, '=');
+
+        if (at > 0)
+            strmap_set(&env, slice_head(one, (size_t)at), slice_from(one, (size_t)at + 1));
+    }
+    set_env(&env, "CI", "true");
+    set_env(&env, "HOME", sandbox_home(a->sandbox));
+    set_env(&env, "GITHUB_WORKSPACE", a->workspace);
+    set_env(&env, "RUNNER_TEMP", a->temp);
+    set_env(&env, "RUNNER_TOOL_CACHE", a->tools);
+    strmap_merge(&env, &a->options->env);
+    const char **list = arena_array(&a->arena, env.len + 1, sizeof *list);
+    STRMAP_EACH (item, &env) {
+        list[n++] = arena_printf(&a->arena, "%s=%s", item->name, item->value);
+    }
+    a->env = list;
+}
+
+static int open_place(struct alone *a, struct err *err)
+{
+    static const char work[] = "/home/runner/work";
+    const char *folder = a->plugin->root;
+    const char *visible[] = {folder, NULL};
+    CLEANUP(free_ptr) char *job_path = path_join(a->folder, "job");
+    struct sandbox_spec spec = {
+        .level = SANDBOX_NAMESPACES,
+        .job_dir = a->job_dir,
+        .job_path = job_path,
+        .work_path = work,
+        .home_path = settings_home(),
+        .env = settings_job_environ(&a->arena, NULL),
+        .read_only = visible,
+    };
+    int r = sandbox_open(&spec, a->loop, on_note, a, &a->sandbox, err);
+
+    if (r < 0)
+        return r;
+    a->workspace = arena_printf(&a->arena, "%s/plugin/plugin", sandbox_work(a->sandbox));
+    a->temp = arena_printf(&a->arena, "%s/_temp", sandbox_work(a->sandbox));
+    a->tools = arena_printf(&a->arena, "%s/_tool", sandbox_work(a->sandbox));
+    r = make_dirs(a, err);
+    if (r == ERR_OK && a->options->workspace) {
+        CLEANUP(free_ptr) char *source = realpath(a->options->workspace, NULL);
+
+        if (!source)
+            return err_sys(err, "cannot open '%s'", a->options->workspace);
+        r = sandbox_show_tree(a->sandbox, source, a->workspace, NULL, err);
+    }
+    make_env(a);
+    return r;
+}
+
+/* ---- inputs ---- */
+
+static const json_t *no_context(void *ctx, struct slice name)
+{
+    (void)ctx;
+    (void)name;
+    return NULL;
+}
+
+/* A default with ${{ }}: alone, every context is null. */
+static int add_fallback(struct alone *a, const struct plugin_input *in, struct strmap *given,
+                        struct err *err)
+{
+    const struct expr_scope scope = {.context = no_context};
+    struct expr_error error = {0};
+    struct slice literal, text;
+    const struct expr *e;
+    struct expr_value v;
+
+    if (template_compile(&a->arena, slice_of(in->fallback), NULL, &literal, &text, &error) < 0 ||
+        (text.ptr && (expr_parse(&a->arena, text, NULL, &e, &error) < 0 ||
+                      expr_eval(e, &scope, &a->arena, &v, &error) < 0)))
+        return err_set(err, ERR_INVALID, "the default of the input '%s': %.*s", in->name,
+                       SLICE_ARG(error.message));
+    strmap_set(given, slice_of(in->name), text.ptr ? expr_string(&a->arena, &v) : literal);
+    return ERR_OK;
+}
+
+static int check_inputs(struct alone *a, struct err *err)
+{
+    CLEANUP(strmap_deinit) struct strmap given = STRMAP_INIT_NOCASE;
+    const struct plugin *p = a->plugin;
+    const struct plugin_places places = {
+        .workspace = a->workspace,
+        .temp = a->temp,
+        .tools = a->tools,
+        .home = sandbox_home(a->sandbox),
+    };
+
+    STRMAP_EACH (item, &a->options->with) {
+        if (!plugin_input_find(p, item->name))
+            return err_set(err, ERR_INVALID,
+                           "%s has no input '%.80s' (see 'ostler plugin info %s')", p->id,
+                           item->name, p->id);
+    }
+    strmap_merge(&given, &a->options->with);
+    for (size_t i = 0; i < p->n_inputs; i++) {
+        const struct plugin_input *in = &p->inputs[i];
+
+        if (in->fallback && !strmap_get(&given, in->name) && add_fallback(a, in, &given, err) < 0)
+            return err->code;
+        if (in->deprecation && strmap_get(&a->options->with, in->name))
+            fprintf(stderr, "##[warning]the input '%s' is deprecated: %s\n", in->name,
+                    in->deprecation);
+    }
+    return plugin_check_inputs(p, &given, &places, &a->inputs, err);
+}
+
+/* ---- phases ---- */
+
+static void on_end(void *ctx, const struct plugin_end *end)
+{
+    struct alone *a = ctx;
+
+    a->done = true;
+    if (end->kind == PLUGIN_RETURNED && end->status == OST_OK)
+        return;
+    a->failed = true;
+    if (!a->cancelled || end->kind == PLUGIN_BROKE)
+        say(a, "##[error]", slice_of(end->text));
+}
+
+static void cancel(struct alone *a, const char *why)
+{
+    if (a->cancelled)
+        return;
+    a->cancelled = true;
+    fprintf(stderr, "##[error]%s\n", why);
+    if (a->run)
+        plugin_cancel(a->run);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+    (void)signo;
+    cancel(ctx, "The operation was canceled.");
+}
+
+static void on_timeout(void *ctx)
+{
+    struct alone *a = ctx;
+
+    a->timer = NULL;
+    cancel(a, "The time limit has passed.");
+}
+
+static int run_phase(struct alone *a, int phase, struct err *err)
+{
+    const struct plugin_run_options *o = a->options;
+    const struct plugin_spec spec = {
+        .plugin = a->plugin,
+        .object = a->object,
+        .phase = phase,
+        .inputs = &a->inputs,
+        .sandbox = a->sandbox,
+        .env = a->env,
+        .cwd = a->workspace,
+        .workspace = a->workspace,
+        .temp = a->temp,
+        .tools = a->tools,
+        .home = sandbox_home(a->sandbox),
+        .deadline_ms = o->timeout_ms ? clock_ms() + o->timeout_ms : CLOCK_NEVER,
+        .services = &services,
+        .end = on_end,
+        .ctx = a,
+    };
+
+    a->done = false;
+    int r = plugin_start(&spec, a->loop, &a->run, err);
+    while (r == ERR_OK && !a->done)
+        r = loop_turn(a->loop, CLOCK_NEVER, err);
+    a->run = plugin_run_free(a->run);
+    return r;
+}
+
+static int run_phases(struct alone *a, struct err *err)
+{
+    const bool *wanted = a->options->phases;
+    int r = ERR_OK;
+
+    if (wanted[OST_PHASE_PLAN])
+        return run_phase(a, OST_PHASE_PLAN, err);
+    for (int phase = OST_PHASE_PRE; r == ERR_OK && phase <= OST_PHASE_POST; phase++)
+        if (wanted[phase] && (phase == OST_PHASE_POST || !a->failed)) /* post runs in any case */
+            r = run_phase(a, phase, err);
+    return r;
+}
+
+/* ---- all of it ---- */
+
+static int prepare(struct alone *a, struct err *err)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    int r = loop_new(&a->loop, err);
+
+    if (r < 0 || (r = loop_signals(a->loop, signals, on_signal, a, err)) < 0 ||
+        (r = make_folder(a, err)) < 0 || (r = open_place(a, err)) < 0)
+        return r;
+    if (a->options->timeout_ms)
+        a->timer = loop_timer(a->loop, clock_ms() + a->options->timeout_ms, on_timeout, a);
+    return check_inputs(a, err);
+}
+
+static int exit_code(const struct alone *a, int r, const struct err *err)
+{
+    if (r < 0) {
+        fprintf(stderr, "ostler plugin: %s\n", err->text);
+        return r == ERR_INVALID || r == ERR_UNSUPPORTED || r == ERR_NOT_FOUND ? EXIT_USAGE
+                                                                              : EXIT_LACKING;
+    }
+    if (a->cancelled)
+        return EXIT_CANCELLED;
+    return a->failed ? EXIT_RUN_FAILED : EXIT_OK;
+}
+
+int plugin_run_alone(const struct plugin *p, int object, const struct plugin_run_options *options)
+{
+    CLEANUP(alone_deinit)
+    struct alone a = {.plugin = p,
+                      .options = options,
+                      .object = object,
+                      .job_dir = -1,
+                      .inputs = STRMAP_INIT_NOCASE,
+                      .saved = STRMAP_INIT};
+    struct err err = ERR_INIT;
+
+    a.mask = mask_new();
+    int r = prepare(&a, &err);
+    if (r == ERR_OK)
+        r = run_phases(&a, &err);
+    int code = exit_code(&a, r, &err);
+    fflush(stdout);
+    return code;
+}

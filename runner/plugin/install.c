@@ -1,0 +1,175 @@
+#include "plugin/install.h"
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "plugin/host.h"
+#include "plugin/trust.h"
+#include "plugin/version.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_file(const char *file, int *ret, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    struct stat st;
+    int r = path_open(AT_FDCWD, file, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
+
+    if (r < 0)
+        return r;
+    if (fstat(fd, &st) < 0)
+        return err_sys(err, "cannot look at '%s'", file);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INVALID, "'%s' is not a file", file);
+    *ret = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+int install_look(const char *file, const char *child, struct loop *loop, struct plugin **ret,
+                 int *ret_object, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    CLEANUP(fd_closep) int object = -1;
+    CLEANUP(free_ptr) char *real = NULL;
+    char sum[TRUST_HEX_SIZE];
+    struct plugin *p;
+    int r = open_file(file, &fd, err);
+
+    if (r < 0 || (r = trust_seal(fd, path_base(file), &object, sum, err)) < 0 ||
+        (r = plugin_describe(object, path_base(file), child, loop, &p, err)) < 0)
+        return r;
+    real = realpath(file, NULL);
+    p->object = arena_str(&p->arena, slice_of(path_base(file)));
+    p->sha256 = arena_str(&p->arena, slice_of(sum));
+    if (real) {
+        *strrchr(real, '/') = '\0';
+        p->root = arena_str(&p->arena, slice_of(*real ? real : "/"));
+        p->folder = ".";
+    }
+    *ret = p;
+    *ret_object = object;
+    object = -1;
+    return ERR_OK;
+}
+
+static int check_serves(const char *const *serves, struct err *err)
+{
+    for (; serves && *serves; serves++)
+        if (ref_kind(slice_of(*serves)) != REF_COMMIT)
+            return err_set(err, ERR_INVALID, "'%.80s' is not a full commit id", *serves);
+    return ERR_OK;
+}
+
+/* What the record says beyond the contract: where it will lie, and what it serves. */
+static void complete(struct plugin *p, const struct install_spec *spec)
+{
+    size_t n = 0;
+    char *folder = arena_printf(&p->arena, "%s/", p->id);
+
+    for (char *c = folder; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    p->folder = arena_printf(&p->arena, "%s%s", folder, p->version);
+    p->root = arena_str(&p->arena, slice_of(spec->root));
+    p->object = arena_printf(&p->arena, "%s.so", strrchr(p->id, '/') + 1);
+    while (spec->serves && spec->serves[n])
+        n++;
+    const char **serves = arena_array(&p->arena, n + 1, sizeof *serves);
+    for (size_t i = 0; i < n; i++)
+        serves[i] = arena_str(&p->arena, slice_of(spec->serves[i]));
+    p->serves = serves;
+}
+
+static int write_object(int dir, const struct plugin *p, int object, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf bytes = BUF_INIT(PLUGIN_OBJECT_MAX);
+
+    if (lseek(object, 0, SEEK_SET) < 0)
+        return err_sys(err, "cannot rewind the copy of '%s'", p->object);
+    int r = fd_read_all(object, &bytes, err);
+    return r < 0 ? r : path_write(dir, p->object, buf_slice(&bytes), 0644, err);
+}
+
+static int write_record(int dir, const struct plugin *p, struct err *err)
+{
+    json_t *json = plugin_to_json(p);
+    CLEANUP(free_ptr) char *record = json_dumps(json, JSON_INDENT(2));
+    CLEANUP(free_ptr) char *yaml = plugin_to_yaml(p);
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(PLUGIN_RECORD_MAX);
+
+    json_decref(json);
+    buf_add_str(&text, record);
+    buf_add_char(&text, '\n');
+    int r = buf_check(&text, "the install record", err);
+    if (r == ERR_OK)
+        r = path_write(dir, "action.yml", slice_of(yaml), 0644, err);
+    return r == ERR_OK ? path_write(dir, "install.json", buf_slice(&text), 0644, err) : r;
+}
+
+static int fill(int root, const char *temp, const struct plugin *p, int object, struct err *err)
+{
+    CLEANUP(fd_closep) int dir = -1;
+    int r;
+
+    if (mkdirat(root, temp, 0755) < 0)
+        return err_sys(err, "cannot create '%s/%s'", p->root, temp);
+    if ((r = path_open(root, temp, O_RDONLY | O_DIRECTORY, 0, &dir, err)) < 0 ||
+        (r = write_object(dir, p, object, err)) < 0)
+        return r;
+    return write_record(dir, p, err);
+}
+
+/* One rename into place; what was there leaves by the same rename. */
+static int move_in(int root, const char *temp, const struct plugin *p, struct err *err)
+{
+    CLEANUP(free_ptr) char *parent = mem_dup(p->folder, strlen(p->folder));
+
+    *strrchr(parent, '/') = '\0';
+    int r = path_mkdirs(root, parent, 0755, err);
+    if (r < 0)
+        return r;
+    if (renameat2(root, temp, root, p->folder, RENAME_NOREPLACE) == 0)
+        return ERR_OK;
+    if (errno == EEXIST && renameat2(root, temp, root, p->folder, RENAME_EXCHANGE) == 0)
+        return ERR_OK; /* the caller removes the old one under the temporary name */
+    return err_sys(err, "cannot move the plugin to '%s/%s'", p->root, p->folder);
+}
+
+static int place(struct plugin *p, int object, struct err *err)
+{
+    CLEANUP(fd_closep) int root = -1;
+    char temp[48];
+    struct err ignored;
+    int r = path_mkdirs(AT_FDCWD, p->root, 0755, err);
+
+    if (r < 0 || (r = path_open(AT_FDCWD, p->root, O_RDONLY | O_DIRECTORY, 0, &root, err)) < 0)
+        return r;
+    snprintf(temp, sizeof temp, ".new-%ld", (long)getpid());
+    r = fill(root, temp, p, object, err);
+    if (r == ERR_OK)
+        r = move_in(root, temp, p, err);
+    (void)!path_remove(root, temp, &ignored); /* the old version, or what a failure left */
+    return r;
+}
+
+int install_plugin(const struct install_spec *spec, struct loop *loop, struct plugin **ret,
+                   struct err *err)
+{
+    CLEANUP(fd_closep) int object = -1;
+    struct plugin *p;
+    int r = check_serves(spec->serves, err);
+
+    if (r < 0 || (r = install_look(spec->file, spec->child, loop, &p, &object, err)) < 0)
+        return r;
+    complete(p, spec);
+    r = place(p, object, err);
+    if (r < 0) {
+        plugin_free(p);
+        return r;
+    }
+    *ret = p;
+    return ERR_OK;
+}
