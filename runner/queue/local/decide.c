@@ -232,7 +232,7 @@ static struct slice written(struct slice condition, bool *ret_wrapped)
 
 const char *node_why_not(const struct plan *p, const struct node *n, struct arena *a)
 {
-    CLEANUP(place_deinit) struct place place;
+    CLEANUP(place_deinit) struct place place = {0};
     struct values v = {.place = &place, .text = BUF_INIT(1000), .seen = BUF_INIT(1200)};
     bool wrapped, plain = strcmp(n->def->condition, "success()") == 0;
     struct slice text = written(slice_of(n->def->condition), &wrapped);
