@@ -6,9 +6,10 @@
 #include "base/vec.h"
 #include "io/ladder.h"
 #include "io/proc.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/copy.h"
 #include "sandbox/init/wire.h"
-#include "sandbox/plan.h"
+#include "sandbox/view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +47,8 @@ struct sandbox {
     char *job_path, *work, *home, *tmp;
     int64_t term_ms, kill_ms;
 
-    struct proc *init; /* NULL until it was born */
+    struct cgroup *cgroup; /* NULL: none */
+    struct proc *init;     /* NULL until it was born */
     int sock, root;
     struct watch *watch;
     bool dead; /* ostler-init is gone or talks nonsense */
@@ -283,10 +285,10 @@ static int send_setup(struct sandbox *s, const struct sandbox_spec *spec, enum s
                       struct err *err)
 {
     CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
-    CLEANUP(plan_deinit) struct plan plan = {0};
+    CLEANUP(view_deinit) struct view plan = {0};
 
     if (level == SANDBOX_NAMESPACES)
-        plan_make(&plan, spec, s->job_path);
+        view_make(&plan, spec, s->job_path);
     wire_add_u32(&b, level);
     wire_add_str(&b, s->job_path);
     wire_add_u32(&b, (uint32_t)plan.len);
@@ -343,6 +345,8 @@ static int enter(struct sandbox *s, const struct sandbox_spec *spec, enum sandbo
     struct err late = ERR_INIT;
     int r = start_init(s, &first, err);
 
+    if (r == ERR_OK && s->cgroup) /* before it starts anything: what it starts inherits */
+        r = cgroup_attach(s->cgroup, proc_pid(first), err);
     if (r == ERR_OK)
         r = send_setup(s, spec, level, err);
     if (r == ERR_OK)
@@ -422,6 +426,20 @@ static int enter_best(struct sandbox *s, const struct sandbox_spec *spec, struct
     return enter(s, spec, SANDBOX_HOST, err);
 }
 
+/* For the limits, and at the level "host" for its kill. */
+static void make_cgroup(struct sandbox *s, const struct sandbox_spec *spec)
+{
+    struct cgroup_limits limits = {spec->memory_max, spec->pids_max, spec->cpu_max};
+    bool wanted = limits.memory_max || limits.pids_max || limits.cpu_max > 0;
+    char missing[CGROUP_MISSING_SIZE];
+
+    if (!wanted && spec->level != SANDBOX_HOST)
+        return;
+    cgroup_new(spec->cgroup_root, &limits, &s->cgroup, missing);
+    if (*missing)
+        note(s, "not limited, for want of a control group to write to: %s", missing);
+}
+
 int sandbox_open(const struct sandbox_spec *spec, struct loop *loop, sandbox_note_fn *note_fn,
                  void *ctx, struct sandbox **ret, struct err *err)
 {
@@ -441,6 +459,8 @@ int sandbox_open(const struct sandbox_spec *spec, struct loop *loop, sandbox_not
         r = err_sys(err, "cannot open the job's folder '%s'", spec->job_path);
     if (r == ERR_OK)
         r = make_folders(s, err);
+    if (r == ERR_OK)
+        make_cgroup(s, spec);
     if (r == ERR_OK)
         r = enter_best(s, spec, err);
     if (r == ERR_OK)
@@ -583,6 +603,15 @@ int sandbox_which(struct sandbox *s, const char *name, const char *search, char 
     return r;
 }
 
+void sandbox_stats(const struct sandbox *s, struct sandbox_stats *ret)
+{
+    struct cgroup_stats stats = {0};
+
+    if (s->cgroup)
+        cgroup_stats(s->cgroup, &stats);
+    *ret = (struct sandbox_stats){stats.memory_peak, stats.oom_kills, stats.pids_refused};
+}
+
 /* ---- trees ---- */
 
 /* Opens the folder PATH inside, and makes what is missing of it. */
@@ -674,8 +703,12 @@ static void end_init(struct sandbox *s)
         note(s, "processes of the job do not end (%s); its folder stays", err.text);
         return;
     }
-    if (s->level == SANDBOX_HOST && how.code != 0 && proc_sweep(CLOSE_MS, &err) < 0)
-        note(s, "processes of the job do not end: %s", err.text);
+    if (s->level == SANDBOX_HOST && how.code != 0) { /* it was killed: its orphans are ours */
+        if (s->cgroup)
+            (void)cgroup_kill(s->cgroup);
+        if (proc_sweep(CLOSE_MS, &err) < 0)
+            note(s, "processes of the job do not end: %s", err.text);
+    }
     s->init = proc_free(s->init);
 }
 
@@ -700,6 +733,7 @@ struct sandbox *sandbox_close(struct sandbox *s, bool keep)
     if (!keep && !s->init)
         remove_folders(s);
     proc_free(s->init);
+    cgroup_free(s->cgroup, CLOSE_MS);
     vec_deinit(&s->ended);
     fd_closep(&s->job_dir);
     free(s->job_path);

@@ -34,7 +34,7 @@ struct sandbox_spec {
         *writable; /* host paths that pass through as they are (docker.sock); NULL: none */
     const char *const
         *hidden; /* host folders that appear empty, as job_path's parent does; NULL: none */
-    uint64_t memory_max, pids_max; /* 0: no limit */
+    uint64_t memory_max, pids_max; /* 0: no limit. One that cannot be held is noted */
     double cpu_max;                /* cores; 0: no limit */
     const char *cgroup_root;       /* NULL: /sys/fs/cgroup */
     int64_t term_ms, kill_ms;      /* waits of the stop ladder; 0: GitHub's (io/ladder.h) */
@@ -104,6 +104,15 @@ void sandbox_stop(struct sandbox_child *c, bool now);
 /* Finds NAME in the ':'-separated SEARCH as the job sees it. The caller frees *RET. */
 MUST_CHECK int sandbox_which(struct sandbox *s, const char *name, const char *search, char **ret,
                              struct err *err);
+
+struct sandbox_stats {
+    uint64_t memory_peak;  /* bytes, of all processes together; 0: not known */
+    uint64_t oom_kills;    /* processes that were killed because memory_max was reached */
+    uint64_t pids_refused; /* forks that failed because pids_max was reached */
+};
+
+/* What the job used so far; zeroes where no control group counts it (there is one if a limit was asked for). */
+void sandbox_stats(const struct sandbox *s, struct sandbox_stats *ret);
 
 /* Kills all that runs, waits until it is gone, unmounts, removes what the job wrote unless KEEP.
  * Returns NULL; NULL does nothing. Errors on the way are told through the note function. */

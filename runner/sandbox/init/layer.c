@@ -89,25 +89,9 @@ static int hide_name(int lower, int upper, const char *path, struct err *err)
     return ERR_OK;
 }
 
-int layer_new(struct root *r, int lower, const char *const *hide, int *ret, struct err *err)
+static int mount_layer(struct root *r, int lower, int upper, int work, int *ret, struct err *err)
 {
-    CLEANUP(fd_closep) int upper = -1, work = -1;
-    char name[32], low_option[64], up_option[64], work_option[64];
-    struct stat st;
-
-    if (fstat(lower, &st) < 0)
-        return err_sys(err, "cannot look at a folder");
-    snprintf(name, sizeof name, "layers/%u", r->n_layers);
-    if (make_folder(r->host_job, name, &upper, err) < 0)
-        return err->code;
-    snprintf(name, sizeof name, "layers/%u.w", r->n_layers++);
-    if (make_folder(r->host_job, name, &work, err) < 0 || look_like(upper, &st, err) < 0 ||
-        can_mark(upper, err) < 0)
-        return err->code;
-    for (; hide && *hide; hide++)
-        if (hide_name(lower, upper, *hide, err) < 0)
-            return err->code;
-    (void)futimens(upper, (const struct timespec[]){st.st_atim, st.st_mtim});
+    char low_option[64], up_option[64], work_option[64];
 
     /* By number: a path may hold the characters that options are separated by. */
     snprintf(low_option, sizeof low_option, "lowerdir=/proc/self/fd/%d", lower);
@@ -119,4 +103,59 @@ int layer_new(struct root *r, int lower, const char *const *hide, int *ret, stru
                    (const char *const[]){"source=ostler", low_option, up_option, work_option,
                                          "userxattr", "volatile", NULL},
                    r->user, ret, err);
+}
+
+static int layer_in(struct root *r, int layers, int lower, const char *const *hide, int *ret,
+                    struct err *err)
+{
+    CLEANUP(fd_closep) int upper = -1;
+    CLEANUP(fd_closep) int work = -1;
+    char name[32];
+    struct stat st;
+
+    if (fstat(lower, &st) < 0)
+        return err_sys(err, "cannot look at a folder");
+    snprintf(name, sizeof name, "%u", r->n_layers);
+    if (make_folder(layers, name, &upper, err) < 0)
+        return err->code;
+    snprintf(name, sizeof name, "%u.work", r->n_layers++);
+    if (make_folder(layers, name, &work, err) < 0 || look_like(upper, &st, err) < 0 ||
+        can_mark(upper, err) < 0)
+        return err->code;
+    for (; hide && *hide; hide++)
+        if (hide_name(lower, upper, *hide, err) < 0)
+            return err->code;
+    (void)futimens(upper, (const struct timespec[]){st.st_atim, st.st_mtim});
+    return mount_layer(r, lower, upper, work, ret, err);
+}
+
+/* Where layers in memory are, mounted in the host's namespace only. */
+static int open_memory(struct root *r, struct err *err)
+{
+    CLEANUP(fd_closep) int mount = -1;
+
+    if (r->memory >= 0)
+        return ERR_OK;
+    if (mkdirat(r->host_job, "layers/memory", 0700) < 0)
+        return err_sys(err, "cannot create '%s'", "layers/memory");
+    if (mnt_new("tmpfs", (const char *const[]){"source=ostler", "mode=0700", NULL}, true, &mount,
+                err) < 0 ||
+        mnt_attach(mount, r->host_job, "layers/memory", err) < 0)
+        return err->code;
+    return path_open(r->host_job, "layers/memory", O_RDONLY | O_DIRECTORY, 0, &r->memory, err);
+}
+
+int layer_new(struct root *r, enum layer_place place, int lower, const char *const *hide, int *ret,
+              struct err *err)
+{
+    CLEANUP(fd_closep) int disk = -1;
+    struct err ignored = ERR_INIT;
+
+    /* The memory file system has had the attributes since Linux 6.6; before, the disk does. */
+    if (place == LAYER_IN_MEMORY && open_memory(r, &ignored) == ERR_OK &&
+        layer_in(r, r->memory, lower, hide, ret, &ignored) == ERR_OK)
+        return ERR_OK;
+    if (path_open(r->host_job, "layers", O_RDONLY | O_DIRECTORY, 0, &disk, err) < 0)
+        return err->code;
+    return layer_in(r, disk, lower, hide, ret, err);
 }

@@ -179,7 +179,7 @@ static int make_sandbox(const struct order *order, struct root *root, struct err
 {
     mode_t mask = umask(0);
 
-    *root = (struct root){.job_path = order->job_path, .user = geteuid() != 0};
+    *root = (struct root){.job_path = order->job_path, .user = geteuid() != 0, .memory = -1};
     if (setsid() < 0)
         return err_sys(err, "cannot start a session");
     if (root_build(root, order->shows.ptr, order->shows.len, err) < 0 ||

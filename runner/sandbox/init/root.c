@@ -189,17 +189,55 @@ static int show_read_only(struct build *b, const char *path, bool is_file, struc
     return r;
 }
 
-static int add_layer(struct build *b, const char *path, const char *const *hide, struct err *err)
+static int add_layer(struct build *b, enum layer_place place, const char *path,
+                     const char *const *hide, struct err *err)
 {
     CLEANUP(fd_closep) int lower = -1;
     struct step step = {0};
     int r = path_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, &lower, err);
 
     if (r == ERR_OK)
-        r = layer_new(b->root, lower, hide, &step.mount, err);
+        r = layer_new(b->root, place, lower, hide, &step.mount, err);
     if (r == ERR_OK)
         add_step(b, path, step);
     return r;
+}
+
+/* Can this ordinary user write in one of the folders of PATH, two levels deep? Folders where everybody
+ * may, like /var/tmp, do not count. */
+static bool has_own_folder(const char *path, int depth)
+{
+    CLEANUP(names_deinit) struct names names = {0};
+    struct err ignored = ERR_INIT;
+    struct stat st;
+
+    if (stat(path, &st) < 0 || st.st_mode & S_IWOTH)
+        return false;
+    if (access(path, W_OK) == 0)
+        return true;
+    if (depth == 0 || list_names(path, &names, &ignored) < 0)
+        return false;
+    VEC_EACH (name, &names) {
+        CLEANUP(free_ptr) char *entry = path_join(path, *name);
+        if (lstat(entry, &st) == 0 && S_ISDIR(st.st_mode) && has_own_folder(entry, depth - 1))
+            return true;
+    }
+    return false;
+}
+
+static enum layer_place choose_place(const struct build *b, const char *path)
+{
+    if (b->root->user)
+        return has_own_folder(path, 2) ? LAYER_ON_DISK : LAYER_IN_MEMORY;
+    return strcmp(path, "/etc") == 0 ? LAYER_IN_MEMORY : LAYER_ON_DISK;
+}
+
+static bool is_empty(const char *path)
+{
+    CLEANUP(names_deinit) struct names names = {0};
+    struct err ignored = ERR_INIT;
+
+    return list_names(path, &names, &ignored) == ERR_OK && names.len == 0;
 }
 
 static void walk_folder(struct build *b, const char *path)
@@ -207,10 +245,11 @@ static void walk_folder(struct build *b, const char *path)
     struct err err = ERR_INIT, why = ERR_INIT;
     /* What this user cannot even list is not worth a layer. */
     bool closed = access(path, R_OK | X_OK) < 0;
+    bool in_parts = must_split(b, path) || is_empty(path);
 
-    if (!closed && !must_split(b, path) && add_layer(b, path, NULL, &why) == ERR_OK)
+    if (!closed && in_parts && split(b, path, &why) == ERR_OK)
         return;
-    if (!closed && must_split(b, path) && split(b, path, &why) == ERR_OK)
+    if (!closed && !in_parts && add_layer(b, choose_place(b, path), path, NULL, &why) == ERR_OK)
         return;
     if (show_read_only(b, path, false, &err) < 0) {
         note(b->root, "'%s' is not there in the sandbox: %s", path, err.text);
@@ -361,7 +400,7 @@ static int add_show(struct build *b, const struct show *s, struct err *err)
 
     switch (s->kind) {
     case WIRE_LAYER: /* of a tool in HOME, where it keeps passwords too */
-        if (add_layer(b, s->target, passwords, err) == ERR_OK)
+        if (add_layer(b, LAYER_ON_DISK, s->target, passwords, err) == ERR_OK)
             return ERR_OK;
         return show_read_only(b, s->target, false, err);
     case WIRE_NOTHING:
@@ -522,7 +561,7 @@ int root_show_tree(struct root *r, const char *source, const char *path, const c
         return result;
     result = path_open(AT_FDCWD, source, O_PATH | O_DIRECTORY, 0, &lower, err);
     if (result == ERR_OK)
-        result = layer_new(r, lower, hide, &mount, err);
+        result = layer_new(r, LAYER_ON_DISK, lower, hide, &mount, err);
     if (mnt_enter(r->job_ns, &back) < 0)
         BUG("cannot return to the job's mount namespace: %s", back.text);
     if (result == ERR_OK)

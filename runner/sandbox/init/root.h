@@ -19,6 +19,7 @@ struct root {
     bool user;            /* not root: one identity only, nothing belongs to others */
     int host_ns, job_ns;  /* mount namespaces */
     int host_job;         /* the job's folder, as a mount of host_ns */
+    int memory;           /* where layers in memory are; -1: none yet */
     unsigned n_layers;    /* made so far, in layers/ of the job's folder */
     VEC(char *) notes;    /* what is not as wanted; owned */
 };

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,11 +25,12 @@ const char *const *place_env;
 static char job_path[4200], mark[64], home_var[4300];
 static int out_fd = -1;
 
+static const char *env[8];
+
 enum { TEST_UID = 54321 };
 
 void place_enter(bool user)
 {
-    static const char *env[8];
     struct err err = ERR_INIT;
 
     if (!user && geteuid() != 0)
@@ -97,7 +99,7 @@ void place_close(void)
     place = sandbox_close(place, false);
 }
 
-static void on_exit_run(void *ctx, struct sandbox_exit how)
+void place_on_exit(void *ctx, struct sandbox_exit how)
 {
     struct place_run *run = ctx;
 
@@ -118,8 +120,8 @@ void place_start(const char *script, struct place_run *run)
     };
 
     *run = (struct place_run){0};
-    cr_assert_eq(sandbox_start(place, &cmd, on_exit_run, run, &run->child, &err), ERR_OK, "%s: %s",
-                 script, err.text);
+    cr_assert_eq(sandbox_start(place, &cmd, place_on_exit, run, &run->child, &err), ERR_OK,
+                 "%s: %s", script, err.text);
 }
 
 void place_wait(struct place_run *run)
@@ -186,4 +188,43 @@ void place_await(const char *path)
         cr_assert_lt(clock_ms(), deadline, "'%s' never came", path);
         usleep(1000);
     }
+}
+
+void place_set_env(size_t at, const char *var)
+{
+    env[at] = var;
+}
+
+int place_count(const char *path)
+{
+    DIR *dir = opendir(path);
+    int n = -2;
+
+    cr_assert_not_null(dir, "%s", path);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+int place_kill_init(void)
+{
+    char name[64], line[512];
+    DIR *proc = opendir("/proc");
+    int n = 0;
+
+    for (struct dirent *e; (e = readdir(proc));) {
+        if (!isdigit((unsigned char)e->d_name[0]))
+            continue;
+        snprintf(name, sizeof name, "/proc/%.20s/stat", e->d_name);
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        ssize_t len = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+        long pid, parent;
+        fd_closep(&fd);
+        line[len < 0 ? 0 : len] = '\0';
+        if (sscanf(line, "%ld (ostler-init) %*c %ld", &pid, &parent) == 2 && parent == getpid())
+            n += kill((pid_t)pid, SIGKILL) == 0;
+    }
+    closedir(proc);
+    return n;
 }

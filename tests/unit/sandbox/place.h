@@ -52,6 +52,16 @@ void place_wait(struct place_run *run);
 /* Processes of the host that carry our mark in their environment, zombies apart. */
 size_t place_count_marked(void);
 extern const char *const *place_env;
+void place_set_env(size_t at, const char *var); /* 0: PATH, 1: HOME, 3 and more: free; borrowed */
+
+/* An exit function for a struct place_run. */
+void place_on_exit(void *ctx, struct sandbox_exit how);
+
+/* Kills the ostler-init of this test; how many there were. */
+int place_kill_init(void);
+
+/* How many names the folder PATH holds. */
+int place_count(const char *path);
 
 /* Waits until PATH (of the host) exists. */
 void place_await(const char *path);

@@ -1,4 +1,4 @@
-#include "sandbox/plan.h"
+#include "sandbox/view.h"
 
 #include "base/path.h"
 #include "io/spawn.h"
@@ -7,7 +7,7 @@
 #include <limits.h>
 #include <unistd.h>
 
-const char *plan_env(const char *const *env, const char *name)
+const char *view_env(const char *const *env, const char *name)
 {
     size_t n = strlen(name);
 
@@ -17,7 +17,7 @@ const char *plan_env(const char *const *env, const char *name)
     return NULL;
 }
 
-static void add(struct plan *p, enum wire_show kind, const char *source, const char *target)
+static void add(struct view *p, enum wire_show kind, const char *source, const char *target)
 {
     char *normal = path_normal(target);
 
@@ -28,10 +28,10 @@ static void add(struct plan *p, enum wire_show kind, const char *source, const c
             return;
         }
     }
-    vec_push(p, (struct plan_item){kind, mem_dup(source, strlen(source)), normal});
+    vec_push(p, (struct view_item){kind, mem_dup(source, strlen(source)), normal});
 }
 
-static void add_existing(struct plan *p, enum wire_show kind, const char *path)
+static void add_existing(struct view *p, enum wire_show kind, const char *path)
 {
     if (path[0] == '/' && access(path, F_OK) == 0)
         add(p, kind, path, path);
@@ -43,10 +43,10 @@ static bool is_in(const char *path, const char *dir)
     return rest && *rest;
 }
 
-/* Below HOME nothing of the user's shows, but what PATH leads to has to work: the whole folder of the tool
- * ("~/.pyenv" for "~/.pyenv/shims"), as a layer, because they all write caches there. ~/.local holds
- * everybody's things: only the folder that PATH names. */
-static void add_home_tool(struct plan *p, const char *home, const char *entry)
+/* Of homes nothing shows, but what PATH leads to has to work: the whole folder of the tool ("~/.pyenv" for
+ * "~/.pyenv/shims"), as a layer, because they all write caches there. ~/.local holds everybody's things:
+ * only the folder that PATH names. */
+static void add_home_tool(struct view *p, const char *home, const char *entry)
 {
     struct slice rest = slice_of(path_below(entry, home)), first;
 
@@ -64,7 +64,19 @@ static void add_home_tool(struct plan *p, const char *home, const char *entry)
     }
 }
 
-static void add_path(struct plan *p, const char *search, const char *home)
+/* The home that ENTRY is in: HOME, or anybody's below /home; the caller frees it. NULL: none. */
+static char *home_of(const char *entry, const char *home)
+{
+    const char *rest = path_below(entry, "/home");
+
+    if (home && is_in(entry, home))
+        return mem_dup(home, strlen(home));
+    if (!rest || !strchr(rest, '/'))
+        return NULL;
+    return mem_dup(entry, (size_t)(strchr(rest, '/') - entry));
+}
+
+static void add_path(struct view *p, const char *search, const char *home)
 {
     struct slice rest = slice_of(search), part;
 
@@ -73,9 +85,10 @@ static void add_path(struct plan *p, const char *search, const char *home)
             continue;
         CLEANUP(free_ptr) char *text = mem_dup(part.ptr, part.len);
         CLEANUP(free_ptr) char *entry = path_normal(text);
+        CLEANUP(free_ptr) char *its_home = home_of(entry, home);
 
-        if (home && is_in(entry, home))
-            add_home_tool(p, home, entry);
+        if (its_home)
+            add_home_tool(p, its_home, entry);
         else if (is_in(entry, "/run") || is_in(entry, "/tmp") || is_in(entry, "/var/tmp"))
             add_existing(p, WIRE_READ_ONLY, entry);
     }
@@ -83,7 +96,7 @@ static void add_path(struct plan *p, const char *search, const char *home)
 
 /* Name resolution that lives in /run (systemd-resolved, NetworkManager) keeps working. The folder and not the
  * file: it is replaced when the network changes. */
-static void add_resolver(struct plan *p)
+static void add_resolver(struct view *p)
 {
     CLEANUP(free_ptr) char *real = realpath("/etc/resolv.conf", NULL);
 
@@ -93,13 +106,13 @@ static void add_resolver(struct plan *p)
     add_existing(p, WIRE_READ_ONLY, strcmp(dir, "/run") == 0 ? real : dir);
 }
 
-static void add_all(struct plan *p, enum wire_show kind, const char *const *paths)
+static void add_all(struct view *p, enum wire_show kind, const char *const *paths)
 {
     for (; paths && *paths; paths++)
         add_existing(p, kind, *paths);
 }
 
-static bool is_hidden(const struct plan *p, const char *path)
+static bool is_hidden(const struct view *p, const char *path)
 {
     VEC_EACH (item, p)
         if ((item->kind == WIRE_PRIVATE || item->kind == WIRE_NOTHING) && is_in(path, item->target))
@@ -110,12 +123,12 @@ static bool is_hidden(const struct plan *p, const char *path)
 static int by_target(const void *a, const void *b)
 {
     /* A folder sorts before all that is in it. */
-    return strcmp(((const struct plan_item *)a)->target, ((const struct plan_item *)b)->target);
+    return strcmp(((const struct view_item *)a)->target, ((const struct view_item *)b)->target);
 }
 
-void plan_make(struct plan *p, const struct sandbox_spec *spec, const char *job_path)
+void view_make(struct view *p, const struct sandbox_spec *spec, const char *job_path)
 {
-    const char *home_env = plan_env(spec->env, "HOME");
+    const char *home_env = view_env(spec->env, "HOME");
     CLEANUP(free_ptr) char *home = home_env && *home_env == '/' ? path_normal(home_env) : NULL;
     CLEANUP(free_ptr) char *jobs = mem_dup(job_path, (size_t)(path_base(job_path) - job_path));
 
@@ -128,17 +141,18 @@ void plan_make(struct plan *p, const struct sandbox_spec *spec, const char *job_
     add(p, WIRE_PRIVATE, "tmp", "/tmp");
     add(p, WIRE_PRIVATE, "var-tmp", "/var/tmp");
     add_all(p, WIRE_NOTHING, spec->hidden);
+    add_existing(p, WIRE_NOTHING, "/home"); /* everybody's */
     if (home && *home)
         add_existing(p, WIRE_NOTHING, home);
     /* The job's neighbours. */
     if (strcmp(jobs, "/") != 0 && !is_hidden(p, jobs))
         add_existing(p, WIRE_NOTHING, jobs);
-    add_path(p, plan_env(spec->env, "PATH"), home && *home ? home : NULL);
+    add_path(p, view_env(spec->env, "PATH"), home && *home ? home : NULL);
     add_resolver(p);
     qsort(p->ptr, p->len, sizeof *p->ptr, by_target);
 }
 
-void plan_deinit(struct plan *p)
+void view_deinit(struct view *p)
 {
     VEC_EACH (item, p) {
         free(item->source);
