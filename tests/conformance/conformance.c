@@ -24,6 +24,7 @@ static const struct {
     {"actionlint-facts/expression-syntax.json", run_expression_syntax},
     {"actionlint-facts/format-placeholders.json", run_format_placeholders},
     {"actionlint-facts/if-conditions.json", run_lint_conditions},
+    {"editor-validation/validate.expressions.json", run_editor_expressions},
     {"editor-validation/validate.format-string.json", run_format_strings},
     {"language-facts/id-builder.json", run_id_builder},
     {"language-facts/yaml-scalars.json", run_yaml_scalars},

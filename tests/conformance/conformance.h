@@ -42,7 +42,7 @@ struct slice text_of(const json_t *object, const char *name);
 const char *id_of(const json_t *row);
 
 runner_fn run_expressions, run_act_expressions, run_expression_syntax, run_format_placeholders,
-    run_lint_conditions, run_interpolation, run_if_conditions, run_format_strings, run_hash_files,
-    run_glob_matching, run_act_filters, run_status_functions, run_template_evaluation,
-    run_yaml_scalars, run_id_builder, run_matrix, run_workflow_reader, run_parser_cases,
-    run_manifests, run_action_cases;
+    run_lint_conditions, run_interpolation, run_if_conditions, run_format_strings,
+    run_editor_expressions, run_hash_files, run_glob_matching, run_act_filters,
+    run_status_functions, run_template_evaluation, run_yaml_scalars, run_id_builder, run_matrix,
+    run_workflow_reader, run_parser_cases, run_manifests, run_action_cases;

@@ -141,6 +141,42 @@ void run_format_strings(struct file_run *run)
     run_cases(run, format_string_row);
 }
 
+/* ---- editor-validation/validate.expressions.json ---- */
+
+/* Which errors of expressions the editor shows, those of the service: names of functions and symbols.
+ * Warnings are its own advice, and which contexts a place has is for the workflow's reader to say. */
+static bool is_expression_error(const json_t *diagnostic)
+{
+    struct slice message = text_of(diagnostic, "message");
+
+    return slice_eq(text_of(diagnostic, "severity"), SLICE("error")) &&
+           (slice_starts(message, SLICE("Unrecognized function")) ||
+            slice_starts(message, SLICE("Unexpected symbol")) ||
+            slice_starts(message, SLICE("Unexpected end of expression")) ||
+            slice_starts(message, SLICE("Too ")) || slice_starts(message, SLICE("Exceeded max")));
+}
+
+static void editor_row(struct file_run *run, const json_t *row)
+{
+    struct arena *a = run_arena(run);
+    struct slice literal, expr, wanted = SLICE("no error");
+    struct expr_error error = {.message = SLICE_INIT("no error")};
+    const json_t *found = json_object_get(row, "diagnostics");
+
+    for (size_t i = json_array_size(found); i-- > 0;)
+        if (is_expression_error(json_array_get(found, i)))
+            wanted = text_of(json_array_get(found, i), "message");
+    bool same = template_compile(a, text_of(row, "text"), NULL, &literal, &expr, &error) < 0
+                    ? slice_starts(error.message, wanted)
+                    : slice_eq(wanted, SLICE("no error"));
+    row_text(run, id_of(row), wanted, same ? wanted : error.message);
+}
+
+void run_editor_expressions(struct file_run *run)
+{
+    run_cases(run, editor_row);
+}
+
 /* ---- runner-facts/template-evaluation.json ---- */
 
 /* JSON as written in YAML: texts are compiled, mappings become mappings. */
