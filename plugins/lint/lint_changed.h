@@ -1,0 +1,35 @@
+/* lint_changed - which lines differ from a base, so that only what is new is held against anyone. */
+#pragma once
+
+#include "lint_finding.h"
+
+struct line_range {
+    uint32_t first, last; /* both included */
+};
+
+struct changed_file {
+    const char *path; /* clean, relative to the workspace */
+    bool whole;       /* all of it is new: git does not know it yet */
+    struct line_range *lines;
+    size_t n, room;
+};
+
+struct changes { /* zeroed is empty */
+    struct changed_file *list;
+    size_t n, room;
+};
+
+/* Asks git, in the workspace's folder DIR, for what differs between the working tree and the point where
+ * it left BASE: commits, changes not committed yet and new files. BASE "" is what the event says: the
+ * target of a pull request, else what was there before a push, else the default branch. Below 0: the
+ * failure has been recorded, with the cure. */
+ost_status changes_load(struct ost_step *step, const char *workspace, const char *dir,
+                        const char *base, struct changes *ret);
+
+/* Adds the files of a diff that was made with --unified=0. PREFIX is the repository's folder in the
+ * workspace. */
+void changes_read(struct ost_step *step, struct span diff, const char *prefix, struct changes *to);
+
+/* A finding counts as new when it touches a changed line, when it is about a changed file as a whole, or
+ * when it is about no file at all. */
+bool changes_touch(const struct changes *c, const struct finding *f);

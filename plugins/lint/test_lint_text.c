@@ -1,0 +1,166 @@
+#include "lint_help.h"
+#include "lint_json.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kit/plugin_host.h"
+
+extern const struct ost_plugin ostler_plugin_v1;
+
+static struct plugin_host *host;
+static struct ost_step *step;
+
+static void enter(void)
+{
+    host = plugin_host_new(&ostler_plugin_v1);
+    step = plugin_host_step(host);
+}
+
+static void leave(void)
+{
+    plugin_host_free(host);
+}
+
+TestSuite(lint_text, .init = enter, .fini = leave);
+
+Test(lint_text, cleans_paths)
+{
+    static const struct {
+        const char *path, *clean;
+    } rows[] = {
+        {".", ""},
+        {"", ""},
+        {"./a", "a"},
+        {"a//b/", "a/b"},
+        {"a/../b", "b"},
+        {"a/..", ""},
+        {"../a", "../a"},
+        {"../../a", "../../a"},
+        {"a/../../b", "../b"},
+        {"/", "/"},
+        {"/a/../..", "/"},
+        {"/a/./b", "/a/b"},
+        {"..a/b", "..a/b"},
+        {"/..", "/"},
+        {"a/b/../../..", ".."},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        cr_expect_str_eq(rel_clean(step, rows[i].path), rows[i].clean, "'%s' gave '%s'",
+                         rows[i].path, rel_clean(step, rows[i].path));
+}
+
+Test(lint_text, knows_what_lies_below)
+{
+    cr_expect(rel_below("", "a"));
+    cr_expect(rel_below("a", "a"));
+    cr_expect(rel_below("a", "a/b"));
+    cr_expect(rel_below("/w", "/w/a"));
+    cr_expect_not(rel_below("a", "ab"));
+    cr_expect_not(rel_below("", "../a"));
+    cr_expect_not(rel_below("", ".."));
+    cr_expect_not(rel_below("", "/a"));
+    cr_expect(rel_below("", "..a"));
+    cr_expect_str_eq(rel_from("a", "a/b"), "b");
+    cr_expect_str_eq(rel_from("a", "a"), ".");
+    cr_expect_str_eq(rel_from("", ""), ".");
+    cr_expect_str_eq(rel_from("", "a"), "a");
+}
+
+static const struct json *read(const char *text, bool comments, const char **why)
+{
+    size_t size = strlen(text);
+    char *copy = step->host->alloc(step, size + 1);
+
+    memcpy(copy, text, size + 1);
+    return json_read(step, copy, size, comments, why);
+}
+
+Test(lint_text, reads_json)
+{
+    const char *why = NULL;
+    const struct json *j =
+        read(" {\"a\": [1, -2.5e3, true, null, {}], \"t\": \"\\u00e4\\ud83d\\ude00\\n\\/\", "
+             "\"n\": 12, \"big\": 99999999999, \"u\": \"\\u0000\\ud800x\"} ",
+             false, &why);
+
+    cr_assert_not_null(j, "%s", why);
+    cr_expect_str_eq(json_text(j, "t"), "\xc3\xa4\xf0\x9f\x98\x80\n/");
+    cr_expect_str_eq(json_text(j, "u"), "\xef\xbf\xbd\xef\xbf\xbdx");
+    cr_expect_eq(json_number(j, "n"), 12);
+    cr_expect_eq(json_number(j, "big"), UINT32_MAX);
+    cr_expect_eq(json_number(j, "t"), 0);
+    cr_expect_eq(json_get(j, "a")->kind, JSON_ARRAY);
+    cr_expect_eq(json_get(j, "a")->first->next->next->kind, JSON_TRUE);
+    cr_expect_str_eq(json_text(json_get(j, "missing"), "x"), "");
+}
+
+Test(lint_text, reads_json_with_comments_where_they_may_stand)
+{
+    static const char text[] = "\xef\xbb\xbf// c\n{/* * */ \"a\": \"//\", \"b\": [1, /**/ ], }";
+    const char *why = NULL;
+    const struct json *j = read(text, true, &why);
+
+    cr_assert_not_null(j, "%s", why);
+    cr_expect_str_eq(json_text(j, "a"), "//");
+    cr_expect_null(read(text, false, &why));
+}
+
+Test(lint_text, refuses_what_is_no_json)
+{
+    static const char *const rows[] = {
+        "",      "{",    "[",          "]",      "{\"a\"}",   "{\"a\":}", "{a:1}",
+        "[1 2]", "[1,]", "\"\\x\"",    "\"a",    "\"\\u12\"", "nul",      "{}{}",
+        "[1]x",  "\"\\", "{\"a\":1,}", "<html>", "/",         "{\"a\":1",
+    };
+    const char *why;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        why = NULL;
+        cr_expect_null(read(rows[i], false, &why), "%s was taken", rows[i]);
+        cr_expect_not_null(why, "%s", rows[i]);
+    }
+}
+
+Test(lint_text, refuses_json_that_is_nested_too_deeply)
+{
+    char text[1001];
+    const char *why = NULL;
+
+    memset(text, '[', 1000);
+    text[1000] = '\0';
+    cr_expect_null(read(text, false, &why));
+    cr_expect_str_eq(why, "it is nested too deeply");
+}
+
+Test(lint_text, knows_where_rules_are_explained)
+{
+    static const struct {
+        help_fn *help;
+        const char *rule, *url;
+    } rows[] = {
+        {help_eslint, "eqeqeq", "https://eslint.org/docs/latest/rules/eqeqeq"},
+        {help_eslint, "@typescript-eslint/no-explicit-any",
+         "https://typescript-eslint.io/rules/no-explicit-any"},
+        {help_eslint, "@acme/own", ""},
+        {help_eslint, "", ""},
+        {help_flake8, "E251", "https://www.flake8rules.com/rules/E251.html"},
+        {help_flake8, "SIM101", ""},
+        {help_hadolint, "SC2086", "https://www.shellcheck.net/wiki/SC2086"},
+        {help_hadolint, "DL3006", "https://github.com/hadolint/hadolint/wiki/DL3006"},
+        {help_yamllint, "key-duplicates",
+         "https://yamllint.readthedocs.io/en/stable/"
+         "rules.html#module-yamllint.rules.key_duplicates"},
+        {help_clang_tidy, "bugprone-argument-comment",
+         "https://clang.llvm.org/extra/clang-tidy/checks/bugprone/argument-comment.html"},
+        {help_clang_tidy, "clang-analyzer-core.NullDereference",
+         "https://clang.llvm.org/extra/clang-tidy/checks/clang-analyzer/core.NullDereference.html"},
+        {help_clang_tidy, "clang-diagnostic-error", ""},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        cr_expect_str_eq(rows[i].help(step, rows[i].rule), rows[i].url, "%s: %s", rows[i].rule,
+                         rows[i].help(step, rows[i].rule));
+}
