@@ -129,10 +129,10 @@ static const struct kind {
 } kinds[] = {
     {"composite", "steps", "composite", take_composite},
     {"docker", "image", "Docker", take_docker},
-    {"node12", "main", "Node.js", take_scripts},
-    {"node16", "main", "Node.js", take_scripts},
-    {"node20", "main", "Node.js", take_scripts},
     {"node24", "main", "Node.js", take_scripts},
+    {"node20", "main", "Node.js", take_scripts},
+    {"node16", "main", "Node.js", take_scripts},
+    {"node12", "main", "Node.js", take_scripts},
     {"ostler/1", "main", "plugin", take_scripts},
 };
 

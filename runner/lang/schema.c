@@ -298,7 +298,7 @@ static void check_scalar(struct reader *r, const struct token **t, struct spot s
     if ((*t)->kind == TOKEN_EXPR) {
         if (!spot.contexts)
             report(r, *t, "A template expression is not allowed in this context")->hint =
-                "write the value itself";
+                "write the value itself, without ${{ }}";
         return;
     }
     if ((*t)->kind == TOKEN_INSERT) {
@@ -465,7 +465,7 @@ static int read_expr_pair(struct reader *r, struct token *to, const struct token
 {
     if (!spot.contexts) {
         report(r, key, "A template expression is not allowed in this context")->hint =
-            "write the key itself";
+            "write the key itself, without ${{ }}";
         return ERR_OK;
     }
     /* with known keys, nobody can say yet which of them this is */

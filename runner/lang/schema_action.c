@@ -56,7 +56,7 @@ static const struct schema docker_arg = {.kind = SCHEMA_STRING, .contexts = CTX_
 static const struct schema docker_args = {LIST_OF(&docker_arg)};
 static const struct schema docker_env = {MAP_OF(&schema_string), .contexts = CTX_INPUTS};
 static const struct schema known_using =
-    CONSTANT("docker", "node12", "node16", "node20", "node24", "composite", "ostler/1");
+    CONSTANT("docker", "node24", "node20", "node16", "node12", "composite", "ostler/1");
 
 /* Both readings of one table of keys: with any `using`, and with a known one that has to be there. */
 #define RUNS(kind, ...)                                                                            \

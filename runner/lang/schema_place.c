@@ -85,6 +85,13 @@ char *schema_expr_hint(struct arena *a, const struct expr_place *place, struct s
             return arena_printf(a, "%.*s() is not available here", SLICE_ARG(best.match));
     } else if (slice_starts(message, SLICE("Unexpected symbol: '\""))) {
         return arena_str(a, SLICE("texts in expressions are written in single quotes"));
+    } else if (slice_starts(message, SLICE("Unexpected symbol: ''"))) {
+        return arena_str(a, SLICE("the text is never closed: add a single quote"));
+    } else if (slice_starts(message, SLICE("The expression is not closed"))) {
+        return arena_str(a,
+                         SLICE("add the closing }}, and look for an odd number of single quotes"));
+    } else if (slice_starts(message, SLICE("An expression was expected"))) {
+        return arena_str(a, SLICE("write an expression between ${{ and }}, or remove them"));
     } else if (slice_starts(message, SLICE("Unexpected symbol: '='"))) {
         return arena_str(a, SLICE("compare with '=='"));
     }

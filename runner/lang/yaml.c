@@ -357,7 +357,7 @@ static int note_key(struct reader *r, struct strmap *keys, const struct token *k
     }
     diag_add(r->diags, DIAG_ERROR, r->file, key->line, key->col, "'%.*s' is already defined",
              SLICE_ARG(key->text))
-        ->hint = "keys differ in more than letter case; remove one of the two";
+        ->hint = "remove one of the two; keys that differ only in letter case count as the same";
     return ERR_OK; /* found in reading, not in the way of it: yaml_parse() looks at the count */
 }
 

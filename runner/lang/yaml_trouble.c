@@ -1,5 +1,7 @@
 #include "lang/yaml.h"
 
+#include <ctype.h>
+
 /* What libyaml says, what we say, and what mends it. The first row whose PROBLEM (a part of libyaml's
  * text), CONTEXT and AT fit is taken; NULL and NUL fit all. */
 static const struct cure {
@@ -61,23 +63,37 @@ static bool fits(const struct cure *c, const struct yaml_trouble *t)
            (!c->context || (t->context && strcmp(c->context, t->context) == 0));
 }
 
+/* Contexts that are worth telling about, when they began on another line. */
+static const struct {
+    const char *context, *words;
+} contexts[] = {
+    {"while scanning a quoted scalar", "the text begins"},
+    {"while parsing a flow sequence", "the list begins"},
+    {"while parsing a flow mapping", "the mapping begins"},
+};
+
+static const char *words_of_context(const struct yaml_trouble *t)
+{
+    for (size_t i = 0; t->context && t->context_line && i < COUNT_OF(contexts); i++)
+        if (strcmp(t->context, contexts[i].context) == 0)
+            return contexts[i].words;
+    return NULL;
+}
+
 void yaml_complain(struct diags *diags, const char *file, const struct yaml_trouble *t)
 {
     static const struct cure none = {.problem = ""};
     const struct cure *cure = &none;
-    char where[96] = "";
-    struct diag *d;
+    const char *context = words_of_context(t), *words;
 
     for (size_t i = 0; i < COUNT_OF(cures) && cure == &none; i++)
         if (fits(&cures[i], t))
             cure = &cures[i];
-    if (t->context && t->context_line)
-        snprintf(where, sizeof where, " (%s that began on line %d, column %d)", t->context,
-                 t->context_line, t->context_col);
-    else if (t->context)
-        snprintf(where, sizeof where, " (%s)", t->context);
-    d = diag_add(diags, DIAG_ERROR, file, t->line, t->col, "%s on line %d, column %d%s",
-                 cure->words ? cure->words : t->problem, t->line, t->col, where);
-    d->bare = true;
-    d->hint = cure->hint;
+    words = cure->words ? cure->words : t->problem;
+    if (context)
+        words = arena_printf(diags->arena, "%s, %s on line %d, column %d", words, context,
+                             t->context_line, t->context_col);
+    diag_add(diags, DIAG_ERROR, file, t->line, t->col, "%c%s", toupper((unsigned char)words[0]),
+             words + 1)
+        ->hint = cure->hint;
 }
