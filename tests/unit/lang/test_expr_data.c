@@ -1,4 +1,4 @@
-/* Runs the tables of tests/data/expressions (see the README there). */
+/* Runs the tables of expressions, templates and patterns (see tests/data/expressions/README.md). */
 #include "lang/glob.h"
 #include "lang/pattern.h"
 #include "lang/template.h"
@@ -8,7 +8,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#define DATA OSTLER_SOURCE_DIR "/tests/data/expressions/"
+#define DATA OSTLER_SOURCE_DIR "/tests/data/"
 
 /* One row on its way: what it wants, and room for what it gets. */
 struct row {
@@ -155,32 +155,37 @@ static void expression_row(struct row *r)
 
 Test(expr_data, literals_names_and_token_order_are_read_as_the_service_reads_them)
 {
-    each_row("syntax.json", expression_row);
+    each_row("expressions/syntax.json", expression_row);
 }
 
 Test(expr_data, values_convert_as_in_the_service)
 {
-    each_row("values.json", expression_row);
+    each_row("expressions/values.json", expression_row);
 }
 
 Test(expr_data, operators_compare_and_choose)
 {
-    each_row("operators.json", expression_row);
+    each_row("expressions/operators.json", expression_row);
 }
 
 Test(expr_data, access_never_fails_and_filters_spread)
 {
-    each_row("access.json", expression_row);
+    each_row("expressions/access.json", expression_row);
 }
 
 Test(expr_data, functions_keep_their_promises)
 {
-    each_row("functions.json", expression_row);
+    each_row("expressions/functions.json", expression_row);
 }
 
 Test(expr_data, json_is_read_leniently_and_written_exactly)
 {
-    each_row("json.json", expression_row);
+    each_row("expressions/json.json", expression_row);
+}
+
+Test(expr_data, hash_files_gets_its_patterns_and_its_option)
+{
+    each_row("hash-files/arguments.json", expression_row);
 }
 
 static void printed_row(struct row *r)
@@ -202,7 +207,7 @@ static void printed_row(struct row *r)
 
 Test(expr_data, a_trace_prints_the_tree_and_fills_in_values)
 {
-    each_row("printed.json", printed_row);
+    each_row("traces/printed.json", printed_row);
 }
 
 /* ---- templates ---- */
@@ -235,7 +240,7 @@ static void template_row(struct row *r)
 
 Test(expr_data, scalars_become_literals_or_one_expression)
 {
-    each_row("templates.json", template_row);
+    each_row("templates/texts.json", template_row);
 }
 
 static void condition_row(struct row *r)
@@ -254,7 +259,7 @@ static void condition_row(struct row *r)
 
 Test(expr_data, conditions_are_completed)
 {
-    each_row("conditions.json", condition_row);
+    each_row("templates/conditions.json", condition_row);
 }
 
 static json_t *string_json(struct slice s)
@@ -324,7 +329,7 @@ static void tree_row(struct row *r)
 
 Test(expr_data, trees_are_evaluated_spliced_and_merged)
 {
-    each_row("trees.json", tree_row);
+    each_row("templates/trees.json", tree_row);
 }
 
 /* ---- globs and filters ---- */
@@ -395,7 +400,7 @@ static void glob_row(struct row *r)
 
 Test(expr_data, globs_match_as_the_toolkit_does)
 {
-    each_row("globs.json", glob_row);
+    each_row("globs/files.json", glob_row);
 }
 
 static void filter_row(struct row *r)
@@ -424,5 +429,5 @@ static void filter_row(struct row *r)
 
 Test(expr_data, filter_patterns_match_whole_names)
 {
-    each_row("filters.json", filter_row);
+    each_row("globs/filters.json", filter_row);
 }
