@@ -72,6 +72,7 @@ struct call {
     struct queue *queue;
     struct report *folder, *report;
     const char *hint;
+    const char *jobs_dir; /* the jobs' folders while they run */
 };
 
 static void call_deinit(struct call *c)
@@ -297,7 +298,8 @@ static int read_event(struct call *c, struct err *err)
 static int make_queue(struct call *c, struct err *err)
 {
     struct run_options *o = &c->options;
-    const char *work = arena_printf(&c->arena, "%s/jobs", report_folder_path(c->folder));
+
+    c->jobs_dir = arena_printf(&c->arena, "%s/jobs", report_folder_path(c->folder));
     struct local_spec spec = {
         .workflows = (const struct workflow *const *)c->workflows.ptr,
         .n_workflows = c->workflows.len,
@@ -314,7 +316,7 @@ static int make_queue(struct call *c, struct err *err)
         .n_matrix = o->matrix.len,
         .isolation = o->isolation ? o->isolation : "sandbox",
         .isolation_required = o->isolation_required,
-        .work_dir = work,
+        .work_dir = c->jobs_dir,
         .source = c->source,
         .source_ignored = o->ignored,
         .repositories = &o->repositories,
@@ -382,6 +384,7 @@ static int run(struct call *c)
     r = workers_run(&spec, &cancelled, &err);
     if (r < 0)
         fprintf(stderr, "ostler: %s\n", err.text);
+    (void)rmdir(c->jobs_dir); /* stays when a job's folder was kept */
     struct err closing = ERR_INIT;
     if (report_close(c->report, &closing) < 0)
         fprintf(stderr, "ostler: %s\n", closing.text);

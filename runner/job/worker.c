@@ -455,6 +455,8 @@ static int run_job(struct run *run, struct err *err)
     run->deadline = timer_free(run->deadline);
     run->cancel_deadline = timer_free(run->cancel_deadline);
     run->sandbox = sandbox_close(run->sandbox, run->job->keep);
+    if (!run->job->keep)
+        (void)rmdir(run->job->dir); /* what could not be removed from it was told already */
     if (!run->lost)
         tell_job_finished(run, started_ms);
     watch_free(reader);
