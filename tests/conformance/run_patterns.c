@@ -88,7 +88,7 @@ static void hash_row(struct file_run *run, const json_t *fixture, const json_t *
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(1 << 20);
     const json_t *patterns = json_object_get(row, "patterns");
     struct hashing h = {
-        .glob = &g, .fixture = fixture, .folder = "/work [1]/space", .all = EVP_MD_CTX_new()};
+        .glob = &g, .fixture = fixture, .folder = "/srv/a [1]/space", .all = EVP_MD_CTX_new()};
     struct err err = ERR_INIT;
 
     EVP_DigestInit_ex(h.all, EVP_sha256(), NULL);
