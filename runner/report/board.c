@@ -264,12 +264,20 @@ static void on_log(struct board *b, struct board_job *j, const json_t *e, struct
         tail_log(&s->tail, log, json_is_true(json_object_get(e, "part")));
 }
 
+bool board_is_exit_code(const json_t *e)
+{
+    return !event_text(e, "file").len &&
+           slice_starts(event_text(e, "message"), SLICE("Process completed with exit code"));
+}
+
 static void on_annotation(struct board *b, struct board_job *j, const json_t *e, int64_t now)
 {
     struct slice level = event_text(e, "level");
     struct board_annotation a = {.job = j, .level = BOARD_NOTICE};
 
     (void)now;
+    if (board_is_exit_code(e))
+        return;
     if (slice_eq(level, SLICE("error")))
         a.level = BOARD_ERROR;
     else if (slice_eq(level, SLICE("warning")))

@@ -77,6 +77,9 @@ struct board_job *board_job_of(const struct board *b, const json_t *event);
 /* The running step that EVENT is about, as long as step.finished was not taken in. */
 struct board_step *board_step_of(const struct board_job *j, const json_t *event);
 
+/* True for the annotation that every failing command gets: the failed step says as much. */
+bool board_is_exit_code(const json_t *annotation);
+
 /* Line I, counted from the oldest kept; false: there is none. */
 bool board_tail_line(const struct board_tail *t, size_t i, struct slice *ret);
 size_t board_tail_count(const struct board_tail *t);

@@ -153,8 +153,10 @@ static void verdict(struct lines *l)
     const char *sep = "";
 
     lines_end(l);
-    lines_glyph(l, b->result);
-    buf_add_char(&l->out, ' ');
+    if (l->style.utf8) {
+        lines_glyph(l, b->result);
+        buf_add_char(&l->out, ' ');
+    }
     lines_say(l, SGR_BOLD, slice_of(state_name[b->result]));
     if (b->result != BOARD_RUNNING) {
         buf_add_str(&l->out, " in ");

@@ -174,7 +174,7 @@ static void stamp(struct buf *to, struct slice text, struct slice time, bool ope
         }
         open = false;
         buf_add(to, line);
-        if (text.ptr || !part)
+        if (text.len || !part)
             buf_add_char(to, '\n');
     }
 }
@@ -263,10 +263,11 @@ static int run_started(struct folder *f, const json_t *event, struct err *err)
 static int run_finished(struct folder *f, const json_t *event, struct err *err)
 {
     static const char *const keys[] = {"job", "name", "result", "elapsed_ms", "reason"};
-    json_t *jobs = json_array();
+    json_t *jobs;
 
     if (!f->run)
         return ERR_OK;
+    jobs = json_array();
     VEC_EACH (j, &f->jobs) {
         json_t *one = json_object();
 

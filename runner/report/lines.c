@@ -401,7 +401,7 @@ static void on_annotation(struct lines *l, const struct board_job *j, struct boa
     size_t k = 0;
 
     (void)log;
-    if (!has_file && (logged || slice_starts(message, SLICE("Process completed with exit code"))))
+    if (board_is_exit_code(event) || (!has_file && logged))
         return; /* the log line says it already */
     if (!l->live || l->screen.verbose)
         remember(s, message);
@@ -470,8 +470,10 @@ static void on_job_finished(struct lines *l, const struct board_job *j, struct b
     (void)log;
     learn_width(l, j);
     prefix(l, j);
-    lines_glyph(l, j->state);
-    buf_add_char(&l->out, ' ');
+    if (l->style.utf8) { /* in ASCII the glyph would say it twice */
+        lines_glyph(l, j->state);
+        buf_add_char(&l->out, ' ');
+    }
     lines_sgr(l, SGR_BOLD);
     buf_add_str(&l->out, "job ");
     lines_say(l, SGR_OFF, event_text(event, "result"));

@@ -80,6 +80,17 @@ static void spinner(struct terminal *t, int64_t now)
         slice_of(t->lines.style.utf8 ? utf8[n % COUNT_OF(utf8)] : ascii[n % COUNT_OF(ascii)]));
 }
 
+/* Whole seconds: tenths would only flicker. */
+static void since(struct terminal *t, int64_t start, int64_t now)
+{
+    int64_t s = now > start ? (now - start) / 1000 : 0;
+
+    if (s < 60)
+        buf_printf(&t->lines.out, "%ds", (int)s);
+    else
+        lines_duration(&t->lines, s * 1000);
+}
+
 static void job_row(struct terminal *t, const struct board_job *j, int64_t now)
 {
     struct lines *l = &t->lines;
@@ -97,26 +108,31 @@ static void job_row(struct terminal *t, const struct board_job *j, int64_t now)
         buf_printf(&l->out, " (+%zu)", j->steps.len - 1);
     lines_sgr(l, SGR_DIM);
     buf_add_str(&l->out, "  ");
-    lines_duration(l, (now - (s ? s->started_ms : j->started_ms)) / 1000 * 1000);
+    since(t, s ? s->started_ms : j->started_ms, now);
     lines_sgr(l, SGR_OFF);
     row_end(t, from);
 }
 
+/* The last N lines that say something, in their order. */
 static void log_rows(struct terminal *t, const struct board_job *j, size_t n)
 {
     const struct board_step *s = j->steps.len ? j->steps.ptr[j->steps.len - 1] : NULL;
     struct lines *l = &t->lines;
-    size_t count = s ? board_tail_count(&s->tail) : 0;
+    size_t from = s ? board_tail_count(&s->tail) : 0;
     struct slice line;
 
-    for (size_t i = count > n ? count - n : 0; s && board_tail_line(&s->tail, i, &line); i++) {
-        size_t from = l->out.len;
+    for (size_t found = 0; found < n && from > 0; from--)
+        found += board_tail_line(&s->tail, from - 1, &line) && slice_trim(line).len > 0;
+    for (; s && board_tail_line(&s->tail, from, &line); from++) {
+        size_t start = l->out.len;
 
+        if (!slice_trim(line).len || slice_starts(line, SLICE("##[endgroup]")))
+            continue;
         lines_say(l, SGR_DIM, l->style.utf8 ? SLICE("  │ ") : SLICE("  | "));
         if (slice_starts(line, SLICE("##[")) && slice_find_char(line, ']') > 0)
             line = slice_from(line, (size_t)slice_find_char(line, ']') + 1);
         lines_say(l, SGR_DIM, line);
-        row_end(t, from);
+        row_end(t, start);
     }
 }
 
@@ -131,7 +147,7 @@ static void footer(struct terminal *t, size_t hidden, int64_t now)
 
     lines_sgr(l, SGR_DIM);
     buf_add_str(&l->out, "  ");
-    lines_duration(l, (now - b->started_ms) / 1000 * 1000);
+    since(t, b->started_ms, now);
     buf_printf(&l->out, ", %zu of %zu jobs done", over, all);
     if (b->n_state[BOARD_FAILURE]) {
         lines_sgr(l, SGR_OFF);
