@@ -7,7 +7,8 @@
 #include <sys/random.h>
 
 enum {
-    SHORT_MAX = 3,   /* longer patterns go into the skip table */
+    SHORT_MAX = 3,   /* longer patterns go into a skip table */
+    MEDIUM_MAX = 15, /* those over this length into one of their own */
     WINDOW_MAX = 32, /* bytes of a pattern's head that the skip table knows */
     BLOCK_BITS = 16,
     MANY =
@@ -33,6 +34,17 @@ struct pool {
     char data[POOL_SIZE];
 };
 
+/* A skip table. Its window is as long as the shortest pattern in it, so short ones are kept apart: one
+ * secret of four bytes must not slow the search for all others. */
+struct tier {
+    size_t n;
+    size_t window; /* the shortest pattern, at most WINDOW_MAX */
+    size_t block;  /* 2 or 3 */
+    struct group *groups;
+    size_t n_groups, groups_cap;
+    uint8_t *skip; /* by the last bytes of a window: how far it may move on; 0: look */
+};
+
 struct find {
     struct pool
         *pool; /* the patterns' bytes; never moved, so that no copies have to be hunted down */
@@ -40,16 +52,10 @@ struct find {
     size_t n_patterns, patterns_cap; /* open addressing, a power of two */
     size_t longest;
 
-    uint8_t first[256]; /* bit n: a short pattern of n + 1 bytes begins with this byte */
+    /* Bit n: a short pattern of n + 1 bytes has this byte at its first, second place. */
+    uint8_t first[256], second[256];
     bool has_short;
-
-    size_t n_long;
-    size_t window; /* the shortest long pattern, at most WINDOW_MAX; 0: there is none */
-    size_t block;  /* 2 or 3 */
-    struct group *groups;
-    size_t n_groups, groups_cap;
-    uint8_t
-        skip[1 << BLOCK_BITS]; /* by the last bytes of a window: how far it may move on; 0: look */
+    struct tier tiers[FIND_TIERS];
 
     uint64_t seed; /* no job can choose patterns that collide */
 };
@@ -60,7 +66,6 @@ struct find *find_new(void)
 
     if (getrandom(&f->seed, sizeof f->seed, GRND_NONBLOCK) < 0)
         f->seed = (uintptr_t)f; /* early boot: any number will do */
-    f->block = 2;
     return f;
 }
 
@@ -73,8 +78,11 @@ struct find *find_free(struct find *f)
         explicit_bzero(p, sizeof *p);
         free(p);
     }
+    for (size_t i = 0; i < FIND_TIERS; i++) {
+        free(f->tiers[i].groups);
+        free(f->tiers[i].skip);
+    }
     free(f->patterns);
-    free(f->groups);
     explicit_bzero(f, sizeof *f);
     free(f);
     return NULL;
@@ -181,86 +189,107 @@ static inline bool group_used(const struct group *g)
     return (g->lengths[0] | g->lengths[1] | g->lengths[2] | g->lengths[3]) != 0;
 }
 
-static struct group *group_slot(const struct find *f, uint64_t key)
+static struct group *group_slot(const struct tier *t, uint64_t key)
 {
-    size_t at = (size_t)((key ^ f->seed) * 0x9e3779b97f4a7c15u >> 32) & (f->groups_cap - 1);
+    size_t at = (size_t)(key * 0x9e3779b97f4a7c15u >> 32) & (t->groups_cap - 1);
 
-    for (;; at = (at + 1) & (f->groups_cap - 1)) {
-        struct group *g = &f->groups[at];
+    for (;; at = (at + 1) & (t->groups_cap - 1)) {
+        struct group *g = &t->groups[at];
 
         if (g->key == key || !group_used(g))
             return g;
     }
 }
 
-static void grow_groups(struct find *f)
+static void grow_groups(struct tier *t)
 {
-    struct group *old = f->groups;
-    size_t old_cap = f->groups_cap;
+    struct group *old = t->groups;
+    size_t old_cap = t->groups_cap;
 
-    f->groups_cap = old_cap ? old_cap * 2 : 64;
-    f->groups = mem_new(f->groups_cap * sizeof *f->groups);
+    t->groups_cap = old_cap ? old_cap * 2 : 64;
+    t->groups = mem_new(t->groups_cap * sizeof *t->groups);
     for (size_t i = 0; i < old_cap; i++)
         if (group_used(&old[i]))
-            *group_slot(f, old[i].key) = old[i];
+            *group_slot(t, old[i].key) = old[i];
     free(old);
 }
 
-/* Enters a long pattern that is at least a window long. */
-static void enter(struct find *f, struct slice p)
+/* Enters a pattern that is at least a window long. */
+static void enter(struct tier *t, struct slice p, uint64_t seed)
 {
-    size_t most = f->window - f->block;
+    size_t most = t->window - t->block;
 
     for (size_t at = 0; at <= most; at++) {
-        const char *end = p.ptr + at + f->block;
-        /* The first block of a pattern may begin before four bytes are there to be loaded. */
+        const char *end = p.ptr + at + t->block;
+        /* The first block of a pattern may end before four bytes are there to be loaded. */
         char head[4] = {0};
 
-        if (at + f->block < 4) {
-            memcpy(head + 4 - f->block, p.ptr + at, f->block);
+        if (at + t->block < 4) {
+            memcpy(head + 4 - t->block, p.ptr + at, t->block);
             end = head + 4;
         }
-        uint8_t *skip = &f->skip[block_index(end, f->block)];
+        uint8_t *skip = &t->skip[block_index(end, t->block)];
         if (*skip > most - at)
             *skip = (uint8_t)(most - at);
     }
-    if ((f->n_groups + 1) * 2 > f->groups_cap)
-        grow_groups(f);
-    uint64_t key = window_key(p.ptr, f->window);
-    struct group *g = group_slot(f, key);
+    if ((t->n_groups + 1) * 2 > t->groups_cap)
+        grow_groups(t);
+    uint64_t key = window_key(p.ptr, t->window) ^ seed;
+    struct group *g = group_slot(t, key);
 
     if (!group_used(g)) {
         g->key = key;
-        f->n_groups++;
+        t->n_groups++;
     }
     g->lengths[(p.len - 1) / 64] |= UINT64_C(1) << (p.len - 1) % 64;
 }
 
-/* Enters all long patterns anew: the window shrank (28 times at most), or the blocks grew. */
-static void rebuild(struct find *f)
+static struct tier *tier_of(struct find *f, size_t len)
 {
-    memset(f->skip, (int)(f->window - f->block + 1), sizeof f->skip);
-    free(f->groups);
-    f->groups = NULL;
-    f->groups_cap = f->n_groups = 0;
-    for (size_t i = 0; i < f->patterns_cap; i++)
-        if (f->patterns[i].len > SHORT_MAX)
-            enter(f, slice_make(f->patterns[i].ptr, f->patterns[i].len));
+    return &f->tiers[len > MEDIUM_MAX];
+}
+
+/* Enters all patterns of a tier anew: the window shrank (28 times at most), or the blocks grew. */
+static void rebuild(struct find *f, struct tier *t)
+{
+    if (!t->skip)
+        t->skip = mem_new(1 << BLOCK_BITS);
+    memset(t->skip, (int)(t->window - t->block + 1), 1 << BLOCK_BITS);
+    free(t->groups);
+    t->groups = NULL;
+    t->groups_cap = t->n_groups = 0;
+    for (size_t i = 0; i < f->patterns_cap; i++) {
+        const struct pattern *p = &f->patterns[i];
+
+        if (p->len > SHORT_MAX && tier_of(f, p->len) == t)
+            enter(t, slice_make(p->ptr, p->len), f->seed);
+    }
 }
 
 static void add_long(struct find *f, struct slice p)
 {
+    struct tier *t = tier_of(f, p.len);
     size_t window = p.len < WINDOW_MAX ? p.len : WINDOW_MAX;
+    size_t block = ++t->n < MANY ? 2 : 3;
 
-    f->n_long++;
-    if (f->window && window >= f->window && (f->block == 3 || f->n_long < MANY)) {
-        enter(f, p);
+    if (t->skip && window >= t->window && block == t->block) {
+        enter(t, p, f->seed);
         return;
     }
-    if (!f->window || window < f->window)
-        f->window = window;
-    f->block = f->n_long < MANY ? 2 : 3;
-    rebuild(f);
+    if (!t->skip || window < t->window)
+        t->window = window;
+    t->block = block;
+    rebuild(f, t);
+}
+
+static void add_short(struct find *f, struct slice p)
+{
+    uint8_t bit = (uint8_t)(1u << (p.len - 1));
+
+    f->has_short = true;
+    f->first[(unsigned char)p.ptr[0]] |= bit;
+    if (p.len > 1)
+        f->second[(unsigned char)p.ptr[1]] |= bit;
 }
 
 bool find_add(struct find *f, struct slice pattern)
@@ -279,12 +308,10 @@ bool find_add(struct find *f, struct slice pattern)
     f->n_patterns++;
     if (copy.len > f->longest)
         f->longest = copy.len;
-    if (copy.len > SHORT_MAX) {
+    if (copy.len > SHORT_MAX)
         add_long(f, copy);
-    } else {
-        f->first[(unsigned char)copy.ptr[0]] |= (uint8_t)(1u << (copy.len - 1));
-        f->has_short = true;
-    }
+    else
+        add_short(f, copy);
     return true;
 }
 
@@ -293,17 +320,16 @@ bool find_add(struct find *f, struct slice pattern)
 void find_start(struct find_walk *w, const struct find *f, struct slice text)
 {
     *w = (struct find_walk){.find = f, .text = text};
-    if (!f->window)
-        w->long_at = text.len;
-    if (!f->has_short)
-        w->short_at = text.len;
+    for (size_t i = 0; i < FIND_TIERS; i++)
+        w->lanes[i].at = f->tiers[i].n ? 0 : text.len;
+    w->lanes[FIND_TIERS].at = f->has_short ? 0 : text.len;
 }
 
-/* The longest long pattern at P, of which N bytes are there; 0: none. Each length that the group has
- * is one look into the set, and the hash of the longer text carries on from the shorter. */
-static size_t longest_at(const struct find *f, const char *p, size_t n)
+/* The longest pattern of a tier at P, of which N bytes are there; 0: none. Each length that the group
+ * has is one look into the set, and the hash of the longer text carries on from the shorter. */
+static size_t longest_at(const struct find *f, const struct tier *t, const char *p, size_t n)
 {
-    const struct group *g = group_slot(f, window_key(p, f->window));
+    const struct group *g = group_slot(t, window_key(p, t->window) ^ f->seed);
     size_t found = 0, hashed = 0;
     uint64_t h = f->seed;
 
@@ -322,81 +348,94 @@ static size_t longest_at(const struct find *f, const char *p, size_t n)
     return found;
 }
 
-/* BLOCK is a constant in each caller, so that each gets a loop of its own. */
-static inline __attribute__((always_inline)) void search_long(struct find_walk *w, size_t block)
+/* The next hit of a lane; without one it is at the end of the text. */
+static void set_hit(struct find_lane *lane, size_t at, size_t len)
 {
-    const struct find *f = w->find;
-    const char *text = w->text.ptr;
-    size_t at = w->long_at, window = f->window;
-
-    while (at + window <= w->text.len) {
-        size_t skip = f->skip[block_index(text + at + window, block)];
-
-        if (skip) {
-            at += skip;
-            continue;
-        }
-        size_t len = longest_at(f, text + at, w->text.len - at);
-        if (len) {
-            w->long_hit = at;
-            w->long_len = len;
-            w->long_at = at + 1;
-            return;
-        }
-        at++;
-    }
-    w->long_at = w->text.len;
+    lane->hit = at;
+    lane->len = len;
+    lane->at = at + 1;
 }
 
+/* BLOCK is a constant in each caller, so that each gets a loop of its own. */
+static inline __attribute__((always_inline)) void
+search_tier(const struct find_walk *w, const struct tier *t, struct find_lane *lane, size_t block)
+{
+    const char *text = w->text.ptr;
+    size_t window = t->window, end = w->text.len;
+
+    for (size_t at = lane->at; at + window <= end;) {
+        size_t skip = t->skip[block_index(text + at + window, block)];
+
+        if (!skip) {
+            size_t len = longest_at(w->find, t, text + at, end - at);
+
+            if (len) {
+                set_hit(lane, at, len);
+                return;
+            }
+            skip = 1;
+        }
+        at += skip;
+    }
+    lane->at = end;
+}
+
+/* The longest short pattern at P, of which N bytes are there. */
 static size_t short_len_at(const struct find *f, const char *p, size_t n)
 {
     unsigned lengths = f->first[(unsigned char)*p];
 
+    if (lengths > 1)
+        lengths &= n > 1 ? 1u | f->second[(unsigned char)p[1]] : 1u;
     for (size_t len = n < SHORT_MAX ? n : SHORT_MAX; len; len--)
         if (lengths & 1u << (len - 1) && has_pattern(f, hash_more(f->seed, p, len), p, len))
             return len;
     return 0;
 }
 
-static void search_short(struct find_walk *w)
+static void search_short(const struct find_walk *w, struct find_lane *lane)
 {
     const struct find *f = w->find;
     const char *text = w->text.ptr;
 
-    for (size_t at = w->short_at; at < w->text.len; at++) {
+    for (size_t at = lane->at; at < w->text.len; at++) {
         if (!f->first[(unsigned char)text[at]])
             continue;
         size_t len = short_len_at(f, text + at, w->text.len - at);
         if (len) {
-            w->short_hit = at;
-            w->short_len = len;
-            w->short_at = at + 1;
+            set_hit(lane, at, len);
             return;
         }
     }
-    w->short_at = w->text.len;
+    lane->at = w->text.len;
+}
+
+static void search(const struct find_walk *w, size_t i, struct find_lane *lane)
+{
+    if (i == FIND_TIERS)
+        search_short(w, lane);
+    else if (w->find->tiers[i].block == 2)
+        search_tier(w, &w->find->tiers[i], lane, 2);
+    else
+        search_tier(w, &w->find->tiers[i], lane, 3);
 }
 
 bool find_next(struct find_walk *w, size_t *ret_at, size_t *ret_len)
 {
-    if (!w->long_len && w->long_at < w->text.len) {
-        if (w->find->block == 2)
-            search_long(w, 2);
-        else
-            search_long(w, 3);
+    struct find_lane *next = NULL;
+
+    for (size_t i = 0; i < COUNT_OF(w->lanes); i++) {
+        struct find_lane *lane = &w->lanes[i];
+
+        if (!lane->len && lane->at < w->text.len)
+            search(w, i, lane);
+        if (lane->len && (!next || lane->hit < next->hit))
+            next = lane;
     }
-    if (!w->short_len && w->short_at < w->text.len)
-        search_short(w);
-    if (w->long_len && (!w->short_len || w->long_hit <= w->short_hit)) {
-        *ret_at = w->long_hit;
-        *ret_len = w->long_len;
-        w->long_len = 0;
-        return true;
-    }
-    if (!w->short_len)
+    if (!next)
         return false;
-    *ret_at = w->short_hit;
-    *ret_len = w->short_len;
-    w->short_len = 0;
+    *ret_at = next->hit;
+    *ret_len = next->len;
+    next->len = 0;
     return true;
 }

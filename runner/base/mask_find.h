@@ -1,13 +1,13 @@
 /* mask_find - finds many patterns in a text at once, reading only a part of it. For mask.c.
  *
- * Wu and Manber's skip table over the patterns of four bytes and more, a table of first bytes for the
- * shorter ones; patterns can be added at any time and cost what they are long. Whatever the patterns
+ * Wu and Manber's skip tables over the patterns of four bytes and more, tables of bytes for the shorter
+ * ones; patterns can be added at any time and cost what they are long. Whatever the patterns
  * and the text, a byte of text costs a bounded amount of work. */
 #pragma once
 
 #include "base/slice.h"
 
-enum { FIND_PATTERN_MAX = 256 };
+enum { FIND_PATTERN_MAX = 256, FIND_TIERS = 2 };
 
 struct find;
 
@@ -25,9 +25,10 @@ size_t find_longest(const struct find *f); /* of all patterns, 0: none */
 struct find_walk {
     const struct find *find;
     struct slice text;
-    size_t long_at, short_at;  /* where each search goes on */
-    size_t long_hit, long_len; /* found, not yet handed out; 0: none */
-    size_t short_hit, short_len;
+    struct find_lane {
+        size_t at;           /* where this search goes on */
+        size_t hit, len;     /* found, not yet handed out; len 0: none */
+    } lanes[FIND_TIERS + 1]; /* the skip tables, and the short patterns */
 };
 
 void find_start(struct find_walk *w, const struct find *f, struct slice text);

@@ -403,26 +403,40 @@ static inline block load(const char *p)
     return v;
 }
 
-/* True if nothing in TEXT needs a look at single lines: no CR, and nowhere "::" or "##[". One pass
- * over a chunk decides for thousands of lines; a false alarm costs time only. */
-static bool is_plain(struct slice text)
+/* What a chunk holds that needs a look at single lines. */
+struct contents {
+    bool cr, colons, bracket; /* CR, "::", "##[" somewhere; a false alarm costs time only */
+};
+
+static bool any(block v)
+{
+    uint64_t halves[2];
+
+    memcpy(halves, &v, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
+
+/* One pass over a chunk decides for thousands of lines. */
+static struct contents look(struct slice text)
 {
     const block zero = {0}, cr = zero + '\r', colon = zero + ':', hash = zero + '#',
                 bracket = zero + '[';
-    block hit = zero;
-    uint64_t halves[2];
+    block crs = zero, colons = zero, brackets = zero;
     size_t i = 0;
 
-    for (; i + sizeof hit + 2 <= text.len; i += sizeof hit) {
+    for (; i + sizeof zero + 2 <= text.len; i += sizeof zero) {
         block a = load(text.ptr + i), b = load(text.ptr + i + 1), c = load(text.ptr + i + 2);
 
-        hit |= (block)(a == cr) | ((block)(a == colon) & (block)(b == colon)) |
-               ((block)(a == hash) & (block)(b == hash) & (block)(c == bracket));
+        crs |= (block)(a == cr);
+        colons |= (block)(a == colon) & (block)(b == colon);
+        brackets |= (block)(a == hash) & (block)(b == hash) & (block)(c == bracket);
     }
-    memcpy(halves, &hit, sizeof halves);
     struct slice rest = slice_from(text, i);
-    return !(halves[0] | halves[1]) && slice_find_char(rest, '\r') < 0 &&
-           slice_find(rest, SLICE("::")) < 0 && slice_find(rest, SLICE("##[")) < 0;
+    return (struct contents){
+        .cr = any(crs) || slice_find_char(rest, '\r') >= 0,
+        .colons = any(colons) || slice_find(rest, SLICE("::")) >= 0,
+        .bracket = any(brackets) || slice_find(rest, SLICE("##[")) >= 0,
+    };
 }
 
 /* The first C in TEXT, or the end of TEXT. KNOWN is the answer for a longer text that ends there too:
@@ -449,21 +463,51 @@ static void skip_end(struct channel *ch, struct slice *text, size_t at)
         ch->skip_lf = text->len == 0;
 }
 
-/* Whole lines without anything special in them: all at once. */
-static void take_plain(struct log *l, struct slice *text)
+/* True for a line that is neither a command nor has anything to hide. */
+static bool is_ordinary(struct slice line, struct contents in)
 {
-    const char *last = memrchr(text->ptr, '\n', text->len);
-    size_t len = last ? (size_t)(last - text->ptr) + 1 : 0;
+    size_t i = 0;
 
+    if (in.bracket && slice_find(line, SLICE("##[")) >= 0)
+        return false;
+    while (in.colons && i < line.len &&
+           (line.ptr[i] == ' ' || (line.ptr[i] >= '\t' && line.ptr[i] <= '\r')))
+        i++;
+    return !in.colons || i == line.len || line.ptr[i] != ':';
+}
+
+/* Puts the ordinary lines at the start of *TEXT all at once, and takes them off. */
+static bool take_ordinary(struct log *l, struct contents in, struct slice *text)
+{
+    const char *end = NULL;
+
+    if (l->watch || in.cr)
+        return false;
+    if (!in.colons && !in.bracket) {
+        end = memrchr(text->ptr, '\n', text->len);
+    } else {
+        struct slice rest = *text;
+
+        for (ssize_t at; (at = slice_find_char(rest, '\n')) >= 0;) {
+            if (!is_ordinary(slice_head(rest, (size_t)at), in))
+                break;
+            end = rest.ptr + at;
+            rest = slice_from(rest, (size_t)at + 1);
+        }
+    }
+    if (!end)
+        return false;
+    size_t len = (size_t)(end - text->ptr) + 1;
     put_lines(l, slice_head(*text, len), false);
     *text = slice_from(*text, len);
+    return true;
 }
 
 /* TEXT is valid UTF-8, and at most a little longer than a FEED_MAX. */
 static void take(struct log *l, enum log_stream from, struct slice text)
 {
     struct channel *ch = &l->channels[from];
-    bool plain = !l->watch && is_plain(text);
+    struct contents in = look(text);
     const char *lf = NULL, *cr = NULL;
 
     if (ch->skip_lf && text.len) {
@@ -471,6 +515,10 @@ static void take(struct log *l, enum log_stream from, struct slice text)
         text = slice_from(text, text.ptr[0] == '\n');
     }
     while (text.len) {
+        bool whole = ch->line.len == 0 && !ch->streaming;
+
+        if (whole && take_ordinary(l, in, &text))
+            continue;
         lf = next_char(text, lf, '\n');
         cr = next_char(text, cr, '\r');
         size_t at = (size_t)((lf < cr ? lf : cr) - text.ptr);
@@ -480,14 +528,11 @@ static void take(struct log *l, enum log_stream from, struct slice text)
             extend(l, ch, text);
             return;
         }
-        if (ch->line.len || ch->streaming) {
+        if (whole) {
+            handle_line(l, from, line);
+        } else {
             extend(l, ch, line);
             finish(l, from);
-        } else if (plain) {
-            take_plain(l, &text);
-            continue;
-        } else {
-            handle_line(l, from, line);
         }
         skip_end(ch, &text, at);
     }
