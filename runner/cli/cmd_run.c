@@ -96,7 +96,8 @@ static void call_deinit(struct call *c)
 /* The repository a workflow belongs to: two levels above .github/workflows, else its own folder. */
 static char *root_of(const char *path)
 {
-    static const char *const homes[] = {"/.github/workflows", "/.gitea/workflows", "/.forgejo/workflows"};
+    static const char *const homes[] = {"/.github/workflows", "/.gitea/workflows",
+                                        "/.forgejo/workflows"};
     char *dir = mem_dup(path, strlen(path));
 
     *strrchr(dir, '/') = '\0';
@@ -154,9 +155,10 @@ static int load_workflow(struct call *c, const char *path, struct err *err)
         return err_sys(err, "cannot resolve '%s'", path);
     CLEANUP(free_ptr) char *root = root_of(full);
     if (c->source && strcmp(c->source, root) != 0)
-        return err_set(err, ERR_INVALID,
-                       "'%s' belongs to '%s' and the workflow before it to '%s': run them one by one",
-                       path, root, c->source);
+        return err_set(
+            err, ERR_INVALID,
+            "'%s' belongs to '%s' and the workflow before it to '%s': run them one by one", path,
+            root, c->source);
     c->source = arena_str(&c->arena, slice_of(root));
     struct workflow *w = mem_new(sizeof *w);
     workflow_init(w);
@@ -201,7 +203,8 @@ static int find_workflows(struct call *c, struct err *err)
     if (n <= 0) {
         free(names);
         return err_set(err, ERR_NOT_FOUND,
-                       "there are no workflows in '%s': name a file, as in 'ostler run FILE.yml'", dir);
+                       "there are no workflows in '%s': name a file, as in 'ostler run FILE.yml'",
+                       dir);
     }
     for (int i = 0; i < n; i++) {
         CLEANUP(free_ptr) char *path = path_join(dir, names[i]->d_name);
@@ -278,8 +281,7 @@ static int read_event(struct call *c, struct err *err)
 
     if (r < 0)
         return r;
-    const char *number =
-        arena_printf(&c->arena, "%lld", (long long)report_folder_id(c->folder));
+    const char *number = arena_printf(&c->arena, "%lld", (long long)report_folder_id(c->folder));
     struct local_event_spec spec = {
         .git = &c->git,
         .event_name = o->event_name,

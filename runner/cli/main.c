@@ -18,8 +18,7 @@ static int cmd_worker(int argc, char **argv)
         .job_fd = 3, .event_fd = 4, .home = settings_home(), .minute_ms = 60000};
     struct err err = ERR_INIT;
 
-    if (argc > 1 &&
-        num_parse_i64(slice_of(argv[1]), 1, 60000, &spec.minute_ms, &err) < 0) {
+    if (argc > 1 && num_parse_i64(slice_of(argv[1]), 1, 60000, &spec.minute_ms, &err) < 0) {
         fprintf(stderr, "ostler: worker: %s\n", err.text);
         return EXIT_USAGE;
     }
@@ -60,7 +59,8 @@ int main(int argc, char **argv)
         printf("ostler %s\n", OSTLER_VERSION);
         return EXIT_OK;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return EXIT_OK;
     }

@@ -87,8 +87,8 @@ void run_options_deinit(struct run_options *o)
     arena_deinit(&o->arena);
 }
 
-static int split(const char *option, const char *text, struct slice *ret_name, struct slice *ret_value,
-                 struct err *err)
+static int split(const char *option, const char *text, struct slice *ret_name,
+                 struct slice *ret_value, struct err *err)
 {
     struct slice all = slice_of(text);
     ssize_t at = slice_find_char(all, '=');
@@ -118,8 +118,8 @@ static int add_secret(struct run_options *o, const char *text, struct err *err)
     const char *value = settings_env(text);
     if (!value)
         return err_set(err, ERR_INVALID,
-                       "--secret %s: there is no such environment variable (or write %s=VALUE)", text,
-                       text);
+                       "--secret %s: there is no such environment variable (or write %s=VALUE)",
+                       text, text);
     strmap_set(&o->secrets, slice_of(text), slice_of(value));
     return ERR_OK;
 }
@@ -134,7 +134,8 @@ static bool is_name(struct slice s)
     return s.len && !(s.ptr[0] >= '0' && s.ptr[0] <= '9');
 }
 
-static int parse_secrets(struct run_options *o, const char *path, struct slice text, struct err *err)
+static int parse_secrets(struct run_options *o, const char *path, struct slice text,
+                         struct err *err)
 {
     struct slice line;
 
@@ -182,7 +183,8 @@ static int load_secrets(struct run_options *o, const char *path, struct err *err
     if (S_ISDIR(st.st_mode))
         return err_set(err, ERR_INVALID, "--secret-file: '%s' is a folder", path);
     if (S_ISREG(st.st_mode) && (st.st_mode & 077))
-        fprintf(stderr, "ostler: warning: the secrets in '%s' can be read by other users: chmod 600 '%s'\n",
+        fprintf(stderr,
+                "ostler: warning: the secrets in '%s' can be read by other users: chmod 600 '%s'\n",
                 path, path);
     r = fd_read_all(fd, &text, err);
     if (r == ERR_OK)
@@ -204,7 +206,8 @@ static int load_event(struct run_options *o, const char *path, struct err *err)
     json_decref(o->event_file);
     o->event_file = json_loadb(text.ptr, text.len, 0, &problem);
     if (!o->event_file)
-        return err_set(err, ERR_INVALID, "%s:%d:%d: %s", path, problem.line, problem.column, problem.text);
+        return err_set(err, ERR_INVALID, "%s:%d:%d: %s", path, problem.line, problem.column,
+                       problem.text);
     if (!json_is_object(o->event_file))
         return err_set(err, ERR_INVALID, "%s: an event is a JSON object", path);
     return ERR_OK;
@@ -225,7 +228,8 @@ static int add_env(struct run_options *o, const char *text, struct err *err)
         return add_pair(&o->env, "env", text, err);
     if (!settings_env(text))
         return err_set(err, ERR_INVALID,
-                       "--env %s: there is no such environment variable (or write %s=VALUE)", text, text);
+                       "--env %s: there is no such environment variable (or write %s=VALUE)", text,
+                       text);
     vec_push(&o->keep_env, text);
     return ERR_OK;
 }
@@ -236,7 +240,8 @@ static int add_matrix(struct run_options *o, const char *text, struct err *err)
     int r = split("matrix", text, &name, &value, err);
 
     if (r == ERR_OK)
-        vec_push(&o->matrix, (struct local_pair){arena_str(&o->arena, name), arena_str(&o->arena, value)});
+        vec_push(&o->matrix,
+                 (struct local_pair){arena_str(&o->arena, name), arena_str(&o->arena, value)});
     return r;
 }
 

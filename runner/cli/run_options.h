@@ -11,9 +11,9 @@ struct run_options {
     const char *event_name;  /* "push" unless given */
     json_t *event_file;      /* the payload laid over ours; NULL: none */
     const char *ref, *base, *actor;
-    VEC(const char *) jobs;         /* NULL-terminated once parsed */
+    VEC(const char *) jobs; /* NULL-terminated once parsed */
     VEC(struct local_pair) matrix;
-    VEC(const char *) keep_env;     /* names taken over from our environment, NULL-terminated */
+    VEC(const char *) keep_env; /* names taken over from our environment, NULL-terminated */
     struct strmap inputs, secrets, vars, env, variables, repositories;
     int slots;
     const char *isolation;

@@ -262,14 +262,16 @@ int workers_run(const struct workers_spec *spec, bool *ret_cancelled, struct err
     if (r == ERR_OK)
         r = loop_signals(all.loop, signals, on_signal, &all, err);
     if (r == ERR_OK) {
-        spec->queue->client = (struct queue_client){
-            .event = on_queue_event, .stop = on_stop, .ctx = &all};
+        spec->queue->client =
+            (struct queue_client){.event = on_queue_event, .stop = on_stop, .ctx = &all};
         fill_slots(&all);
     }
     while (r == ERR_OK && all.first.code == ERR_OK &&
            (all.list.len || !spec->queue->ops->done(spec->queue)))
         r = loop_turn(all.loop, report_tick(spec->report, clock_ms()), err);
-    while (all.list.len) /* only after an error of ours: proc_free() kills, and the job's place with it */
+    while (
+        all.list
+            .len) /* only after an error of ours: proc_free() kills, and the job's place with it */
         worker_free(all.list.ptr[--all.list.len]);
     vec_deinit(&all.list);
     loop_free(all.loop);

@@ -7,9 +7,9 @@
 #include "report/report.h"
 
 struct workers_spec {
-    struct queue *queue;   /* its client is set here */
-    struct report *report; /* sees all events, the queue's own too */
-    int slots;             /* workers at a time, 1 or more */
+    struct queue *queue;    /* its client is set here */
+    struct report *report;  /* sees all events, the queue's own too */
+    int slots;              /* workers at a time, 1 or more */
     const char *const *env; /* of the workers, and so of the jobs */
     const char *minute_ms;  /* see struct worker_spec, as text; NULL: a real minute */
 };

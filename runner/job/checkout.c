@@ -17,12 +17,27 @@ enum { IGNORED_MAX = 16 << 20, COMMANDS_MAX = 8 };
 /* actions/checkout's inputs that mean something here; the others are accepted, as a workflow that runs
  * on GitHub may give them, and have nothing to do without a network. */
 static const struct action_input inputs[] = {
-    {.id = "repository"}, {.id = "ref"}, {.id = "token"}, {.id = "ssh-key"},
-    {.id = "ssh-known-hosts"}, {.id = "ssh-strict"}, {.id = "ssh-user"},
-    {.id = "persist-credentials"}, {.id = "path"}, {.id = "clean"}, {.id = "filter"},
-    {.id = "sparse-checkout"}, {.id = "sparse-checkout-cone-mode"}, {.id = "fetch-depth"},
-    {.id = "fetch-tags"}, {.id = "show-progress"}, {.id = "lfs"}, {.id = "submodules"},
-    {.id = "set-safe-directory"}, {.id = "github-server-url"}, {.id = "allow-unsafe-pr-checkout"},
+    {.id = "repository"},
+    {.id = "ref"},
+    {.id = "token"},
+    {.id = "ssh-key"},
+    {.id = "ssh-known-hosts"},
+    {.id = "ssh-strict"},
+    {.id = "ssh-user"},
+    {.id = "persist-credentials"},
+    {.id = "path"},
+    {.id = "clean"},
+    {.id = "filter"},
+    {.id = "sparse-checkout"},
+    {.id = "sparse-checkout-cone-mode"},
+    {.id = "fetch-depth"},
+    {.id = "fetch-tags"},
+    {.id = "show-progress"},
+    {.id = "lfs"},
+    {.id = "submodules"},
+    {.id = "set-safe-directory"},
+    {.id = "github-server-url"},
+    {.id = "allow-unsafe-pr-checkout"},
 };
 
 struct checkout {
@@ -40,9 +55,11 @@ static struct slice input(struct step_run *s, const char *name)
     return slice_trim(slice_of(value));
 }
 
-static int input_bool(struct step_run *s, const char *name, bool fallback, bool *ret, struct err *err)
+static int input_bool(struct step_run *s, const char *name, bool fallback, bool *ret,
+                      struct err *err)
 {
-    static const char *const yes[] = {"true", "True", "TRUE"}, *const no[] = {"false", "False", "FALSE"};
+    static const char *const yes[] = {"true", "True", "TRUE"}, *const no[] = {"false", "False",
+                                                                              "FALSE"};
     struct slice value = input(s, name);
 
     *ret = fallback;
@@ -54,9 +71,10 @@ static int input_bool(struct step_run *s, const char *name, bool fallback, bool 
             return ERR_OK;
         }
     }
-    return err_set(err, ERR_INVALID,
-                   "input '%s' is '%.*s': it does not meet YAML 1.2 \"Core Schema\": write true or false",
-                   name, SLICE_ARG(slice_head(value, 60)));
+    return err_set(
+        err, ERR_INVALID,
+        "input '%s' is '%.*s': it does not meet YAML 1.2 \"Core Schema\": write true or false",
+        name, SLICE_ARG(slice_head(value, 60)));
 }
 
 static const char *github_text(struct step_run *s, const char *key)
@@ -71,7 +89,8 @@ static int find_source(struct step_run *s, const char **ret, bool *ret_own, stru
     struct job *j = s->run->job;
     struct slice repository = input(s, "repository"), dir;
 
-    *ret_own = !repository.len || slice_eq_nocase(repository, slice_of(github_text(s, "repository")));
+    *ret_own =
+        !repository.len || slice_eq_nocase(repository, slice_of(github_text(s, "repository")));
     if (*ret_own) {
         if (!j->source)
             return err_set(err, ERR_NOT_FOUND, "this run has no working tree to check out");
@@ -104,8 +123,8 @@ static bool is_current(struct step_run *s, struct slice ref)
 /* What git ignores below SOURCE: NUL-separated names in TEXT, folders as a whole. */
 static size_t list_ignored(struct step_run *s, const char *source, struct buf *text)
 {
-    static const char *const args[] = {"ls-files", "--others", "--ignored", "--exclude-standard",
-                                       "--directory", "-z", NULL};
+    static const char *const args[] = {"ls-files",    "--others", "--ignored", "--exclude-standard",
+                                       "--directory", "-z",       NULL};
     struct git_env env = {.path = contexts_path(s->run, &s->arena), .home = s->run->home};
     struct err err = ERR_INIT;
     size_t n = 0;
@@ -144,15 +163,16 @@ static int show_tree(struct step_run *s, const char *source, const char *folder,
     log_printf(s->log, LOG_PLAIN, "Showing the working tree '%s' as it is now", source);
     if (n)
         log_printf(s->log, LOG_PLAIN, "Left out: %zu names that git ignores", n);
-    return sandbox_show_tree(s->run->sandbox, source, folder, ignored_list(&s->arena, &text, n), err);
+    return sandbox_show_tree(s->run->sandbox, source, folder, ignored_list(&s->arena, &text, n),
+                             err);
 }
 
 /* ---- a commit, by git ---- */
 
 static void add_command(struct step_run *s, struct checkout *c, const char *const *words)
 {
-    static const char *const head[] = {"git", "-c", "safe.directory=*", "-c", "gc.auto=0",
-                                       "-c", "advice.detachedHead=false"};
+    static const char *const head[] = {"git",       "-c", "safe.directory=*",         "-c",
+                                       "gc.auto=0", "-c", "advice.detachedHead=false"};
     size_t n = 0;
 
     while (words[n])
@@ -179,7 +199,8 @@ static int find_target(struct step_run *s, const struct git_facts *facts, struct
     const char *tag = full ? name : arena_printf(&s->arena, "refs/tags/%s", name);
     const char *remote = arena_printf(&s->arena, "refs/remotes/origin/%s", name);
 
-    if (strncmp(branch, "refs/heads/", 11) == 0 && git_ref_read(facts, branch, sha, &ignored) == ERR_OK) {
+    if (strncmp(branch, "refs/heads/", 11) == 0 &&
+        git_ref_read(facts, branch, sha, &ignored) == ERR_OK) {
         const char *to = arena_printf(&s->arena, "refs/remotes/origin/%s", branch + 11);
 
         *ret = (struct target){.refspec = arena_printf(&s->arena, "+%s:%s", branch, to),
@@ -188,10 +209,12 @@ static int find_target(struct step_run *s, const struct git_facts *facts, struct
         return ERR_OK;
     }
     if (git_ref_read(facts, tag, sha, &ignored) == ERR_OK) {
-        *ret = (struct target){.refspec = arena_printf(&s->arena, "+%s:%s", tag, tag), .check_out = tag};
+        *ret = (struct target){.refspec = arena_printf(&s->arena, "+%s:%s", tag, tag),
+                               .check_out = tag};
         return ERR_OK;
     }
-    if (!full && git_ref_read(facts, remote, sha, &ignored) == ERR_OK) { /* known from the origin only */
+    if (!full &&
+        git_ref_read(facts, remote, sha, &ignored) == ERR_OK) { /* known from the origin only */
         *ret = (struct target){.refspec = arena_printf(&s->arena, "+%s:%s", remote, remote),
                                .check_out = remote,
                                .branch = name};
@@ -219,8 +242,8 @@ static int plan_fetch(struct step_run *s, struct checkout *c, const char *source
     git_facts_init(&facts);
     int r = git_facts_read(&env, source, &facts, err);
     if (r == ERR_OK && !facts.root)
-        r = err_set(err, ERR_NOT_FOUND, "'%s' is no git repository, so it has no ref '%.*s'", source,
-                    SLICE_ARG(slice_head(ref, 60)));
+        r = err_set(err, ERR_NOT_FOUND, "'%s' is no git repository, so it has no ref '%.*s'",
+                    source, SLICE_ARG(slice_head(ref, 60)));
     if (r == ERR_OK && !ref.len)
         ref = arena_dup(a, slice_of(facts.head_ref ? facts.head_ref : facts.sha));
     if (r == ERR_OK)
@@ -236,7 +259,8 @@ static int plan_fetch(struct step_run *s, struct checkout *c, const char *source
     const char *limit = depth.len ? arena_printf(a, "--depth=%.*s", SLICE_ARG(depth)) : "--depth=1";
     bool all = slice_eq(depth, SLICE("0"));
     add_command(s, c, (const char *const[]){"init", "-q", c->folder, NULL});
-    add_command(s, c, (const char *const[]){"-C", c->folder, "remote", "add", "origin", origin, NULL});
+    add_command(s, c,
+                (const char *const[]){"-C", c->folder, "remote", "add", "origin", origin, NULL});
     add_command(s, c,
                 (const char *const[]){"-C", c->folder, "-c", "protocol.version=2", "fetch", "-q",
                                       "--no-recurse-submodules", all ? "--tags" : "--no-tags",
@@ -245,11 +269,13 @@ static int plan_fetch(struct step_run *s, struct checkout *c, const char *source
                                       all ? "--no-auto-gc" : limit, from, target.refspec,
                                       all ? "+refs/heads/*:refs/remotes/origin/*" : NULL, NULL});
     if (target.branch)
-        add_command(s, c, (const char *const[]){"-C", c->folder, "checkout", "-q", "--force", "-B",
-                                                target.branch, target.check_out, NULL});
+        add_command(s, c,
+                    (const char *const[]){"-C", c->folder, "checkout", "-q", "--force", "-B",
+                                          target.branch, target.check_out, NULL});
     else
-        add_command(s, c, (const char *const[]){"-C", c->folder, "checkout", "-q", "--force", "--detach",
-                                                target.check_out, NULL});
+        add_command(s, c,
+                    (const char *const[]){"-C", c->folder, "checkout", "-q", "--force", "--detach",
+                                          target.check_out, NULL});
     return ERR_OK;
 }
 
@@ -298,7 +324,8 @@ static void on_git_end(void *ctx, struct sandbox_exit how)
     c->process = process_free(c->process);
     if (how.code != 0) {
         if (!s->timed_out && !s->cancelled)
-            log_issue(s->log, ANNOTATION_ERROR, "The process 'git' failed with exit code %d", how.code);
+            log_issue(s->log, ANNOTATION_ERROR, "The process 'git' failed with exit code %d",
+                      how.code);
         step_end(s, RESULT_FAILURE);
     } else if (c->next == c->n_commands) {
         set_outputs(s, c->ref, c->commit);
@@ -320,7 +347,8 @@ static int prepare_folder(struct step_run *s, const char *folder, struct err *er
         return r;
     if (!clean)
         return err_set(err, ERR_INVALID,
-                       "'%s' holds files already and `clean` is false: give another `path`", folder);
+                       "'%s' holds files already and `clean` is false: give another `path`",
+                       folder);
     log_printf(s->log, LOG_PLAIN, "Deleting the contents of '%s'", folder);
     return place_empty(s->run, folder, err);
 }
@@ -389,4 +417,5 @@ static void checkout_release(struct step_run *s)
     free(c);
 }
 
-const struct handler handler_checkout = {"checkout", checkout_start, checkout_stop, checkout_release};
+const struct handler handler_checkout = {"checkout", checkout_start, checkout_stop,
+                                         checkout_release};

@@ -50,7 +50,7 @@ static json_t *inputs_json(const struct strmap *inputs)
 {
     json_t *json = json_object();
 
-    STRMAP_EACH(i, inputs)
+    STRMAP_EACH (i, inputs)
         json_object_set_new(json, i->name, json_stringn(i->value, i->value_len));
     return json;
 }

@@ -8,14 +8,45 @@
 
 /* The keys of the github context that become GITHUB_* (runtime contract 2.2); all others never do. */
 static const char *const exported[] = {
-    "action",       "action_path",     "action_ref",    "action_repository",   "actor",
-    "actor_id",     "api_url",         "artifacts",     "artifacts_list",      "base_ref",
-    "env",          "event_name",      "event_path",    "graphql_url",         "head_ref",
-    "job",          "output",          "path",          "ref",                 "ref_name",
-    "ref_protected", "ref_type",       "repository",    "repository_id",       "repository_owner",
-    "repository_owner_id", "retention_days", "run_attempt", "run_id",          "run_number",
-    "server_url",   "sha",             "state",         "step_summary",        "triggering_actor",
-    "workflow",     "workflow_ref",    "workflow_sha",  "workspace",
+    "action",
+    "action_path",
+    "action_ref",
+    "action_repository",
+    "actor",
+    "actor_id",
+    "api_url",
+    "artifacts",
+    "artifacts_list",
+    "base_ref",
+    "env",
+    "event_name",
+    "event_path",
+    "graphql_url",
+    "head_ref",
+    "job",
+    "output",
+    "path",
+    "ref",
+    "ref_name",
+    "ref_protected",
+    "ref_type",
+    "repository",
+    "repository_id",
+    "repository_owner",
+    "repository_owner_id",
+    "retention_days",
+    "run_attempt",
+    "run_id",
+    "run_number",
+    "server_url",
+    "sha",
+    "state",
+    "step_summary",
+    "triggering_actor",
+    "workflow",
+    "workflow_ref",
+    "workflow_sha",
+    "workspace",
 };
 
 /* ---- the contexts that change from step to step ---- */
@@ -31,7 +62,8 @@ static void split_reference(const char *uses, json_t *github)
     ssize_t at = uses[0] == '.' ? -1 : slice_find_char(text, '@');
     struct slice repository = slice_head(text, at < 0 ? 0 : (size_t)at);
     ssize_t slash = slice_find_char(repository, '/');
-    ssize_t second = slash < 0 ? -1 : slice_find_char(slice_from(repository, (size_t)slash + 1), '/');
+    ssize_t second =
+        slash < 0 ? -1 : slice_find_char(slice_from(repository, (size_t)slash + 1), '/');
 
     if (second >= 0) /* owner/repo/path: the path is no part of the repository */
         repository = slice_head(repository, (size_t)(slash + 1 + second));
@@ -64,7 +96,7 @@ static json_t *github_context(struct run *run, struct frame *frame, struct step_
 
 static json_t *map_json(const struct strmap *m, json_t *into)
 {
-    STRMAP_EACH(i, m)
+    STRMAP_EACH (i, m)
         json_object_set_new(into, i->name, json_stringn(i->value, i->value_len));
     return into;
 }
@@ -84,11 +116,9 @@ static json_t *job_context(struct run *run)
 
 /* ---- callbacks of the expression engine ---- */
 
-/* Keeps NEW for as long as the step lives, as the engine only borrows. */
+/* Keeps NEW in an empty slot: the engine only borrows, and wants the same pointer each time. */
 static const json_t *keep(json_t **slot, json_t *new)
 {
-    if (*slot)
-        json_decref(*slot);
     return *slot = new;
 }
 
@@ -101,7 +131,9 @@ static const json_t *context(void *ctx, struct slice name)
     if (name.len >= sizeof key)
         return NULL;
     for (size_t i = 0; i <= name.len; i++)
-        key[i] = i == name.len ? '\0' : (char)(name.ptr[i] | (name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? 32 : 0));
+        key[i] = i == name.len
+                     ? '\0'
+                     : (char)(name.ptr[i] | (name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? 32 : 0));
 
     json_t **github = e->step ? &e->step->github : &e->own_github;
     json_t **env = e->step ? &e->step->env_ctx : &e->own_env;
@@ -113,7 +145,7 @@ static const json_t *context(void *ctx, struct slice name)
     if (!strcmp(key, "steps"))
         return e->frame->steps;
     if (!strcmp(key, "job"))
-        return keep(&e->job_ctx, job_context(run));
+        return e->job_ctx ? e->job_ctx : keep(&e->job_ctx, job_context(run));
     if (!strcmp(key, "runner"))
         return run->runner_ctx;
     if (!strcmp(key, "inputs") && e->frame->inputs)
@@ -195,14 +227,18 @@ static void set_upper(struct strmap *env, const char *prefix, const char *name, 
 
     buf_add_str(&key, prefix);
     for (; *name; name++)
-        buf_add_char(&key, *name == ' ' ? '_' : *name >= 'a' && *name <= 'z' ? (char)(*name - 32) : *name);
+        buf_add_char(&key, *name == ' '                   ? '_'
+                           : *name >= 'a' && *name <= 'z' ? (char)(*name - 32)
+                                                          : *name);
     strmap_set(env, buf_slice(&key), value);
 }
 
-static void export_context(struct strmap *env, const char *prefix, const char *key, const json_t *value)
+static void export_context(struct strmap *env, const char *prefix, const char *key,
+                           const json_t *value)
 {
     if (json_is_string(value))
-        set_upper(env, prefix, key, slice_make(json_string_value(value), json_string_length(value)));
+        set_upper(env, prefix, key,
+                  slice_make(json_string_value(value), json_string_length(value)));
     else if (json_is_boolean(value))
         set_upper(env, prefix, key, json_is_true(value) ? SLICE("true") : SLICE("false"));
 }
@@ -249,7 +285,7 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
     strmap_merge(ret, &run->env);
     strmap_merge(ret, &s->frame->env);
     strmap_merge(ret, &s->env);
-    STRMAP_EACH(i, &s->instance->state) {
+    STRMAP_EACH (i, &s->instance->state) {
         CLEANUP(buf_deinit) struct buf name = BUF_INIT(1 << 16);
 
         buf_printf(&name, "STATE_%s", i->name);
@@ -263,7 +299,7 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
     const json_t *github = context(&e, SLICE("github"));
     for (size_t i = 0; i < COUNT_OF(exported); i++)
         export_context(ret, "GITHUB_", exported[i], json_object_get(github, exported[i]));
-    json_object_foreach(run->runner_ctx, key, value)
+    json_object_foreach (run->runner_ctx, key, value)
         export_context(ret, "RUNNER_", key, value);
     eval_deinit(&e);
     set(ret, "GITHUB_ACTIONS", "true");
@@ -276,7 +312,7 @@ const char *const *contexts_envp(struct arena *a, const struct strmap *env)
     const char **list = arena_array(a, env->len + 1, sizeof *list);
     size_t n = 0;
 
-    STRMAP_EACH(i, env)
+    STRMAP_EACH (i, env)
         if (!memchr(i->value, '\0', i->value_len)) /* the kernel cannot carry a NUL byte */
             list[n++] = arena_printf(a, "%s=%s", i->name, i->value);
     return list;

@@ -8,8 +8,9 @@
 int effects_set_env(struct step_run *s, struct slice name, struct slice value, struct err *err)
 {
     if (slice_eq_nocase(name, SLICE("NODE_OPTIONS")))
-        return err_set(err, ERR_DENIED, "Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' "
-                                        "command.");
+        return err_set(err, ERR_DENIED,
+                       "Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' "
+                       "command.");
     strmap_set(&s->run->env, name, value);
     strmap_set(&s->env, name, value);
     contexts_drop(s);

@@ -20,8 +20,8 @@ static bool is_checkout(const char *uses)
     return strncmp(uses, "actions/checkout@", 17) == 0;
 }
 
-static int read_manifest(struct step_run *s, const char *dir, struct buf *text, const char **ret_name,
-                         struct err *err)
+static int read_manifest(struct step_run *s, const char *dir, struct buf *text,
+                         const char **ret_name, struct err *err)
 {
     static const char *const names[] = {"action.yml", "action.yaml"};
 
@@ -31,10 +31,11 @@ static int read_manifest(struct step_run *s, const char *dir, struct buf *text, 
         if (r != ERR_NOT_FOUND)
             return r;
     }
-    return err_set(err, ERR_NOT_FOUND,
-                   "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '%s'. Did you forget "
-                   "to run actions/checkout before running your local action?",
-                   dir);
+    return err_set(
+        err, ERR_NOT_FOUND,
+        "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '%s'. Did you forget "
+        "to run actions/checkout before running your local action?",
+        dir);
 }
 
 static void report_findings(struct step_run *s, const struct diags *diags)
@@ -92,10 +93,11 @@ static const struct handler *local_handler(struct step_run *s, struct err *err)
     case ACTION_NODE:
         return &handler_node;
     case ACTION_PLUGIN:
-        (void)err_set(err, ERR_DENIED,
-                      "'%s' is a plugin in the workspace, and those may not be loaded: install it with "
-                      "'ostler plugin install' and name it by its id",
-                      i->def->uses);
+        (void)err_set(
+            err, ERR_DENIED,
+            "'%s' is a plugin in the workspace, and those may not be loaded: install it with "
+            "'ostler plugin install' and name it by its id",
+            i->def->uses);
         return NULL;
     default:
         (void)err_set(err, ERR_UNSUPPORTED,
@@ -135,19 +137,19 @@ static int prepare(struct run *run, const struct step *def, struct plugin **ret,
                        "line %d: '%s' needs a container, which this version does not start",
                        def->line, def->uses);
     struct err why = ERR_INIT;
-    int r = strcmp(prefer, "never") == 0
-                ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off")
-                : plugin_find(run->job->plugin_path, def->uses, ret, &why);
+    int r = strcmp(prefer, "never") == 0 ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off")
+                                         : plugin_find(run->job->plugin_path, def->uses, ret, &why);
     if (r == ERR_OK || (r == ERR_NOT_FOUND && is_checkout(def->uses)))
         return ERR_OK;
     if (r != ERR_NOT_FOUND) {
         *err = why;
         return err_in(err, "'%s'", def->uses);
     }
-    return err_set(err, ERR_NOT_FOUND,
-                   "line %d: no installed plugin serves '%s' (%s), and this version fetches no actions "
-                   "from the network",
-                   def->line, def->uses, why.text);
+    return err_set(
+        err, ERR_NOT_FOUND,
+        "line %d: no installed plugin serves '%s' (%s), and this version fetches no actions "
+        "from the network",
+        def->line, def->uses, why.text);
 }
 
 int frame_prepare(struct run *run, struct frame *frame, struct err *err)
@@ -223,21 +225,20 @@ static void warn_of_unexpected(struct step_run *s, const struct action_input *de
     CLEANUP(buf_deinit) struct buf odd = BUF_INIT(4096);
     CLEANUP(buf_deinit) struct buf valid = BUF_INIT(64 << 10);
 
-    STRMAP_EACH(i, &s->inputs) {
+    STRMAP_EACH (i, &s->inputs) {
         const struct action_input *known = input_find(declared, n, strmap_name(i));
 
         if (!known)
             buf_printf(&odd, "%s'%s'", odd.len ? ", " : "", i->name);
         else if (known->deprecation)
-            log_issue(s->log, ANNOTATION_WARNING,
-                      "Input '%s' has been deprecated with message: %s", known->id,
-                      known->deprecation);
+            log_issue(s->log, ANNOTATION_WARNING, "Input '%s' has been deprecated with message: %s",
+                      known->id, known->deprecation);
     }
     for (size_t i = 0; i < n; i++)
         buf_printf(&valid, "%s'%s'", i ? ", " : "", declared[i].id);
     if (odd.len)
-        log_issue(s->log, ANNOTATION_WARNING, "Unexpected input(s) %s, valid inputs are [%s]", odd.ptr,
-                  valid.ptr);
+        log_issue(s->log, ANNOTATION_WARNING, "Unexpected input(s) %s, valid inputs are [%s]",
+                  odd.ptr, valid.ptr);
 }
 
 int inputs_evaluate(struct step_run *s, const struct action_input *declared, size_t n,

@@ -140,7 +140,8 @@ static int visit(struct walk *w, const char *path, struct err *err)
     if (r < 0)
         return r;
     if (!S_ISDIR(st.st_mode)) /* outside the workspace nothing counts */
-        return (match & GLOB_FILE) && path_below(path, w->workspace) ? hash_file(w, path, err) : ERR_OK;
+        return (match & GLOB_FILE) && path_below(path, w->workspace) ? hash_file(w, path, err)
+                                                                     : ERR_OK;
     if (leads_back(w, &st))
         return ERR_OK;
     if (w->chain.len == HASH_DEPTH_MAX)
@@ -192,8 +193,15 @@ int hash_job_files(int root, const char *workspace, const char *home, const stru
     size_t first;
     int r = read_option(&w, patterns, n_patterns, &first, err);
 
-    for (size_t i = first; i < n_patterns && r == ERR_OK; i++)
-        r = glob_add(&glob, patterns[i], workspace, home, err);
+    CLEANUP(buf_deinit) struct buf lines = BUF_INIT(1 << 20);
+    for (size_t i = first; i < n_patterns && r == ERR_OK; i++) {
+        buf_add(&lines, patterns[i]);
+        buf_add_char(&lines, '\n');
+    }
+    if (r == ERR_OK)
+        r = buf_check(&lines, "the list of patterns", err);
+    if (r == ERR_OK)
+        r = glob_add(&glob, buf_slice(&lines), workspace, home, err);
     if (r < 0)
         return r;
     w.all = digest_new();

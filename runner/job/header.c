@@ -12,7 +12,6 @@ static struct slice first_line(struct slice text)
     return slice_trim(line);
 }
 
-
 /* Rules 2 to 5 of the environment's order: what the workflow set, not what the runner adds. */
 static void print_env(struct step_run *s)
 {
@@ -21,13 +20,13 @@ static void print_env(struct step_run *s)
     strmap_merge(&shown, &s->run->env);
     strmap_merge(&shown, &s->frame->env);
     strmap_merge(&shown, &s->env);
-    STRMAP_EACH(i, &s->instance->state) {
+    STRMAP_EACH (i, &s->instance->state) {
         const char *name = arena_printf(&s->arena, "STATE_%s", i->name);
         strmap_set(&shown, slice_of(name), strmap_value(i));
     }
     if (shown.len)
         log_write(s->log, LOG_PLAIN, SLICE("env:"));
-    STRMAP_EACH(i, &shown)
+    STRMAP_EACH (i, &shown)
         log_printf(s->log, LOG_PLAIN, "  %s: %s", i->name, i->value);
 }
 
@@ -54,7 +53,7 @@ void header_action(struct step_run *s)
         return;
     }
     log_write(s->log, LOG_GROUP, slice_of(step_default_name(&s->arena, s->def)));
-    STRMAP_EACH(i, &s->inputs) {
+    STRMAP_EACH (i, &s->inputs) {
         if (!i->value_len)
             continue;
         if (!with)

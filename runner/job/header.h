@@ -4,7 +4,8 @@
 #include "job/run.h"
 
 /* "Run FIRST LINE", the script in colour, "shell:", "env:". */
-void header_script(struct step_run *s, struct slice script, const char *program, const char *format);
+void header_script(struct step_run *s, struct slice script, const char *program,
+                   const char *format);
 
 /* "Run owner/repo@ref", "with:" from s->inputs, "env:". A post stage says "Post job cleanup." only. */
 void header_action(struct step_run *s);

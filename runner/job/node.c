@@ -28,10 +28,11 @@ static int node_start(struct step_run *s, struct err *err)
         return r;
     header_action(s);
     if (sandbox_which(s->run->sandbox, "node", search, &node, err) < 0)
-        return err_set(err, ERR_NOT_FOUND,
-                       "'%s' is a JavaScript action (%s) and there is no 'node' on the PATH: install "
-                       "Node.js, or run actions/setup-node before it",
-                       s->def->uses, action->using);
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "'%s' is a JavaScript action (%s) and there is no 'node' on the PATH: install "
+            "Node.js, or run actions/setup-node before it",
+            s->def->uses, action->using);
     handler_register_post(s);
     CLEANUP(free_ptr) char *path = path_join(s->instance->action_dir, script);
     const char **argv = arena_array(&s->arena, 3, sizeof *argv);

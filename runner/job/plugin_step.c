@@ -164,8 +164,8 @@ static bool on_saved(void *ctx, const char *name, struct slice *ret)
 /* "github.sha": any path into the contexts that hold no secrets. */
 static bool on_context(void *ctx, const char *name, struct buf *ret)
 {
-    static const char *const open[] = {"github", "job", "runner", "matrix", "strategy", "needs", "vars",
-                                       "inputs", "steps", "env", NULL};
+    static const char *const open[] = {"github", "job",    "runner", "matrix", "strategy", "needs",
+                                       "vars",   "inputs", "steps",  "env",    NULL};
     struct step_run *s = ctx;
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     CLEANUP(eval_deinit) struct eval e;
@@ -243,7 +243,8 @@ static int evaluate_inputs(struct step_run *s, struct err *err)
             struct expr_error error;
             struct slice literal, expr;
 
-            if (template_compile(&s->arena, slice_of(in->fallback), NULL, &literal, &expr, &error) < 0)
+            if (template_compile(&s->arena, slice_of(in->fallback), NULL, &literal, &expr, &error) <
+                0)
                 return err_set(err, ERR_INVALID, "default of input '%s': %.*s", in->name,
                                SLICE_ARG(error.message));
             fallback = ARENA_NEW(&s->arena, struct token);

@@ -39,25 +39,25 @@ struct handler {
 struct instance {
     const struct step *def;
     struct frame *frame;
-    struct strmap state;      /* STATE_*, names ignore case */
+    struct strmap state; /* STATE_*, names ignore case */
     bool post_registered;
-    struct plugin *plugin;    /* the installed one that serves it; owned; NULL: none */
-    char *action_dir;         /* of a local action, as the job sees it; NULL: none */
-    struct action *action;    /* its manifest; owned; NULL: none */
-    struct frame *inner;      /* composite: the steps inside; owned by the run */
+    struct plugin *plugin; /* the installed one that serves it; owned; NULL: none */
+    char *action_dir;      /* of a local action, as the job sees it; NULL: none */
+    struct action *action; /* its manifest; owned; NULL: none */
+    struct frame *inner;   /* composite: the steps inside; owned by the run */
 };
 
 struct frame {
-    struct frame *next;       /* all frames of the run */
-    struct frame *parent;     /* NULL: the job's own */
-    struct step_run *owner;   /* the composite step while it runs */
-    json_t *steps;            /* the steps context of this level */
-    json_t *inputs;           /* NULL: the job's */
-    struct strmap env;        /* composite: env of the calling steps, outermost first */
-    enum result status;       /* composite: of the main stage so far */
-    char *action_path;        /* composite: its folder, as the job sees it */
+    struct frame *next;           /* all frames of the run */
+    struct frame *parent;         /* NULL: the job's own */
+    struct step_run *owner;       /* the composite step while it runs */
+    json_t *steps;                /* the steps context of this level */
+    json_t *inputs;               /* NULL: the job's */
+    struct strmap env;            /* composite: env of the calling steps, outermost first */
+    enum result status;           /* composite: of the main stage so far */
+    char *action_path;            /* composite: its folder, as the job sees it */
     VEC(struct instance *) posts; /* embedded actions with a post stage, in the order of starting */
-    struct instance *instances; /* one for each step */
+    struct instance *instances;   /* one for each step */
     const struct step *steps_def;
     size_t n_steps;
     int depth;
@@ -91,14 +91,14 @@ struct run {
     int files_dir; /* where the steps' command files lie */
     bool lost;     /* nobody reads our events any more: end at once */
 
-    const char *home;  /* the user's */
-    int64_t minute_ms; /* of time limits */
+    const char *home;               /* the user's */
+    int64_t minute_ms;              /* of time limits */
     char *workspace, *temp, *tools; /* as the job sees them */
-    char *files_path; /* files_dir, as the job sees it */
-    struct strmap env;   /* global: workflow, job, GITHUB_ENV */
-    VEC(char *) paths;   /* GITHUB_PATH, in the order given: applied newest first */
+    char *files_path;               /* files_dir, as the job sees it */
+    struct strmap env;              /* global: workflow, job, GITHUB_ENV */
+    VEC(char *) paths;              /* GITHUB_PATH, in the order given: applied newest first */
     json_t *github, *runner_ctx, *secrets;
-    bool debug;            /* ACTIONS_STEP_DEBUG */
+    bool debug; /* ACTIONS_STEP_DEBUG */
 
     struct frame *frames;
     struct frame *root;
@@ -120,7 +120,8 @@ struct step_run {
     struct instance *instance;
     const struct step *def;
     enum stage stage;
-    struct step_run *outer; /* the top-level step whose record and log this one shares; NULL: itself */
+    struct step_run
+        *outer; /* the top-level step whose record and log this one shares; NULL: itself */
     int number;
     char *name;
     int64_t started_ms;
@@ -136,11 +137,11 @@ struct step_run {
     const struct handler *handler;
     void *state; /* the handler's */
     struct timer *timeout;
-    int64_t timeout_minutes; /* 0: none */
+    int64_t timeout_minutes;         /* 0: none */
     struct annotation_counts counts; /* of this step and those embedded in it */
     bool stopping, timed_out, cancelled;
     bool inner_failed; /* an embedded pre or post stage failed */
-    int exit_code; /* -1: none */
-    char *reason;  /* why it was skipped; NULL: it was not */
+    int exit_code;     /* -1: none */
+    char *reason;      /* why it was skipped; NULL: it was not */
     enum result outcome, conclusion;
 };

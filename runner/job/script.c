@@ -103,7 +103,8 @@ static int script_start(struct step_run *s, struct err *err)
     if (r == ERR_OK)
         r = write_script(s, &sh, script, &path, err);
     if (r == ERR_OK)
-        r = shell_argv(&s->arena, &sh, arena_str(&s->arena, slice_of(program)), path, &spec.argv, err);
+        r = shell_argv(&s->arena, &sh, arena_str(&s->arena, slice_of(program)), path, &spec.argv,
+                       err);
     if (r < 0)
         return r;
     contexts_environ(s, false, &env);

@@ -4,7 +4,7 @@
 #include "job/contexts.h"
 #include "job/effects.h"
 #include "job/handlers.h"
-
+#include "lang/explain.h"
 
 /* ---- frames ---- */
 
@@ -84,7 +84,8 @@ const char *step_default_name(struct arena *a, const struct step *def)
 /* The name as shown: evaluated, masked, "Post " in front where it applies. */
 static void set_name(struct step_run *s, struct eval *e)
 {
-    static const char *const prefix[] = {[STAGE_PRE] = "Pre ", [STAGE_MAIN] = "", [STAGE_POST] = "Post "};
+    static const char *const prefix[] = {
+        [STAGE_PRE] = "Pre ", [STAGE_MAIN] = "", [STAGE_POST] = "Post "};
     CLEANUP(buf_deinit) struct buf masked = BUF_INIT(64 << 10);
     struct err ignored = ERR_INIT; /* a name that cannot be evaluated yet shows as it was written */
     struct slice name = SLICE("");
@@ -143,18 +144,18 @@ static void tell_started(struct step_run *s)
     if (s->outer)
         return;
     clock_stamp(now);
-    run_emit(s->run, json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.started", "step", s->number,
-                           "name", s->name, "stage", stages[s->stage], "time", now));
+    run_emit(s->run, json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.started", "step",
+                               s->number, "name", s->name, "stage", stages[s->stage], "time", now));
 }
 
 static void tell_finished(struct step_run *s)
 {
     if (s->outer)
         return;
-    json_t *event =
-        json_pack("{s:s, s:i, s:s, s:s, s:s, s:I}", "event", "step.finished", "step", s->number,
-                  "name", s->name, "outcome", result_name(s->outcome), "conclusion",
-                  result_name(s->conclusion), "elapsed_ms", (json_int_t)(clock_ms() - s->started_ms));
+    json_t *event = json_pack("{s:s, s:i, s:s, s:s, s:s, s:I}", "event", "step.finished", "step",
+                              s->number, "name", s->name, "outcome", result_name(s->outcome),
+                              "conclusion", result_name(s->conclusion), "elapsed_ms",
+                              (json_int_t)(clock_ms() - s->started_ms));
     if (s->exit_code >= 0)
         json_object_set_new(event, "exit_code", json_integer(s->exit_code));
     if (s->reason)
@@ -319,6 +320,23 @@ static void limit_time(struct step_run *s, struct eval *e)
     }
 }
 
+/* Why it is skipped, for people; masked, as values of contexts are in it. */
+static void set_reason(struct step_run *s, struct eval *e, struct slice condition)
+{
+    struct buf masked = BUF_INIT(8192);
+    bool failed = s->run->status > RESULT_SUCCESS || s->frame->status > RESULT_SUCCESS, wrapped;
+    const char *why = NULL;
+
+    (void)explain_written(condition, &wrapped);
+    if (wrapped && failed)
+        why = s->run->cancelled ? "the job was cancelled" : "an earlier step failed";
+    else
+        why = explain_condition(&s->arena, condition, &e->scope);
+    mask_apply(s->run->mask, slice_head(slice_of(why), 2000), &masked);
+    free(s->reason);
+    s->reason = buf_take(&masked);
+}
+
 static bool condition_holds(struct step_run *s, struct eval *e, bool *ret_failed)
 {
     struct instance *i = s->instance;
@@ -331,13 +349,8 @@ static bool condition_holds(struct step_run *s, struct eval *e, bool *ret_failed
     else if (s->stage == STAGE_POST)
         condition = instance_post_if(i);
     if (template_test(&e->template, slice_of(condition), &holds, &err) == ERR_OK) {
-        if (!holds) {
-            struct buf why = BUF_INIT(1024);
-
-            buf_printf(&why, "its condition is false: %.*s",
-                       SLICE_ARG(slice_head(slice_of(condition), 300)));
-            s->reason = buf_take(&why);
-        }
+        if (!holds)
+            set_reason(s, e, slice_of(condition));
         return holds;
     }
     step_error(s, err.text);
@@ -348,7 +361,8 @@ static bool condition_holds(struct step_run *s, struct eval *e, bool *ret_failed
 static struct step_run *step_new(struct sequence *seq, struct sequence_item item)
 {
     struct step_run *s = mem_new(sizeof *s);
-    struct step_run *outer = seq->owner ? (seq->owner->outer ? seq->owner->outer : seq->owner) : NULL;
+    struct step_run *outer =
+        seq->owner ? (seq->owner->outer ? seq->owner->outer : seq->owner) : NULL;
 
     *s = (struct step_run){
         .run = seq->run,

@@ -41,9 +41,8 @@ static void run_cancel(struct run *run, bool shutdown, const char *reason)
         run->cancel_reason = reason;
         run->status = result_merge(run->status, shutdown ? RESULT_FAILURE : RESULT_CANCELLED);
         int64_t limit = run->job->cancel_timeout_ms;
-        run->cancel_deadline =
-            loop_timer(run->loop, clock_ms() + (limit > HARD_STOP_MS ? limit : HARD_STOP_MS),
-                       hard_stop, run);
+        run->cancel_deadline = loop_timer(
+            run->loop, clock_ms() + (limit > HARD_STOP_MS ? limit : HARD_STOP_MS), hard_stop, run);
     }
     sequence_cancel(&run->seq);
 }
@@ -128,8 +127,9 @@ static void arm_masker(struct run *run)
 {
     struct slice token = SLICE("");
 
-    STRMAP_EACH(i, &run->job->secrets) {
-        if (strcmp(i->name, "ACTIONS_STEP_DEBUG") != 0 && strcmp(i->name, "ACTIONS_RUNNER_DEBUG") != 0)
+    STRMAP_EACH (i, &run->job->secrets) {
+        if (strcmp(i->name, "ACTIONS_STEP_DEBUG") != 0 &&
+            strcmp(i->name, "ACTIONS_RUNNER_DEBUG") != 0)
             mask_add(run->mask, strmap_value(i));
     }
     if (strmap_find(&run->job->secrets, SLICE("GITHUB_TOKEN"), &token) && token.len) {
@@ -155,7 +155,9 @@ static const char *machine_arch(void)
 
     if (uname(&u) < 0)
         return "X64";
-    return strcmp(u.machine, "aarch64") == 0 ? "ARM64" : strcmp(u.machine, "x86_64") == 0 ? "X64" : "X86";
+    return strcmp(u.machine, "aarch64") == 0  ? "ARM64"
+           : strcmp(u.machine, "x86_64") == 0 ? "X64"
+                                              : "X86";
 }
 
 static void put(json_t *object, const char *key, const char *value)
@@ -190,7 +192,7 @@ static void build_contexts(struct run *run)
         put(run->runner_ctx, "debug", "1");
 
     run->secrets = json_object();
-    STRMAP_EACH(i, &j->secrets)
+    STRMAP_EACH (i, &j->secrets)
         json_object_set_new(run->secrets, i->name, json_stringn(i->value, i->value_len));
 }
 
@@ -206,10 +208,11 @@ static const char *const *visible_paths(struct job *j, struct arena *a)
     if (j->source)
         list[n++] = j->source;
     git_facts_init(&facts);
-    if (j->source && git_facts_read(&env, j->source, &facts, &ignored) == ERR_OK && facts.common_dir)
+    if (j->source && git_facts_read(&env, j->source, &facts, &ignored) == ERR_OK &&
+        facts.common_dir)
         list[n++] = arena_str(a, slice_of(facts.common_dir));
     git_facts_deinit(&facts);
-    STRMAP_EACH(i, &j->repositories)
+    STRMAP_EACH (i, &j->repositories)
         list[n++] = i->value;
     return list;
 }
@@ -219,7 +222,8 @@ static int open_place(struct run *run, struct err *err)
     static const char *const docker[] = {"/var/run/docker.sock", NULL};
     struct job *j = run->job;
     struct sandbox_spec spec = {
-        .level = j->isolation && strcmp(j->isolation, "host") == 0 ? SANDBOX_HOST : SANDBOX_NAMESPACES,
+        .level =
+            j->isolation && strcmp(j->isolation, "host") == 0 ? SANDBOX_HOST : SANDBOX_NAMESPACES,
         .required = j->isolation_required,
         .job_path = j->dir,
         .work_path = WORK_PATH,
@@ -339,12 +343,12 @@ static json_t *evaluate_outputs(struct run *run, struct log *log, struct err *er
     eval_init(&e, run, run->root, NULL, &a);
     if (template_map(&e.template, run->job->outputs, &outputs, err) < 0)
         (void)err_in(err, "job outputs");
-    STRMAP_EACH(i, &outputs) {
+    STRMAP_EACH (i, &outputs) {
         if (!i->value_len)
             continue;
         if (mask_would_change(run->mask, strmap_value(i))) {
-            log_issue(log, ANNOTATION_WARNING,
-                      "Skip output '%s' since it may contain secret.", i->name);
+            log_issue(log, ANNOTATION_WARNING, "Skip output '%s' since it may contain secret.",
+                      i->name);
             continue;
         }
         log_printf(log, LOG_PLAIN, "Set output '%s'", i->name);
@@ -440,8 +444,9 @@ static int run_job(struct run *run, struct err *err)
     arm_masker(run);
     tell_job_started(run);
     if (run->job->timeout_ms > 0)
-        run->deadline = loop_timer(
-            run->loop, started_ms + run->job->timeout_ms / 60000 * run->minute_ms, on_deadline, run);
+        run->deadline =
+            loop_timer(run->loop, started_ms + run->job->timeout_ms / 60000 * run->minute_ms,
+                       on_deadline, run);
 
     notice_begin(&n, run, "Set up job", "setup");
     r = set_up(run, &n, err);
@@ -500,8 +505,7 @@ static int take_job(int job_fd, struct job *job, struct err *err)
 
 int worker_main(const struct worker_spec *spec)
 {
-    struct run run = {
-        .dir = -1, .files_dir = -1, .home = spec->home, .minute_ms = spec->minute_ms};
+    struct run run = {.dir = -1, .files_dir = -1, .home = spec->home, .minute_ms = spec->minute_ms};
     struct err err = ERR_INIT;
     struct job job;
 

@@ -1,6 +1,7 @@
 /* Whether a job runs, why not, and as which configurations. */
 #include "queue/local/plan.h"
 
+#include "lang/explain.h"
 #include "lang/matrix.h"
 #include "lang/template.h"
 
@@ -173,83 +174,18 @@ static const char *why_needs(const struct node *n, struct arena *a)
     return arena_printf(a, "comes after %s, which %s", first->def->id, ended_how(first->result));
 }
 
-/* The values that a condition was decided on: "github.ref is 'refs/heads/topic'". */
-struct values {
-    struct place *place;
-    struct buf text, seen;
-    size_t n;
-};
-
-enum { VALUES_MAX = 5, VALUE_TEXT_MAX = 80 };
-
-static void one_value(void *ctx, const struct slice *path, size_t n_path, size_t offset)
-{
-    struct values *v = ctx;
-    CLEANUP(buf_deinit) struct buf name = BUF_INIT(200);
-    const json_t *value = context(v->place, path[0]);
-    CLEANUP(free_ptr) char *text = NULL;
-
-    (void)offset;
-    for (size_t i = 0; i < n_path; i++) {
-        buf_printf(&name, "%s%.*s", i ? "." : "", SLICE_ARG(path[i]));
-        if (i == 0)
-            continue;
-        const char *key;
-        json_t *member, *found = NULL;
-
-        json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
-            if (slice_eq_nocase(slice_of(key), path[i]))
-                found = member;
-        }
-        value = found;
-    }
-    buf_add_char(&name, ' ');
-    if (n_path < 2 || name.overflow || v->n == VALUES_MAX ||
-        slice_find(buf_slice(&v->seen), buf_slice(&name)) >= 0)
-        return;
-    buf_add(&v->seen, buf_slice(&name));
-    buf_add_str(&v->text, v->n++ ? ", " : "");
-    buf_add(&v->text, buf_slice(&name));
-    if (!value || json_is_null(value)) {
-        buf_add_str(&v->text, "is not set");
-    } else if (json_is_string(value)) {
-        buf_printf(&v->text, "is '%.*s'%s", VALUE_TEXT_MAX, json_string_value(value),
-                   json_string_length(value) > VALUE_TEXT_MAX ? "..." : "");
-    } else {
-        text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        buf_printf(&v->text, "is %.*s%s", VALUE_TEXT_MAX, text,
-                   strlen(text) > VALUE_TEXT_MAX ? "..." : "");
-    }
-}
-
-/* The condition as it was written: without the "success() && (...)" that was put around it. */
-static struct slice written(struct slice condition, bool *ret_wrapped)
-{
-    *ret_wrapped =
-        slice_starts(condition, SLICE("success() && (")) && slice_ends(condition, SLICE(")"));
-    return *ret_wrapped ? slice_make(condition.ptr + 14, condition.len - 15) : condition;
-}
-
 const char *node_why_not(const struct plan *p, const struct node *n, struct arena *a)
 {
     CLEANUP(place_deinit) struct place place = {0};
-    struct values v = {.place = &place, .text = BUF_INIT(1000), .seen = BUF_INIT(1200)};
-    bool wrapped, plain = strcmp(n->def->condition, "success()") == 0;
-    struct slice text = written(slice_of(n->def->condition), &wrapped);
-    const struct expr *tree;
-    struct expr_error ignored;
-    const char *why;
+    struct slice condition = slice_of(n->def->condition);
+    bool wrapped;
 
-    if ((wrapped || plain) && culprit(n))
+    (void)explain_written(condition, &wrapped);
+    if (wrapped && culprit(n))
         return why_needs(n, a);
     place_init(&place, p, n, NULL);
-    if (expr_parse(a, text, NULL, &tree, &ignored) == ERR_OK)
-        expr_each_reference(tree, one_value, &v);
-    why = arena_printf(a, "its `if` is false: %.*s%s%s%s", SLICE_ARG(slice_trim(text)),
-                       v.n ? " (" : "", v.text.ptr, v.n ? ")" : "");
-    buf_deinit(&v.text);
-    buf_deinit(&v.seen);
-    return why;
+    struct expr_scope scope = place_scope(&place);
+    return explain_condition(a, condition, &scope);
 }
 
 /* ---- configurations ---- */

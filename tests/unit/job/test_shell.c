@@ -52,15 +52,9 @@ Test(shell, a_custom_shell_needs_a_place_for_the_script)
 Test(shell, splitting_follows_the_runners_rules)
 {
     static const char *const rows[][2] = {
-        {"a b\tc", "a|b|c"},
-        {"'a b'", "'a|b'"},
-        {"\"a b\"c", "a bc"},
-        {"\"a\"\"b\"", "a\"b"},
-        {"a\\\"b", "a\"b"},
-        {"\"a\\\\\" b", "a\\|b"},
-        {"a\\b", "a\\b"},
-        {"  ", ""},
-        {"\"\" x", "|x"},
+        {"a b\tc", "a|b|c"},    {"'a b'", "'a|b'"}, {"\"a b\"c", "a bc"},
+        {"\"a\"\"b\"", "a\"b"}, {"a\\\"b", "a\"b"}, {"\"a\\\\\" b", "a\\|b"},
+        {"a\\b", "a\\b"},       {"  ", ""},         {"\"\" x", "|x"},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -71,6 +65,7 @@ Test(shell, splitting_follows_the_runners_rules)
 
         for (size_t w = 0; w < n; w++)
             got = arena_printf(&a, "%s%s%s", got, w ? "|" : "", words[w]);
-        cr_assert_str_eq(got, rows[i][1], "<%s>: wanted <%s>, got <%s>", rows[i][0], rows[i][1], got);
+        cr_assert_str_eq(got, rows[i][1], "<%s>: wanted <%s>, got <%s>", rows[i][0], rows[i][1],
+                         got);
     }
 }
