@@ -131,6 +131,8 @@ static void check_target(struct scope *scope, const struct step *s, const struct
     } else if (!strmap_find(&scope->known, target->text, &found)) {
         struct diag *d = convert_error(c, target, "Step references unknown step ID '%.*s'",
                                        SLICE_ARG(target->text));
+        if (diags_is_full(c->diags))
+            return;
         STRMAP_EACH (item, &scope->known)
             near_offer(&best, strmap_name(item));
         d->hint = near_hint(c->diags->arena, &best);

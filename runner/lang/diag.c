@@ -8,6 +8,11 @@ void diags_deinit(struct diags *d)
     d->n_errors = 0;
 }
 
+bool diags_is_full(const struct diags *d)
+{
+    return d->list.len >= DIAG_MAX;
+}
+
 /* The first DIAG_MESSAGE_SIZE characters, "[...]" behind them where something was cut. */
 static struct slice cut(struct arena *a, struct slice message)
 {
@@ -35,7 +40,7 @@ struct diag *diag_add_text(struct diags *d, enum diag_level level, const char *f
 
     if (level == DIAG_ERROR)
         d->n_errors++;
-    if (d->list.len == DIAG_MAX) { /* the caller gets a place to write its hint to all the same */
+    if (diags_is_full(d)) { /* the caller gets a place to write its hint to all the same */
         struct diag *lost = ARENA_NEW(d->arena, struct diag);
 
         *lost = one;

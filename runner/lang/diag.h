@@ -35,5 +35,8 @@ struct diag *diag_add(struct diags *d, enum diag_level level, const char *file, 
 struct diag *diag_add_text(struct diags *d, enum diag_level level, const char *file, int line,
                            int col, struct slice message);
 
+/* No further finding will be kept: a hint for one is not worth the work. */
+bool diags_is_full(const struct diags *d);
+
 /* "FILE (Line: L, Col: C): MESSAGE" as GitHub writes it. */
 char *diag_text(struct arena *a, const struct diag *d);

@@ -9,8 +9,9 @@
 #include <stdint.h>
 
 struct member {
-    const char *key;
-    json_t *value; /* borrowed from the strategy */
+    const char *key;    /* as written */
+    const char *vector; /* as the vector is spelled; NULL: it is none */
+    json_t *value;      /* borrowed from the strategy */
 };
 
 /* One entry of `include` or `exclude`, taken apart. */
@@ -30,8 +31,10 @@ struct expansion {
     size_t n_vectors;
     struct filter *includes, *excludes;
     size_t n_includes, n_excludes;
-    size_t product; /* combinations of the vectors; 0 without vectors */
-    size_t total;   /* configurations so far, those over the limit included */
+    size_t product;      /* combinations of the vectors; 0 without vectors */
+    size_t total;        /* configurations so far, those over the limit included */
+    struct strmap names; /* of the vectors, ignoring case; the value is the spelling */
+    size_t n_members;    /* of all filters */
     struct ids ids;
     struct arena scratch; /* for comparing; emptied with each combination */
 };
@@ -66,14 +69,6 @@ static void set_nocase(json_t *object, const char *key, json_t *value)
     json_object_set_nocheck(object, spelled ? spelled : key, value);
 }
 
-static bool is_vector(const struct expansion *e, const char *key)
-{
-    for (size_t i = 0; i < e->n_vectors; i++)
-        if (utf_eq_nocase(slice_of(e->vectors[i].key), slice_of(key)))
-            return true;
-    return false;
-}
-
 /* ---- what is wrong with a value ---- */
 
 static int fail_value(struct expansion *e, json_t *value)
@@ -104,7 +99,8 @@ static int read_vectors(struct expansion *e, json_t *matrix)
         if (!json_array_size(value))
             return err_set(e->err, ERR_INVALID, "Matrix vector '%s' does not contain any values",
                            key);
-        e->vectors[e->n_vectors++] = (struct member){key, value};
+        e->vectors[e->n_vectors++] = (struct member){key, key, value};
+        strmap_set(&e->names, slice_of(key), slice_of(key));
     }
     return ERR_OK;
 }
@@ -120,11 +116,14 @@ static int read_filter(struct expansion *e, json_t *item, struct filter *f)
     f->wanted = arena_array(&e->m->arena, n, sizeof *f->wanted);
     f->extras = arena_array(&e->m->arena, n, sizeof *f->extras);
     json_object_foreach (item, key, value) {
-        if (is_vector(e, key))
-            f->wanted[f->n_wanted++] = (struct member){key, value};
+        const char *vector = strmap_get(&e->names, key);
+
+        if (vector)
+            f->wanted[f->n_wanted++] = (struct member){key, vector, value};
         else
-            f->extras[f->n_extras++] = (struct member){key, value};
+            f->extras[f->n_extras++] = (struct member){key, NULL, value};
     }
+    e->n_members += n;
     return ERR_OK;
 }
 
@@ -222,7 +221,7 @@ static bool filter_matches(struct expansion *e, const struct filter *f, json_t *
 {
     for (size_t i = 0; i < f->n_wanted; i++)
         if (!value_matches(&e->scratch, f->wanted[i].value,
-                           get_nocase(combination, f->wanted[i].key)))
+                           json_object_get(combination, f->wanted[i].vector)))
             return false;
     return true;
 }
@@ -312,12 +311,12 @@ static int too_many(struct expansion *e, size_t n)
 /* The size of the cross product, as long as going through it is bearable. */
 static int measure(struct expansion *e)
 {
-    size_t product = e->n_vectors > 0, filters = e->n_includes + e->n_excludes + 1, work;
+    size_t product = e->n_vectors > 0, each = e->n_vectors + e->n_members + 1, work;
     bool overflow = false;
 
     for (size_t i = 0; i < e->n_vectors; i++)
         overflow |= __builtin_mul_overflow(product, json_array_size(e->vectors[i].value), &product);
-    overflow |= __builtin_mul_overflow(product, filters, &work);
+    overflow |= __builtin_mul_overflow(product, each, &work);
     if (overflow || work > MATRIX_WORK_MAX)
         return too_many(e, product);
     e->product = product;
@@ -446,11 +445,13 @@ static int expand_strategy(struct expansion *e, json_t *strategy)
 int matrix_expand(const json_t *strategy, const char *job_id, struct matrix *ret, struct err *err)
 {
     struct matrix m = {.arena = ARENA_INIT};
-    struct expansion e = {.m = &m, .job_id = job_id, .err = err, .ids = IDS_INIT};
+    struct expansion e = {
+        .m = &m, .job_id = job_id, .err = err, .ids = IDS_INIT, .names = STRMAP_INIT_NOCASE};
     /* read only all the same: jansson's iterators want it without const */
     int result = expand_strategy(&e, (json_t *)(uintptr_t)strategy);
 
     ids_deinit(&e.ids);
+    strmap_deinit(&e.names);
     if (result < 0)
         matrix_deinit(&m);
     else

@@ -9,7 +9,8 @@
 enum {
     MATRIX_CONFIGS_MAX = 256, /* of one job */
     MATRIX_NAME_MAX = 100,    /* characters of a display name; a longer one ends in "..." */
-    MATRIX_WORK_MAX = 5 * 1000 * 1000, /* combinations times filters that are looked at */
+    MATRIX_WORK_MAX =
+        5 * 1000 * 1000, /* combinations times vectors and filters that are looked at */
 };
 
 struct matrix_config {

@@ -272,7 +272,7 @@ static const char *value_hint(struct reader *r, const struct schema *def, const 
     struct choices strings = choices_of(def, SCHEMA_STRING);
     struct near_best best = near_begin(t->text);
 
-    if (t->source.ptr && slice_find(t->source, SLICE("${{")) >= 0)
+    if (diags_is_full(r->diags) || (t->source.ptr && slice_find(t->source, SLICE("${{")) >= 0))
         return NULL; /* the expression's own finding says more */
     if (!t->text.len)
         return "write a value, or remove the key";
@@ -389,7 +389,7 @@ static void report_key(struct reader *r, const struct token *key, const struct c
 {
     struct near_best best = near_begin(key->text);
 
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; i < c->n && !diags_is_full(r->diags); i++)
         for (size_t k = 0; k < c->list[i]->n_keys; k++)
             if (!is_off(r, &c->list[i]->keys[k]))
                 near_offer(&best, c->list[i]->keys[k].name);

@@ -3,6 +3,8 @@
 #include "lang/near.h"
 #include "lang/utf.h"
 
+#include "base/strmap.h"
+
 /* ---- runs-on ---- */
 
 static void check_group(struct convert *c, const struct token *group)
@@ -149,16 +151,15 @@ void check_concurrency(struct convert *c, const struct token *tok)
 
 /* ---- strategy ---- */
 
-static bool is_vector(const struct token *matrix, struct slice key)
+/* The names of the vectors, as keys of a map that ignores case. */
+static void collect_vectors(const struct token *matrix, struct strmap *to)
 {
-    static const struct slice include = SLICE_INIT("include"), exclude = SLICE_INIT("exclude");
+    for (size_t i = 0; i < matrix->n_pairs; i++) {
+        struct slice key = matrix->pairs[i].key->text;
 
-    if (slice_eq(key, include) || slice_eq(key, exclude))
-        return false;
-    for (size_t i = 0; i < matrix->n_pairs; i++)
-        if (slice_eq_nocase(matrix->pairs[i].key->text, key))
-            return true;
-    return false;
+        if (!slice_eq(key, SLICE("include")) && !slice_eq(key, SLICE("exclude")))
+            strmap_set(to, key, SLICE(""));
+    }
 }
 
 static void check_include(struct convert *c, const struct token *list)
@@ -168,35 +169,35 @@ static void check_include(struct convert *c, const struct token *list)
             convert_error(c, list->items[i], "Matrix include mapping does not contain any values");
 }
 
-static void hint_vector(struct convert *c, struct diag *d, const struct token *matrix,
-                        struct slice key)
+static void report_no_vector(struct convert *c, const struct token *key,
+                             const struct strmap *vectors)
 {
-    struct near_best best = near_begin(key);
+    struct near_best best = near_begin(key->text);
+    struct diag *d =
+        convert_error(c, key, "Matrix exclude key '%.*s' does not match any key within the matrix",
+                      SLICE_ARG(key->text));
 
-    for (size_t i = 0; i < matrix->n_pairs; i++)
-        if (is_vector(matrix, matrix->pairs[i].key->text))
-            near_offer(&best, matrix->pairs[i].key->text);
+    if (diags_is_full(c->diags))
+        return;
+    STRMAP_EACH (vector, vectors)
+        near_offer(&best, strmap_name(vector));
     d->hint = near_hint(c->diags->arena, &best);
 }
 
 static void check_exclude(struct convert *c, const struct token *matrix, const struct token *list)
 {
+    CLEANUP(strmap_deinit) struct strmap vectors = STRMAP_INIT_NOCASE;
+    struct slice found;
+
+    collect_vectors(matrix, &vectors);
     for (size_t i = 0; list && i < list->n_items; i++) {
         const struct token *filter = list->items[i];
 
         if (!filter->n_pairs)
             convert_error(c, filter, "Matrix exclude filter must not be empty");
-        for (size_t k = 0; k < filter->n_pairs; k++) {
-            const struct token *key = filter->pairs[k].key;
-
-            if (!is_vector(matrix, key->text))
-                hint_vector(c,
-                            convert_error(c, key,
-                                          "Matrix exclude key '%.*s' does not match any key within "
-                                          "the matrix",
-                                          SLICE_ARG(key->text)),
-                            matrix, key->text);
-        }
+        for (size_t k = 0; k < filter->n_pairs; k++)
+            if (!strmap_find(&vectors, filter->pairs[k].key->text, &found))
+                report_no_vector(c, filter->pairs[k].key, &vectors);
     }
 }
 

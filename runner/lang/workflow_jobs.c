@@ -183,7 +183,7 @@ static void report_need(struct convert *c, const struct graph *g, size_t job, si
         return;
     }
     d = convert_error(c, at, "Job '%s' depends on unknown job '%.*s'.", j->id, SLICE_ARG(at->text));
-    for (size_t i = 0; i < g->w->n_jobs; i++)
+    for (size_t i = 0; i < g->w->n_jobs && !diags_is_full(c->diags); i++)
         near_offer(&best, slice_of(g->w->jobs[i].id));
     d->hint = near_hint(c->diags->arena, &best);
 }

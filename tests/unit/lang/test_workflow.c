@@ -10,8 +10,6 @@
 
 static void print_token(struct arena *a, const char *name, const struct token *tok, struct buf *out)
 {
-    CLEANUP(free_ptr) char *text = NULL;
-
     if (!tok)
         return;
     if (tok->kind == TOKEN_EXPR) {
