@@ -58,13 +58,16 @@ static const json_t *context(void *ctx, struct slice name)
     return NULL;
 }
 
-/* True if every (ALL) or one of the jobs that N depends on, directly or not, ended as RESULT. */
-static bool ancestors(const struct node *n, enum queue_result result, bool all)
+/* True if every (ALL) or one of the jobs that the place's job depends on, directly or not, ended as
+ * RESULT. */
+static bool ancestors(const struct place *p, enum queue_result result, bool all)
 {
-    for (size_t i = 0; i < n->n_needs; i++) {
-        bool this = n->needs[i]->result == result, rest = ancestors(n->needs[i], result, all);
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    size_t n;
+    const struct node **list = node_ancestors(p->plan, p->node, &a, &n);
 
-        if (all ? !(this && rest) : this || rest)
+    for (size_t i = 0; i < n; i++) {
+        if ((list[i]->result == result) != all)
             return !all;
     }
     return all;
@@ -99,8 +102,7 @@ static bool status(void *ctx, struct slice name, const struct slice *args, size_
     bool success = slice_eq_nocase(name, SLICE("success"));
     enum queue_result result = success ? QUEUE_SUCCESS : QUEUE_FAILURE;
 
-    return n_args ? named(p->node, result, success, args, n_args)
-                  : ancestors(p->node, result, success);
+    return n_args ? named(p->node, result, success, args, n_args) : ancestors(p, result, success);
 }
 
 struct expr_scope place_scope(struct place *p)
@@ -144,32 +146,39 @@ static const char *ended_how(enum queue_result r)
     return words[r];
 }
 
-/* The job furthest up that did not succeed: the others only followed it. */
-static const struct node *culprit(const struct node *n)
+static bool needs_succeeded(const struct node *n)
 {
     for (size_t i = 0; i < n->n_needs; i++) {
-        const struct node *above = culprit(n->needs[i]);
-
-        if (above)
-            return above;
         if (n->needs[i]->result != QUEUE_SUCCESS)
-            return n->needs[i];
+            return false;
+    }
+    return true;
+}
+
+/* Where it began: a job that did not succeed although those before it had. NULL: all succeeded. */
+static const struct node *culprit(const struct plan *p, const struct node *n, struct arena *a)
+{
+    size_t count;
+    const struct node **list = node_ancestors(p, n, a, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (list[i]->result != QUEUE_SUCCESS && needs_succeeded(list[i]))
+            return list[i];
     }
     return NULL;
 }
 
-static const char *why_needs(const struct node *n, struct arena *a)
+static const char *why_needs(const struct node *n, const struct node *first, struct arena *a)
 {
-    const struct node *first = culprit(n);
-
     for (size_t i = 0; i < n->n_needs; i++) {
-        if (n->needs[i]->result == QUEUE_SUCCESS)
-            continue;
         if (n->needs[i] == first)
             return arena_printf(a, "needs %s, which %s", first->def->id, ended_how(first->result));
-        return arena_printf(a, "needs %s, which %s, as %s %s", n->needs[i]->def->id,
-                            ended_how(n->needs[i]->result), first->def->id,
-                            ended_how(first->result));
+    }
+    for (size_t i = 0; i < n->n_needs; i++) {
+        if (n->needs[i]->result != QUEUE_SUCCESS)
+            return arena_printf(a, "needs %s, which %s, as %s %s", n->needs[i]->def->id,
+                                ended_how(n->needs[i]->result), first->def->id,
+                                ended_how(first->result));
     }
     return arena_printf(a, "comes after %s, which %s", first->def->id, ended_how(first->result));
 }
@@ -177,12 +186,13 @@ static const char *why_needs(const struct node *n, struct arena *a)
 const char *node_why_not(const struct plan *p, const struct node *n, struct arena *a)
 {
     CLEANUP(place_deinit) struct place place = {0};
+    const struct node *first = culprit(p, n, a);
     struct slice condition = slice_of(n->def->condition);
     bool wrapped;
 
     (void)explain_written(condition, &wrapped);
-    if (wrapped && culprit(n))
-        return why_needs(n, a);
+    if (wrapped && first)
+        return why_needs(n, first, a);
     place_init(&place, p, n, NULL);
     struct expr_scope scope = place_scope(&place);
     return explain_condition(a, condition, &scope);

@@ -243,13 +243,25 @@ void plan_deinit(struct plan *p)
     arena_deinit(&p->arena);
 }
 
-bool node_needs(const struct node *n, const struct node *a)
+const struct node **node_ancestors(const struct plan *p, const struct node *n, struct arena *a,
+                                   size_t *ret_n)
 {
-    for (size_t i = 0; i < n->n_needs; i++) {
-        if (n->needs[i] == a || node_needs(n->needs[i], a))
-            return true;
+    const struct node **list = arena_array(a, p->n_nodes, sizeof *list);
+    bool *seen = arena_array(a, p->n_nodes, sizeof *seen);
+    size_t len = 0;
+
+    for (size_t next = 0;; next++) { /* the list is also the queue of those still to be looked at */
+        for (size_t i = 0; i < n->n_needs; i++) {
+            if (!seen[n->needs[i] - p->nodes])
+                list[len++] = n->needs[i];
+            seen[n->needs[i] - p->nodes] = true;
+        }
+        if (next == len)
+            break;
+        n = list[next];
     }
-    return false;
+    *ret_n = len;
+    return list;
 }
 
 /* ---- what this version does not run yet ---- */

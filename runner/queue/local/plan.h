@@ -82,8 +82,9 @@ MUST_CHECK int plan_inputs(struct plan *p, struct flow *f, const struct local_sp
 /* ERR_UNSUPPORTED for what a chosen job asks for and this version does not run yet. */
 MUST_CHECK int plan_refuse_unsupported(const struct plan *p, struct err *err);
 
-/* True if A is needed by N, directly or through others. */
-bool node_needs(const struct node *n, const struct node *a);
+/* All jobs that N depends on, directly or through others, each once; the array lives in A. */
+const struct node **node_ancestors(const struct plan *p, const struct node *n, struct arena *a,
+                                   size_t *ret_n);
 
 /* ---- evaluation ---- */
 
