@@ -13,7 +13,7 @@ Test(explain, shows_what_was_written_and_the_values_it_saw)
         {"success() && (github.ref == 'refs/heads/main')",
          "its `if` is false: github.ref == 'refs/heads/main' (github.ref is 'refs/heads/topic')"},
         {"always() && GitHub.Missing", "its `if` is false: always() && GitHub.Missing "
-                                       "(GitHub.Missing is not set)"},
+                                       "(github.Missing is not set)"},
         {"success() && (github.n > 3 && github.n < 9)",
          "its `if` is false: github.n > 3 && github.n < 9 (github.n is 2)"},
         {"success() && (false)", "its `if` is false: false"},
