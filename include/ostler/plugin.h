@@ -159,8 +159,17 @@ struct ost_step { const struct ost_host *host; }; /* the host keeps more behind 
     ((table)->struct_size >= (size_t)((const char *)(&(table)->member + 1) - (const char *)(table)))
 #define ost_log(s, level, ...) ((s)->host->log((s), (level), ost_fmt((s), __VA_ARGS__)))
 #define ost_fail(s, why, ...) ((s)->host->fail((s), (why), ost_fmt((s), __VA_ARGS__)))
+#ifdef __cplusplus /* where a temporary has no address, but a reference to it */
+#define ost_exec(s, res, ...) \
+    ost_exec_ref((s), (struct ost_exec){.struct_size = sizeof(struct ost_exec), __VA_ARGS__}, (res))
+static inline ost_status ost_exec_ref(struct ost_step *s, const struct ost_exec &what, struct ost_exec_result *res)
+{
+    return s->host->exec(s, &what, res);
+}
+#else
 #define ost_exec(s, res, ...) \
     ((s)->host->exec((s), &(struct ost_exec){.struct_size = sizeof(struct ost_exec), __VA_ARGS__}, (res)))
+#endif
 
 static inline int ost_input_bool(struct ost_step *s, const char *name)
 {

@@ -21,18 +21,21 @@ static int give_up(const struct err *err)
 static int load(const struct child_start *start, const struct ost_plugin **ret, struct err *err)
 {
     CLEANUP(fd_closep) int fds = -1;
+    int place[SANDBOX_NS_KINDS];
     struct confine_spec spec = {
-        .place = start->has_place ? CHILD_PLACE : -1,
+        .place = start->has_place ? place : NULL,
         .writable = start->writable,
         .network = start->network,
     };
-    int r = object_prepare(CHILD_OBJECT, start->name, err);
 
+    for (int i = 0; i < SANDBOX_NS_KINDS; i++)
+        place[i] = CHILD_PLACE + i;
+    int r = object_prepare(CHILD_OBJECT, start->name, err);
     if (r < 0 || (r = confine_limits(err)) < 0 ||
         (r = confine(&spec, calls_say, NULL, &fds, err)) < 0)
         return r;
-    if (start->has_place)
-        (void)close(CHILD_PLACE); /* has done its work */
+    for (int i = 0; start->has_place && i < SANDBOX_NS_KINDS; i++)
+        fd_closep(&place[i]); /* no way back in */
     return object_load(fds, CHILD_OBJECT, start->name, ret, err);
 }
 
@@ -86,6 +89,14 @@ static int run(const struct child_start *start, const struct ost_plugin *plugin)
     return 0;
 }
 
+/* A plugin called exit(): nobody else's clean-up runs here. */
+static void leave(int status, void *ctx)
+{
+    (void)ctx;
+    fflush(NULL);
+    _exit(status);
+}
+
 int plugin_child_main(int argc, char **argv)
 {
     static struct child_start start; /* the plugin may hold on to its texts from any thread */
@@ -99,6 +110,8 @@ int plugin_child_main(int argc, char **argv)
         return 1;
     calls_open(&start); /* ends us if the runner went before that took hold */
     crash_arm(CHILD_CRASH, __builtin_frame_address(0));
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* lines arrive when they are printed, crash or not */
+    (void)on_exit(leave, NULL);
     if (load(&start, &plugin, &err) < 0)
         r = give_up(&err);
     else if (start.mode == CHILD_DESCRIBE)

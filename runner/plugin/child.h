@@ -12,7 +12,7 @@ enum {
     CHILD_OBJECT = 4, /* the sealed copy */
     CHILD_CRASH = 5,  /* for one struct crash_report */
     CHILD_CANCEL = 6, /* eventfd: readable once cancelled; not in describe */
-    CHILD_PLACE = 7,  /* pidfd of the job's place, when START says so */
+    CHILD_PLACE = 7,  /* the job's user, mount and network namespace, when START says so */
 };
 
 enum child_mode { CHILD_RUN, CHILD_DESCRIBE };

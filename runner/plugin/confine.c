@@ -101,17 +101,17 @@ static int own_fds(void)
 }
 
 /* Into the user and mount namespace of the job, with a copy of the latter for us alone. */
-static int enter_place(int place, int *ret_fds, struct err *err)
+static int enter_place(const int *place, int *ret_fds, struct err *err)
 {
     /* EINVAL: the job has no user namespace of its own, so we are there already. */
-    if (setns(place, CLONE_NEWUSER) < 0 && errno != EINVAL)
+    if (setns(place[SANDBOX_NS_USER], CLONE_NEWUSER) < 0 && errno != EINVAL)
         return err_sys(err, "cannot enter the job's user namespace");
     if (unshare(CLONE_NEWNS) < 0 || make_private() < 0)
         return err_sys(err, "cannot copy the mount namespace");
     *ret_fds = own_fds();
     if (*ret_fds < 0)
         return err_sys(err, "cannot clone '/proc/self/fd'");
-    if (setns(place, CLONE_NEWNS) < 0)
+    if (setns(place[SANDBOX_NS_MOUNT], CLONE_NEWNS) < 0)
         return err_sys(err, "cannot enter the job's mount namespace");
     if (unshare(CLONE_NEWNS) < 0 || make_private() < 0)
         return err_sys(err, "cannot copy the job's mount namespace");
@@ -119,10 +119,10 @@ static int enter_place(int place, int *ret_fds, struct err *err)
 }
 
 /* The same network as the job: a place without one does not get one through a plugin. */
-static int enter_network(int place, struct err *err)
+static int enter_network(const int *place, struct err *err)
 {
     /* EPERM: the network namespace does not belong to the job's user namespace, so it is ours. */
-    if (setns(place, CLONE_NEWNET) < 0 && errno != EPERM)
+    if (setns(place[SANDBOX_NS_NET], CLONE_NEWNET) < 0 && errno != EPERM)
         return err_sys(err, "cannot enter the job's network namespace");
     return ERR_OK;
 }
@@ -190,7 +190,7 @@ int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx, i
 {
     int r;
 
-    if (spec->place >= 0) {
+    if (spec->place) {
         r = enter_place(spec->place, ret_fds, err);
         if (r == ERR_OK && spec->network)
             r = enter_network(spec->place, err);

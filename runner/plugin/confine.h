@@ -9,11 +9,10 @@
 #pragma once
 
 #include "base/err.h"
-
-#include <stdbool.h>
+#include "sandbox/sandbox.h"
 
 struct confine_spec {
-    int place; /* pidfd of the first process of the job's place; -1: our own */
+    const int *place; /* the job's namespaces, by enum sandbox_ns; NULL: our own */
     const char *const
         *writable; /* folders, NULL-terminated; those that do not exist are passed over */
     bool network;  /* sockets may be made */

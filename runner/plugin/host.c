@@ -407,15 +407,22 @@ static int launch(struct plugin_run *r, enum child_mode mode, struct err *err)
     const char *const argv[] = {r->spec.child ? r->spec.child : "/proc/self/exe", "plugin-child",
                                 NULL};
     CLEANUP(ends_close) struct ends theirs = {-1, -1, -1, -1};
-    int place = r->spec.sandbox ? sandbox_pidfd(r->spec.sandbox) : -1;
+    const struct sandbox *place = r->spec.sandbox;
+    bool has_place = place && sandbox_namespace(place, SANDBOX_NS_MOUNT) >= 0;
     int e;
 
-    if ((e = put_start(r, mode, place >= 0, err)) < 0 || (e = open_ends(r, mode, &theirs, err)) < 0)
+    if ((e = put_start(r, mode, has_place, err)) < 0 || (e = open_ends(r, mode, &theirs, err)) < 0)
         return e;
-    const struct spawn_fd fds[] = {
-        {theirs.socket, CHILD_SOCKET}, {r->spec.object, CHILD_OBJECT}, {theirs.crash, CHILD_CRASH},
-        {r->cancel_fd, CHILD_CANCEL},  {place, CHILD_PLACE},
+    struct spawn_fd fds[4 + SANDBOX_NS_KINDS] = {
+        {theirs.socket, CHILD_SOCKET},
+        {r->spec.object, CHILD_OBJECT},
+        {theirs.crash, CHILD_CRASH},
+        {r->cancel_fd, CHILD_CANCEL},
     };
+    size_t n_fds = 4;
+    for (int i = 0; has_place && i < SANDBOX_NS_KINDS; i++)
+        fds[n_fds++] =
+            (struct spawn_fd){sandbox_namespace(place, (enum sandbox_ns)i), CHILD_PLACE + i};
     struct proc_spec spec = PROC_SPEC_INIT;
 
     spec.argv = argv;
@@ -423,9 +430,10 @@ static int launch(struct plugin_run *r, enum child_mode mode, struct err *err)
     spec.out = theirs.out;
     spec.err = theirs.err;
     spec.fds = fds;
-    spec.n_fds = COUNT_OF(fds) - (place < 0);
+    spec.n_fds = n_fds;
     if ((e = proc_start(&spec, &r->proc, err)) < 0)
         return e;
+    hosting_flush(r);
     return proc_watch(r->proc, r->loop, on_exit_, r, err);
 }
 

@@ -50,6 +50,7 @@ struct sandbox {
     struct cgroup *cgroup; /* NULL: none */
     struct proc *init;     /* NULL until it was born */
     int sock, root;
+    int namespaces[SANDBOX_NS_KINDS]; /* -1 at SANDBOX_HOST */
     struct watch *watch;
     bool dead; /* ostler-init is gone or talks nonsense */
     uint32_t last_id;
@@ -319,6 +320,8 @@ static int await_ready(struct sandbox *s, int64_t deadline, struct err *err)
             for (const char *const *text = wire_list(&in); *text; text++)
                 note(s, "%s", *text);
             s->root = wire_take_fd(&in, 0);
+            for (size_t i = 0; i < SANDBOX_NS_KINDS; i++)
+                s->namespaces[i] = wire_take_fd(&in, 1 + i);
             return wire_check(&in, err);
         case WIRE_FAILED:
             return read_failed(&in, err);
@@ -330,6 +333,8 @@ static int await_ready(struct sandbox *s, int64_t deadline, struct err *err)
 
 static void drop_init(struct sandbox *s)
 {
+    for (size_t i = 0; i < SANDBOX_NS_KINDS; i++)
+        fd_closep(&s->namespaces[i]);
     fd_closep(&s->root);
     s->init = proc_free(s->init);
     fd_closep(&s->sock);
@@ -450,6 +455,7 @@ int sandbox_open(const struct sandbox_spec *spec, struct loop *loop, sandbox_not
                           .note_ctx = ctx,
                           .sock = -1,
                           .root = -1,
+                          .namespaces = {-1, -1, -1},
                           .term_ms = spec->term_ms,
                           .kill_ms = spec->kill_ms};
     s->job_dir = fd_dup(spec->job_dir, 3);
@@ -500,9 +506,9 @@ int sandbox_root(const struct sandbox *s)
     return s->root;
 }
 
-int sandbox_pidfd(const struct sandbox *s)
+int sandbox_namespace(const struct sandbox *s, enum sandbox_ns which)
 {
-    return s->level == SANDBOX_NAMESPACES && s->init ? proc_fd(s->init) : -1;
+    return s->namespaces[which];
 }
 
 /* ---- commands ---- */

@@ -58,9 +58,11 @@ const char *sandbox_tmp(const struct sandbox *s);
  * job sees. Valid until sandbox_close(). */
 int sandbox_root(const struct sandbox *s);
 
-/* A pidfd (borrowed) of the first process inside, for setns() by a helper of ours that must see the
- * job's files at the job's paths; -1 at SANDBOX_HOST, where its paths are ours. */
-int sandbox_pidfd(const struct sandbox *s);
+/* The namespaces inside (borrowed), for setns() by a helper of ours that must see the job's files at the
+ * job's paths; -1 at SANDBOX_HOST, where its paths are ours. Descriptors of them, because the first
+ * process inside cannot be asked: nobody but itself may look into it. */
+enum sandbox_ns { SANDBOX_NS_USER, SANDBOX_NS_MOUNT, SANDBOX_NS_NET, SANDBOX_NS_KINDS };
+int sandbox_namespace(const struct sandbox *s, enum sandbox_ns which);
 
 /* Shows the host folder SOURCE at PATH inside (created if missing, must be empty) as an overlay: the
  * job may change it, SOURCE stays as it is. HIDE (NULL-terminated, relative) names what is left out.

@@ -35,16 +35,27 @@ static int send_failed(int sock, const struct err *err)
     return EXIT_FAILURE;
 }
 
-static int send_ready(int sock, struct root *root, struct err *err)
+/* "/" and, where they are the job's own, the namespaces in the order of enum sandbox_ns. */
+static int send_ready(int sock, struct root *root, bool own_namespaces, struct err *err)
 {
+    static const char *const names[] = {"/", "/proc/self/ns/user", "/proc/self/ns/mnt",
+                                        "/proc/self/ns/net"};
     CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
-    CLEANUP(fd_closep) int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fds[1 + SANDBOX_NS_KINDS], r = ERR_OK;
+    size_t n = 0, n_all = own_namespaces ? COUNT_OF(fds) : 1;
 
-    if (top < 0)
-        return err_sys(err, "cannot open '/'");
+    for (; r == ERR_OK && n < n_all; n += r == ERR_OK) {
+        fds[n] = open(names[n], n ? O_RDONLY | O_CLOEXEC : O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fds[n] < 0)
+            r = err_sys(err, "cannot open '%s'", names[n]);
+    }
     vec_push(&root->notes, NULL);
     wire_add_list(&b, (const char *const *)root->notes.ptr);
-    return wire_send(sock, WIRE_READY, 0, &b, &top, 1, err);
+    if (r == ERR_OK)
+        r = wire_send(sock, WIRE_READY, 0, &b, fds, n, err);
+    while (n)
+        fd_closep(&fds[--n]);
+    return r;
 }
 
 /* ---- identities ---- */
@@ -199,7 +210,7 @@ static int in_namespaces(int sock, const struct order *order)
         return send_failed(sock, &err);
     if (parent)
         return EXIT_SUCCESS;
-    if (make_sandbox(order, &root, &err) < 0 || send_ready(sock, &root, &err) < 0)
+    if (make_sandbox(order, &root, &err) < 0 || send_ready(sock, &root, true, &err) < 0)
         return send_failed(sock, &err);
     serve(sock, &root);
     return EXIT_SUCCESS; /* and with it the PID namespace */
@@ -214,7 +225,7 @@ static int on_the_host(int sock)
         (void)err_sys(&err, "cannot become the reaper of a job");
         return send_failed(sock, &err);
     }
-    if (guard_host(&err) < 0 || send_ready(sock, &root, &err) < 0)
+    if (guard_host(&err) < 0 || send_ready(sock, &root, false, &err) < 0)
         return send_failed(sock, &err);
     serve(sock, NULL);
     return kin_sweep(NULL, SWEEP_MS, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

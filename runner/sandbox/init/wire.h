@@ -6,7 +6,7 @@
  *
  *   request   fields                                   answer
  *   SETUP     level, job path, n × (kind, source,      BORN (pid; its pidfd) at once at the level
- *             target)                                  "sandbox"; then READY (notes; "/") or FAILED
+ *             target)                                  "sandbox"; then READY (notes; "/", namespaces) or FAILED
  *   START     cwd, search, argv, env, mask of 0 1 2    STARTED or FAILED, later ENDED
  *             that follow as descriptors
  *   SIGNAL    id of the START, signal                  none
