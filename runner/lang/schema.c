@@ -186,7 +186,6 @@ static void report_expr(struct reader *r, const struct token *at, const struct e
 static void report_exprs(struct reader *r, const struct token *at, const struct expr_place *place,
                          const struct expr_error *first)
 {
-    static const struct expr_place any = {.special = EXPR_FN_JOB_STATUS | EXPR_FN_HASHFILES};
     struct slice rest = at->text, inside;
     const struct expr *e;
     struct expr_error error;
@@ -194,7 +193,7 @@ static void report_exprs(struct reader *r, const struct token *at, const struct 
 
     report_expr(r, at, place, first->message);
     while (next_segment(&rest, &inside, &begins)) {
-        if (expr_parse(r->arena, inside, place ? place : &any, &e, &error) == ERR_OK)
+        if (expr_parse(r->arena, inside, place, &e, &error) == ERR_OK)
             continue;
         if (seen)
             report_expr(r, at, place, error.message);
@@ -206,7 +205,7 @@ static void report_exprs(struct reader *r, const struct token *at, const struct 
  * an error it is the text itself, so that reading can go on. */
 static const struct token *compile(struct reader *r, const struct token *raw, unsigned contexts)
 {
-    const struct expr_place *place = contexts ? place_of(r, contexts) : NULL;
+    const struct expr_place *place = place_of(r, contexts);
     struct slice literal, expr;
     struct expr_error error = {0};
     struct token *t;

@@ -103,6 +103,6 @@ MUST_CHECK int schema_read(struct arena *a, const struct token *raw, const struc
 /* The place that knows just CONTEXTS (enum schema_context), in the arena. */
 struct expr_place *schema_place(struct arena *a, unsigned contexts);
 
-/* A hint for an expression that a place does not take: what was meant, or what is known there. NULL:
+/* A hint for an expression that PLACE (from schema_place) does not take: what was meant, or what is known there. NULL:
  * nothing to say. */
 char *schema_expr_hint(struct arena *a, const struct expr_place *place, struct slice message);

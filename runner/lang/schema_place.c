@@ -64,36 +64,55 @@ static char *known_here(struct arena *a, const struct expr_place *place, struct 
                         list.ptr);
 }
 
+static char *context_hint(struct arena *a, const struct expr_place *place, struct slice name)
+{
+    struct near_best best = near_begin(name);
+
+    if (is_context(name))
+        return known_here(a, place, name);
+    for (size_t i = 0; place->contexts[i]; i++)
+        near_offer(&best, slice_of(place->contexts[i]));
+    if (best.match.ptr)
+        return near_hint(a, &best);
+    return arena_printf(a, "a text is written '%.*s', in single quotes", SLICE_ARG(name));
+}
+
+static char *function_hint(struct arena *a, struct slice name)
+{
+    struct near_best best = near_begin(name);
+
+    for (size_t i = 0; i < COUNT_OF(function_names); i++)
+        near_offer(&best, slice_of(function_names[i]));
+    if (best.match.ptr && slice_eq_nocase(best.match, name))
+        return arena_printf(a, "%.*s() is not available here", SLICE_ARG(best.match));
+    return near_hint(a, &best);
+}
+
+/* Faults that always have the same cure, by the beginning of their text. */
+static const struct {
+    const char *message, *hint;
+} cures[] = {
+    {"Unexpected symbol: '\"", "texts in expressions are written in single quotes"},
+    {"Unexpected symbol: ''", "the text is never closed: add a single quote"},
+    {"Unexpected symbol: '='", "compare with '=='"},
+    {"The expression is not closed",
+     "add the closing }}, and look for an odd number of single quotes"},
+    {"An expression was expected", "write an expression between ${{ and }}, or remove them"},
+};
+
 char *schema_expr_hint(struct arena *a, const struct expr_place *place, struct slice message)
 {
-    struct near_best best = near_begin(quoted(message));
+    bool name = slice_starts(message, SLICE("Unrecognized named-value"));
+    bool function = slice_starts(message, SLICE("Unrecognized function"));
 
-    if (slice_starts(message, SLICE("Unrecognized named-value"))) {
-        if (!place || !place->contexts)
-            return NULL;
-        if (is_context(best.word))
-            return known_here(a, place, best.word);
-        for (size_t i = 0; place->contexts[i]; i++)
-            near_offer(&best, slice_of(place->contexts[i]));
-        if (!best.match.ptr)
-            return arena_printf(a, "a text is written '%.*s', in single quotes",
-                                SLICE_ARG(best.word));
-    } else if (slice_starts(message, SLICE("Unrecognized function"))) {
-        for (size_t i = 0; i < COUNT_OF(function_names); i++)
-            near_offer(&best, slice_of(function_names[i]));
-        if (best.match.ptr && best.distance <= 1)
-            return arena_printf(a, "%.*s() is not available here", SLICE_ARG(best.match));
-    } else if (slice_starts(message, SLICE("Unexpected symbol: '\""))) {
-        return arena_str(a, SLICE("texts in expressions are written in single quotes"));
-    } else if (slice_starts(message, SLICE("Unexpected symbol: ''"))) {
-        return arena_str(a, SLICE("the text is never closed: add a single quote"));
-    } else if (slice_starts(message, SLICE("The expression is not closed"))) {
-        return arena_str(a,
-                         SLICE("add the closing }}, and look for an odd number of single quotes"));
-    } else if (slice_starts(message, SLICE("An expression was expected"))) {
-        return arena_str(a, SLICE("write an expression between ${{ and }}, or remove them"));
-    } else if (slice_starts(message, SLICE("Unexpected symbol: '='"))) {
-        return arena_str(a, SLICE("compare with '=='"));
-    }
-    return near_hint(a, &best);
+    if ((name || function) && !place->contexts[0])
+        return arena_str(a, SLICE("expressions are not possible here: write the value itself"));
+    if (name)
+        return context_hint(a, place, quoted(message));
+    if (function)
+        return function_hint(a, quoted(message));
+    for (size_t i = 0; i < COUNT_OF(cures); i++)
+        if (slice_starts(message, slice_of(cures[i].message)))
+            return arena_str(a, slice_of(cures[i].hint));
+    return NULL;
 }
