@@ -276,15 +276,24 @@ static int read_numbers(struct reader *r)
     return ERR_OK;
 }
 
+/* A token that says "null" is none, too: there is one way to leave something out. */
+static int read_token(struct reader *r, const char *name, const json_t *json,
+                      const struct token **ret)
+{
+    struct token *tok = NULL;
+
+    if (token_from_json(&r->job->arena, json, &tok, r->err) < 0)
+        return err_in(r->err, "member '%s' of the job", name);
+    *ret = tok && tok->kind != TOKEN_NULL ? tok : NULL;
+    return ERR_OK;
+}
+
 static int read_tokens(struct reader *r)
 {
-    for (size_t i = 0; i < COUNT_OF(tokens); i++) {
-        struct token *tok = NULL;
-
-        if (token_from_json(&r->job->arena, member(r, tokens[i].name), &tok, r->err) < 0)
-            return err_in(r->err, "member '%s' of the job", tokens[i].name);
-        *(const struct token **)field_of(r->job, &tokens[i]) = tok;
-    }
+    for (size_t i = 0; i < COUNT_OF(tokens); i++)
+        if (read_token(r, tokens[i].name, member(r, tokens[i].name), field_of(r->job, &tokens[i])) <
+            0)
+            return r->err->code;
     return ERR_OK;
 }
 
@@ -320,10 +329,10 @@ static int read_env(struct reader *r)
         return wrong(r, "env", "a list of mappings");
     r->job->env = arena_array(&r->job->arena, n, sizeof *r->job->env);
     json_array_foreach (list, i, one) {
-        struct token *tok = NULL;
+        const struct token *tok = NULL;
 
-        if (token_from_json(&r->job->arena, one, &tok, r->err) < 0)
-            return err_in(r->err, "member 'env' of the job");
+        if (read_token(r, "env", one, &tok) < 0)
+            return r->err->code;
         if (tok)
             r->job->env[r->job->n_env++] = tok;
     }
