@@ -82,7 +82,7 @@ static int check_owner(int fd, const char *path, bool above_root, struct err *er
 static int open_plain(int dir, const char *name, int flags)
 {
     struct open_how how = {
-        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK),
+        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
         .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     long fd;
@@ -153,7 +153,7 @@ static int open_object(const struct plugin *p, int *ret, struct err *err)
             return r;
     }
     CLEANUP(free_ptr) char *object = path_join(path, p->object);
-    CLEANUP(fd_closep) int fd = open_plain(dir, p->object, O_RDONLY);
+    CLEANUP(fd_closep) int fd = open_plain(dir, p->object, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat st;
 
     if (fd < 0)
