@@ -1,8 +1,6 @@
 /* The JSON report: the stream as lines that any tool reads; see events.md. */
 #include "report/jsonline.h"
-#include "report/report.h"
-
-#include "base/fd.h"
+#include "report/lines.h"
 
 struct json_report {
     struct report base;
@@ -23,7 +21,7 @@ static int json_event(struct report *r, json_t *event, struct slice log, struct 
     jsonline_add(&j->out, event, json_object_get(event, "size") ? &log : NULL, NULL);
     if (buf_check(&j->out, "an event", err) != ERR_OK)
         return err->code;
-    return fd_write_all(j->fd, buf_slice(&j->out), err);
+    return lines_write(j->fd, buf_slice(&j->out), err);
 }
 
 static int json_close(struct report *r, struct err *err)

@@ -1,6 +1,9 @@
 #include "report/lines.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <unistd.h>
 
 static const char *const glyph_utf8[BOARD_STATES] = {
     [BOARD_QUEUED] = "·",  [BOARD_RUNNING] = "●",   [BOARD_SUCCESS] = "✓",
@@ -30,6 +33,22 @@ void lines_deinit(struct lines *l)
 {
     board_deinit(&l->board);
     buf_deinit(&l->out);
+}
+
+int lines_write(int fd, struct slice text, struct err *err)
+{
+    while (text.len) {
+        ssize_t n = write(fd, text.ptr, text.len);
+
+        /* The flag belongs to the open file, which other programs on this terminal share. */
+        if (n < 0 && errno == EAGAIN)
+            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        else if (n < 0 && errno != EINTR)
+            return err_sys(err, "cannot write");
+        else if (n > 0)
+            text = slice_from(text, (size_t)n);
+    }
+    return ERR_OK;
 }
 
 /* ---- pieces ---- */
@@ -219,13 +238,21 @@ static void log_line(struct lines *l, const struct board_job *j, struct board_st
     lines_end(l);
 }
 
+/* A step of which nothing is shown while it goes well. */
+static bool is_frame(const struct lines *l, const json_t *event, const struct board_step *s)
+{
+    struct slice stage = s ? slice_of(s->stage) : event_text(event, "stage");
+
+    return !l->screen.verbose &&
+           (slice_eq(stage, SLICE("setup")) || slice_eq(stage, SLICE("complete")));
+}
+
 static void on_log(struct lines *l, const struct board_job *j, struct board_step *s, json_t *event,
                    struct slice log)
 {
     struct slice line;
 
-    (void)event;
-    if (!s || (l->live && !l->screen.verbose))
+    if (!s || (l->live && !l->screen.verbose) || is_frame(l, event, s))
         return;
     while (slice_line(&log, &line))
         log_line(l, j, s, line);
@@ -316,9 +343,8 @@ static void on_job_started(struct lines *l, const struct board_job *j, struct bo
 static void on_step_started(struct lines *l, const struct board_job *j, struct board_step *s,
                             json_t *event, struct slice log)
 {
-    (void)s;
     (void)log;
-    if (l->live && !l->screen.verbose)
+    if ((l->live && !l->screen.verbose) || is_frame(l, event, s))
         return;
     prefix(l, j);
     lines_sgr(l, SGR_CYAN);
@@ -326,13 +352,6 @@ static void on_step_started(struct lines *l, const struct board_job *j, struct b
     lines_sgr(l, SGR_OFF);
     lines_say(l, SGR_BOLD, event_text(event, "name"));
     lines_end(l);
-}
-
-static bool is_frame(const json_t *event, const struct board_step *s)
-{
-    struct slice stage = s ? slice_of(s->stage) : event_text(event, "stage");
-
-    return slice_eq(stage, SLICE("setup")) || slice_eq(stage, SLICE("complete"));
 }
 
 /* "(exit code 1, 0.3s)", "(its `if` is false: ...)". */
@@ -368,7 +387,7 @@ static void on_step_finished(struct lines *l, const struct board_job *j, struct 
     struct slice name = s ? slice_of(s->name) : event_text(event, "name");
 
     (void)log;
-    if (l->live && !bad && !l->screen.verbose && is_frame(event, s))
+    if (!bad && is_frame(l, event, s))
         return;
     prefix(l, j);
     lines_glyph(l, outcome);
@@ -378,7 +397,7 @@ static void on_step_finished(struct lines *l, const struct board_job *j, struct 
     if (outcome == BOARD_FAILURE && conclusion == BOARD_SUCCESS)
         lines_say(l, SGR_YELLOW, SLICE(" continue-on-error: the job goes on"));
     lines_end(l);
-    if (l->live && !l->screen.verbose && outcome == BOARD_FAILURE && s)
+    if (((l->live && !l->screen.verbose) || is_frame(l, event, s)) && outcome == BOARD_FAILURE && s)
         lines_tail(l, s, "  ", BOARD_TAIL_LINES);
     if (conclusion == BOARD_FAILURE && !l->board.first_failed)
         l->failed_at = l->n_lines;

@@ -2,7 +2,8 @@
  *
  * Two manners: plain shows everything as it comes, each line behind its job's name; live shows what is
  * worth keeping on a screen, as the rest is in the live area: finished steps, findings, and the last
- * lines of a step that failed. */
+ * lines of a step that failed. Neither shows the frame ("Set up job", "Complete job") while all is well,
+ * unless it is asked to be verbose. */
 #pragma once
 
 #include "report/board.h"
@@ -36,6 +37,9 @@ void lines_event(struct lines *l, json_t *event, struct slice log, int64_t now_m
 /* Adds what stands at the end: the first failing step's last lines (unless they were the last thing
  * said), findings, the table of jobs, the result. */
 void lines_ending(struct lines *l);
+
+/* Writes TEXT, waiting for a slow reader also where somebody has made FD non-blocking. */
+MUST_CHECK int lines_write(int fd, struct slice text, struct err *err);
 
 /* ---- pieces, also for the live area ---- */
 

@@ -1,8 +1,6 @@
 /* The plain report: every event as lines, as it comes. */
 #include "report/lines.h"
 
-#include "base/fd.h"
-
 struct plain {
     struct report base;
     struct lines lines;
@@ -16,7 +14,7 @@ static struct plain *plain_of(struct report *r)
 
 static int flush(struct plain *p, struct err *err)
 {
-    int r = fd_write_all(p->lines.screen.fd, buf_slice(&p->lines.out), err);
+    int r = lines_write(p->lines.screen.fd, buf_slice(&p->lines.out), err);
 
     buf_clear(&p->lines.out);
     return r;

@@ -5,8 +5,6 @@
  * killed at any moment leaves a terminal as it should be: no signal handler has to put it right. */
 #include "report/lines.h"
 
-#include "base/fd.h"
-
 #include <sys/ioctl.h>
 
 enum {
@@ -103,7 +101,10 @@ static void job_row(struct terminal *t, const struct board_job *j, int64_t now)
     buf_add_str(&l->out, "  ");
     if (s && s->main_nr && j->n_steps)
         buf_printf(&l->out, "%d/%d ", s->main_nr, j->n_steps);
-    lines_say(l, SGR_OFF, s ? slice_of(s->name) : SLICE("starting"));
+    lines_say(l, SGR_OFF,
+              s            ? slice_of(s->name)
+              : j->main_nr ? SLICE("going on")
+                           : SLICE("starting"));
     if (j->steps.len > 1)
         buf_printf(&l->out, " (+%zu)", j->steps.len - 1);
     lines_sgr(l, SGR_DIM);
@@ -231,7 +232,7 @@ static int draw(struct terminal *t, int64_t now, struct err *err)
     t->lines.out = scrolled;
     t->drawn_ms = now;
     t->dirty = false;
-    return fd_write_all(t->lines.screen.fd, buf_slice(&t->frame), err);
+    return lines_write(t->lines.screen.fd, buf_slice(&t->frame), err);
 }
 
 static int terminal_event(struct report *r, json_t *event, struct slice log, struct err *err)
