@@ -123,13 +123,35 @@ static void queue_end(struct sandbox *s, struct ended e)
         s->later = loop_timer(s->loop, clock_ms(), tell_later, s);
 }
 
-/* ostler-init is no more, and so, in its namespace, is all that it started. */
+/* Waits for ostler-init's end and sees to it that nothing is left. In its PID namespace nothing can be; at
+ * the level "host" it sweeps on its way out, and the rest is swept here if somebody killed it. */
+static bool await_end(struct sandbox *s)
+{
+    struct err err = ERR_INIT;
+    struct proc_exit how;
+
+    if (proc_wait(s->init, clock_ms() + CLOSE_MS, &how, &err) < 0) {
+        note(s, "processes of the job do not end (%s); its folder stays", err.text);
+        return false;
+    }
+    if (s->level == SANDBOX_HOST && how.code != 0) {
+        if (s->cgroup)
+            (void)cgroup_kill(s->cgroup);
+        if (proc_sweep(CLOSE_MS, &err) < 0)
+            note(s, "processes of the job do not end: %s", err.text);
+    }
+    return true;
+}
+
+/* ostler-init was killed, or is out of its mind and is killed now: all that it started goes with it. */
 static void init_lost(struct sandbox *s)
 {
     if (s->dead)
         return;
     s->dead = true;
     s->watch = watch_free(s->watch);
+    proc_signal(s->init, SIGKILL);
+    (void)await_end(s); /* said there */
     if (s->children)
         note(s, "ostler-init was killed; all that ran in the job is gone with it");
     for (struct sandbox_child *c = s->children; c; c = c->next)
@@ -331,12 +353,13 @@ static int await_ready(struct sandbox *s, int64_t deadline, struct err *err)
     }
 }
 
-static void drop_init(struct sandbox *s)
+/* Lets go of the place: a descriptor into it would keep its mounts. At the level "host" ostler-init takes our
+ * going as the word to sweep. */
+static void let_go(struct sandbox *s)
 {
     for (size_t i = 0; i < SANDBOX_NS_KINDS; i++)
         fd_closep(&s->namespaces[i]);
     fd_closep(&s->root);
-    s->init = proc_free(s->init);
     fd_closep(&s->sock);
 }
 
@@ -364,8 +387,10 @@ static int enter(struct sandbox *s, const struct sandbox_spec *spec, enum sandbo
     if (r == ERR_OK && proc_wait(first, deadline, &how, &late) < 0)
         r = err_set(err, late.code, "ostler-init: %s", late.text);
     proc_free(first);
-    if (r < 0)
-        drop_init(s);
+    if (r < 0) {
+        s->init = proc_free(s->init);
+        let_go(s);
+    }
     return r;
 }
 
@@ -692,30 +717,15 @@ int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
 
 /* ---- closing ---- */
 
-/* Ends ostler-init and with it all that runs. At the level "host" it is asked to sweep, by our going; the
- * rest is swept here if somebody killed it. */
 static void end_init(struct sandbox *s)
 {
-    struct err err = ERR_INIT;
-    struct proc_exit how;
-
-    fd_closep(&s->root);
-    fd_closep(&s->sock);
+    let_go(s);
     if (!s->init)
         return;
     if (s->level == SANDBOX_NAMESPACES)
         proc_signal(s->init, SIGKILL);
-    if (proc_wait(s->init, clock_ms() + CLOSE_MS, &how, &err) < 0) {
-        note(s, "processes of the job do not end (%s); its folder stays", err.text);
-        return;
-    }
-    if (s->level == SANDBOX_HOST && how.code != 0) { /* it was killed: its orphans are ours */
-        if (s->cgroup)
-            (void)cgroup_kill(s->cgroup);
-        if (proc_sweep(CLOSE_MS, &err) < 0)
-            note(s, "processes of the job do not end: %s", err.text);
-    }
-    s->init = proc_free(s->init);
+    if (await_end(s))
+        s->init = proc_free(s->init);
 }
 
 static void remove_folders(struct sandbox *s)

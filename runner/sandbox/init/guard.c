@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* When memory runs out, a job goes before what serves it. Lowering it again is refused to the job. */
+/* When memory runs out, a job goes before what serves it. */
 static int be_expendable(struct err *err)
 {
     enum { SCORE = 500 };

@@ -180,6 +180,16 @@ size_t place_count_marked(void)
     return n;
 }
 
+void place_await_marked(size_t n)
+{
+    int64_t deadline = clock_ms() + 20000;
+
+    for (size_t now; (now = place_count_marked()) != n;) {
+        cr_assert_lt(clock_ms(), deadline, "%zu processes instead of %zu", now, n);
+        usleep(1000);
+    }
+}
+
 void place_await(const char *path)
 {
     int64_t deadline = clock_ms() + 20000;

@@ -51,6 +51,7 @@ void place_wait(struct place_run *run);
 
 /* Processes of the host that carry our mark in their environment, zombies apart. */
 size_t place_count_marked(void);
+void place_await_marked(size_t n); /* until there are N */
 extern const char *const *place_env;
 void place_set_env(size_t at, const char *var); /* 0: PATH, 1: HOME, 3 and more: free; borrowed */
 
