@@ -1,7 +1,7 @@
 #include "lint_tool.h"
 
 #include "lint_help.h"
-#include "lint_json.h"
+#include "lib/json.h"
 #include "lint_read.h"
 
 #include <dirent.h>
@@ -250,6 +250,15 @@ static bool hadolint_command(struct ost_step *step, struct check *c, const char 
     return true;
 }
 
+/* Given a folder, it would also look at what the project's dependencies brought. */
+static bool yamllint_wants(const char *name, const char *absolute)
+{
+    static const char *const suffixes[] = {".yml", ".yaml", NULL};
+
+    (void)absolute;
+    return has_suffix(name, suffixes) || strcmp(name, ".yamllint") == 0;
+}
+
 static bool yamllint_command(struct ost_step *step, struct check *c, const char *dir,
                              struct strings *argv)
 {
@@ -477,6 +486,8 @@ const struct tool tools[] = {
         .programs = NAMES("yamllint"),
         .install = "pip install yamllint, or apt-get install yamllint",
         .files = NAMES(".yamllint", ".yamllint.yaml", ".yamllint.yml"),
+        .batch = 200,
+        .wants = yamllint_wants,
         .command = yamllint_command,
         .read = read_yamllint,
         .help = help_yamllint,

@@ -113,6 +113,7 @@ Test(lint, fails_on_what_it_is_told_to)
     };
 
     scratch_file(".yamllint", "");
+    scratch_file("a.yml", "");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         ost_status r;
 
@@ -285,6 +286,7 @@ Test(lint, writes_sarif_that_is_json_whatever_a_linter_says)
     json_t *sarif = NULL;
 
     scratch_file(".yamllint", "");
+    scratch_file("a.yml", "");
     plugin_host_with(host, "sarif", "lint.sarif");
     plugin_host_on_exec(
         host, "yamllint *",
@@ -316,6 +318,7 @@ Test(lint, shows_a_bounded_number_of_findings)
     for (int i = 0; i < 2500; i++)
         at += snprintf(at, 32, "a.yml:%d:1: [%s] x (y)\n", i + 1, i % 2 ? "error" : "warning");
     scratch_file(".yamllint", "");
+    scratch_file("a.yml", "");
     plugin_host_on_exec(host, "yamllint *", &(struct plugin_answer){.exit_code = 1, .out = text});
     free(text);
     expect_failure(OST_E_FAILED, "1250 errors and 1250 warnings found");

@@ -90,7 +90,6 @@ Test(lint_project, knows_each_linter_by_its_configuration)
         {"mypy.ini", "", "mypy"},
         {"pyproject.toml", "[[tool.mypy.overrides]]\n", "mypy"},
         {"setup.cfg", "[mypy-requests.*]\n", "mypy"},
-        {".yamllint.yml", "", "yamllint"},
         {".cppcheck-suppressions", "", "cppcheck"},
         {"app.cppcheck", "", "cppcheck"},
         {"README.md", "[tool.ruff]", ""},
@@ -171,6 +170,14 @@ Test(lint_project, gathers_dockerfiles)
     scratch_file("ci/dockerfile.md", "");
     expect(CHECKS(true, NULL, ""),
            "hadolint: Dockerfile ci/Containerfile ci/Dockerfile.test ci/app.Dockerfile\n");
+}
+
+Test(lint_project, gathers_yaml_but_not_that_of_others)
+{
+    scratch_file(".yamllint.yml", "");
+    scratch_file("a/b.yaml", "");
+    scratch_file("node_modules/x/x.yml", "");
+    expect(CHECKS(true, NULL, ""), "yamllint: .yamllint.yml a/b.yaml\n");
 }
 
 Test(lint_project, splits_many_files_into_several_commands)

@@ -1,4 +1,4 @@
-#include "lint_json.h"
+#include "lib/json.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "lint_text.h"
+#include "lib/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

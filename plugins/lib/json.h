@@ -1,9 +1,9 @@
-/* lint_json - reads JSON, in place: texts are unescaped where they stand, so the input is spent
+/* json - reads JSON, in place: texts are unescaped where they stand, so the input is spent
  * afterwards and has to live as long as the tree. A plugin is one file that links nothing it need
- * not, and all that is asked of JSON here is to look things up in what a linter printed. */
+ * not, and all that is asked of JSON here is to look things up in it. */
 #pragma once
 
-#include "lint_text.h"
+#include "lib/text.h"
 
 enum {
     JSON_DEPTH_MAX = 64,

@@ -1,4 +1,4 @@
-/* lint_text - spans of text, paths and growing text, all in phase memory: nothing here is freed, the
+/* text - spans of text, paths and growing text, all in phase memory: nothing here is freed, the
  * host takes it back when the phase ends. Paths are compared as text; nothing follows a link. */
 #pragma once
 

@@ -1,0 +1,374 @@
+/* setup-node - actions/setup-node for a machine that has the wanted Node already, in its tool cache or on
+ * PATH: the same inputs, outputs and effects on later steps, and no Node needed to run it. It downloads
+ * nothing: a version that is not there is an error that says what is. */
+#include "found.h"
+
+#include <string.h>
+
+#ifndef SETUP_NODE_VERSION
+#define SETUP_NODE_VERSION "4.4.0" /* the same code serves every major that the build asks for */
+#endif
+
+static const char *const package_managers[] = {"npm", "yarn", "pnpm", "", NULL};
+
+static const struct ost_input inputs[] = {
+    {.name = "always-auth", .fallback = "false", .description = "Set always-auth in npmrc"},
+    {.name = "node-version",
+     .description = "Version to use: 20, 20.x, 20.11.1, >=18 <21, lts/*, lts/jod"},
+    {.name = "node-version-file",
+     .description =
+         "File with the version: package.json, .nvmrc, .node-version, .tool-versions, mise.toml"},
+    {.name = "architecture",
+     .description = "Architecture to use: x64, arm64, ...; default: the machine's"},
+    {.name = "check-latest",
+     .type = OST_BOOL,
+     .fallback = "false",
+     .description =
+         "Look for a newer version than those on the machine; not served, with a warning"},
+    {.name = "registry-url", .description = "Registry to set up for authentication"},
+    {.name = "scope", .description = "Scope to authenticate against, for example @owner"},
+    {.name = "token", .flags = OST_SECRET, .description = "Used for downloads; not needed here"},
+    {.name = "cache",
+     .type = OST_CHOICE,
+     .choices = package_managers,
+     .description = "Package manager whose downloads to cache; not served, with a warning"},
+    {.name = "package-manager-cache",
+     .type = OST_BOOL,
+     .fallback = "true",
+     .description = "Cache for the package manager of package.json; not served"},
+    {.name = "cache-dependency-path",
+     .description = "Lock files that the cache depends on; not served"},
+    {.name = "mirror", .description = "Used for downloads; not needed here"},
+    {.name = "mirror-token",
+     .flags = OST_SECRET,
+     .description = "Used for downloads; not needed here"},
+};
+
+static const struct ost_output outputs[] = {
+    {"cache-hit", "Whether the cache was found: always false here"},
+    {"node-version", "The version that is in use, as 'v20.11.1'"},
+};
+
+/* What later steps print, turned into annotations, as the action itself registers it: TypeScript's errors
+ * and those of ESLint's default format. (Its third matcher, for ESLint's compact format, has its pattern
+ * between slashes and never matches; it is left out.) */
+static const char matchers[] =
+    "{\"problemMatcher\": [\n"
+    "  {\"owner\": \"tsc\", \"pattern\": [{\n"
+    "    \"regexp\": "
+    "\"^(?:\\\\s+\\\\d+\\\\>)?([^\\\\s].*)\\\\((\\\\d+)(?:,(\\\\d+)(?:,\\\\d+(?:,\\\\d+)?)?)?\\\\)"
+    "\\\\s*:\\\\s+(error|warning|info)\\\\s+(\\\\w{1,2}\\\\d+)\\\\s*:\\\\s*(.*)$\",\n"
+    "    \"file\": 1, \"line\": 2, \"column\": 3, \"severity\": 4, \"code\": 5, \"message\": "
+    "6}]},\n"
+    "  {\"owner\": \"eslint-stylish\", \"pattern\": [\n"
+    "    {\"regexp\": \"^\\\\s*([^\\\\s].*)$\", \"file\": 1},\n"
+    "    {\"regexp\": "
+    "\"^\\\\s+(\\\\d+):(\\\\d+)\\\\s+(error|warning|info)\\\\s+(.*)\\\\s\\\\s+(.*)$\",\n"
+    "     \"line\": 1, \"column\": 2, \"severity\": 3, \"message\": 4, \"code\": 5, \"loop\": "
+    "true}]}\n"
+    "]}\n";
+
+/* ---- choosing ---- */
+
+struct choice {
+    struct wanted wanted;
+    const char *arch;
+    struct nodes *cached;
+    struct node on_path; /* TEXT NULL: none */
+    struct node node;    /* the one */
+};
+
+static const char *machine_arch(struct ost_step *step)
+{
+    const char *arch = step->host->context(step, "runner.arch");
+
+    if (arch && strcmp(arch, "ARM64") == 0)
+        return "arm64";
+    if (arch && strcmp(arch, "ARM") == 0)
+        return "arm";
+    return arch && strcmp(arch, "X86") == 0 ? "ia32" : "x64";
+}
+
+/* Does the Node on PATH fit? It is the machine's, so another architecture has to come from the cache. */
+static bool path_fits(struct ost_step *step, const struct choice *c)
+{
+    struct nodes *one = step->host->alloc(step, sizeof *one);
+
+    if (!c->on_path.text || strcmp(c->arch, machine_arch(step)) != 0)
+        return false;
+    one->n = 1;
+    one->list[0] = c->on_path;
+    return nodes_choose(one, &c->wanted) != NULL;
+}
+
+static ost_status nothing_fits(struct ost_step *step, const struct choice *c)
+{
+    const char *cached = nodes_list(step, c->cached);
+    const char *tools = step->host->dir(step, OST_DIR_TOOLS);
+
+    return ost_fail(
+        step, OST_E_NOT_FOUND,
+        "no Node %s for %s on this machine: the tool cache '%s/node' has %s, PATH has %s. "
+        "Install one there, ask for another in 'node-version', or let the action itself "
+        "download it (plugins.prefer: never)",
+        c->wanted.text, c->arch, tools ? tools : "", *cached ? cached : "none",
+        c->on_path.text ? c->on_path.text : "none");
+}
+
+/* The tool cache comes first, as with the action itself; the one on PATH comes last, and does best when
+ * nothing is asked for. */
+static ost_status choose(struct ost_step *step, struct choice *c)
+{
+    const char *tools = step->host->dir(step, OST_DIR_TOOLS);
+    const char *arch = step->host->input(step, "architecture");
+    const struct node *best;
+    ost_status r = wanted_read(step, &c->wanted);
+
+    if (r < 0)
+        return r;
+    c->arch = *arch ? arch : machine_arch(step);
+    c->cached = step->host->alloc(step, sizeof *c->cached);
+    c->cached->n = 0;
+    c->node = c->on_path = (struct node){0};
+    if (tools && *c->wanted.text)
+        nodes_in_cache(step, tools, c->arch, c->cached);
+    best = nodes_choose(c->cached, &c->wanted);
+    if (best) {
+        c->node = *best;
+        return OST_OK;
+    }
+    r = node_on_path(step, &c->on_path);
+    if (r < 0 && r != OST_E_NOT_FOUND)
+        return ost_fail(step, r, "cannot run node: %s", step->host->last_error(step));
+    if (!*c->wanted.text || path_fits(step, c)) {
+        c->node = c->on_path;
+        return OST_OK;
+    }
+    return nothing_fits(step, c);
+}
+
+/* ---- effects ---- */
+
+/* Prints what a tool of the chosen Node says its version is; *RET is that, "" without such a tool. */
+static ost_status tell_version(struct ost_step *step, const struct choice *c, const char *tool,
+                               const char **ret)
+{
+    struct ost_exec_result res = OST_RESULT;
+    const char *bin = c->node.dir ? ost_fmt(step, "%s/bin", c->node.dir) : NULL;
+    const char *path = bin ? ost_fmt(step, "%s/%s", bin, tool) : tool;
+    ost_status r = OST_E_NOT_FOUND;
+
+    /* The tools of the cache are scripts for the Node beside them, which is not on PATH yet. */
+    if (bin && strcmp(tool, "node") != 0 && file_exists(path))
+        r = ost_exec(step, &res, .flags = OST_EXEC_QUIET | OST_EXEC_CAPTURE,
+                     .argv = OST_ARGV(ost_fmt(step, "%s/node", bin), path, "--version"));
+    else if (!bin || strcmp(tool, "node") == 0)
+        r = ost_exec(step, &res, .flags = OST_EXEC_QUIET | OST_EXEC_CAPTURE,
+                     .argv = OST_ARGV(path, "--version"));
+    if (r < 0 && r != OST_E_NOT_FOUND)
+        return ost_fail(step, r, "cannot run %s: %s", tool, step->host->last_error(step));
+    *ret = r == OST_OK && res.exit_code == 0 ? res.out : "";
+    ost_log(step, OST_INFO, "%s: %s", tool, *ret);
+    return OST_OK;
+}
+
+static ost_status tell_environment(struct ost_step *step, const struct choice *c)
+{
+    const char *version = "", *other;
+    ost_status r;
+
+    step->host->group(step, "Environment details");
+    r = tell_version(step, c, "node", &version);
+    if (r == OST_OK)
+        r = tell_version(step, c, "npm", &other);
+    if (r == OST_OK)
+        r = tell_version(step, c, "yarn", &other);
+    step->host->group(step, NULL);
+    return r == OST_OK ? step->host->output(step, "node-version", version) : r;
+}
+
+/* Writes TEXT to PATH through the job, whose file it then is. */
+static ost_status write_file(struct ost_step *step, const char *path, const char *text)
+{
+    ost_status r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK | OST_EXEC_QUIET, .input = text,
+                            .input_size = strlen(text), .argv = OST_ARGV("tee", "--", path));
+
+    if (r < 0 && r != OST_E_CANCELLED)
+        return ost_fail(step, r, "cannot write '%s': %s", path, step->host->last_error(step));
+    return r;
+}
+
+/* "@owner:" for a scope, "" for none. GitHub's own registry knows packages by their owner only. */
+static const char *registry_scope(struct ost_step *step, const char *registry)
+{
+    const char *scope = step->host->input(step, "scope");
+    const char *owner = step->host->context(step, "github.repository_owner");
+    char *text;
+
+    if (!*scope && strstr(registry, "npm.pkg.github.com") && owner)
+        scope = owner;
+    if (!*scope)
+        return "";
+    text = step->host->alloc(step, strlen(scope) + 3);
+    snprintf(text, strlen(scope) + 3, "%s%s:", scope[0] == '@' ? "" : "@", scope);
+    for (char *c = text; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c | 32);
+    return text;
+}
+
+/* The lines of the npmrc that is there, but for the one that sets the registry of SCOPE. */
+static void keep_lines(struct ost_step *step, const char *path, const char *scope, struct sink *to)
+{
+    size_t size = 0;
+    char *text = file_read(step, path, VERSION_FILE_MAX, &size);
+    struct span rest = {text, text ? size : 0}, line;
+    const char *key = ost_fmt(step, "%sregistry", scope);
+
+    while (span_line(&rest, &line))
+        if (!span_starts(line, key)) {
+            sink_add(to, line);
+            sink_add(to, SPAN("\n"));
+        }
+}
+
+/* Version 6 left out always-auth, which npm no longer knows, and the stand-in for the token. */
+static bool is_older_than_6(void)
+{
+    return SETUP_NODE_VERSION[0] < '6';
+}
+
+/* The token stays in the environment, where npm looks it up: the file only names the variable. */
+static ost_status pass_on_token(struct ost_step *step)
+{
+    struct ost_exec_result res = OST_RESULT;
+    ost_status r = ost_exec(step, &res, .flags = OST_EXEC_QUIET | OST_EXEC_CAPTURE,
+                            .argv = OST_ARGV("printenv", "NODE_AUTH_TOKEN"));
+
+    if (r < 0)
+        return ost_fail(step, r, "cannot look up NODE_AUTH_TOKEN: %s",
+                        step->host->last_error(step));
+    if (res.exit_code == 0 && *res.out)
+        return step->host->env(step, "NODE_AUTH_TOKEN", res.out);
+    return is_older_than_6() ? step->host->env(step, "NODE_AUTH_TOKEN", "XXXXX-XXXXX-XXXXX-XXXXX")
+                             : OST_OK;
+}
+
+static ost_status set_registry(struct ost_step *step, const char *registry)
+{
+    const char *path = ost_fmt(step, "%s/.npmrc", step->host->dir(step, OST_DIR_TEMP));
+    const char *scope = registry_scope(step, registry), *host = strstr(registry, "//");
+    struct sink k = {.step = step};
+    ost_status r;
+
+    if (!host)
+        return ost_fail(step, OST_E_INVALID,
+                        "the registry-url '%s' is no address: write it with https://", registry);
+    if (registry[strlen(registry) - 1] != '/') {
+        registry = ost_fmt(step, "%s/", registry);
+        host = strstr(registry, "//");
+    }
+    keep_lines(step, path, scope, &k);
+    sink_addf(&k, "%s:_authToken=${NODE_AUTH_TOKEN}\n%sregistry=%s\n", host, scope, registry);
+    if (is_older_than_6())
+        sink_addf(&k, "always-auth=%s\n", step->host->input(step, "always-auth"));
+    r = write_file(step, path, sink_text(&k));
+    if (r == OST_OK)
+        r = step->host->env(step, "NPM_CONFIG_USERCONFIG", path);
+    return r == OST_OK ? pass_on_token(step) : r;
+}
+
+static ost_status add_matchers(struct ost_step *step)
+{
+    const char *path =
+        ost_fmt(step, "%s/setup-node-matchers.json", step->host->dir(step, OST_DIR_TEMP));
+    ost_status r = write_file(step, path, matchers);
+
+    if (r == OST_OK)
+        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK | OST_EXEC_COMMANDS,
+                     .argv = OST_ARGV("echo", ost_fmt(step, "::add-matcher::%s", path)));
+    if (r < 0 && r != OST_E_CANCELLED)
+        return ost_fail(step, r, "cannot register the problem matchers: %s",
+                        step->host->last_error(step));
+    return r;
+}
+
+/* What was asked for and is not done here, said plainly. */
+static void tell_limits(struct ost_step *step, const struct choice *c)
+{
+    if (*step->host->input(step, "architecture") && !*c->wanted.text)
+        ost_log(
+            step, OST_WARNING,
+            "`architecture` is provided but `node-version` is missing. In this configuration, the "
+            "version/architecture of Node will not be changed. To fix this, provide `architecture` "
+            "in "
+            "combination with `node-version`");
+    if (ost_input_bool(step, "check-latest"))
+        ost_log(step, OST_WARNING,
+                "check-latest is not served: going on with what this machine has");
+    else if (c->wanted.newest)
+        ost_log(step, OST_NOTICE, "'%s' means the newest Node of this machine here",
+                c->wanted.text);
+    if (*step->host->input(step, "cache"))
+        ost_log(step, OST_WARNING,
+                "cache: %s is not served by this version of the plugin: going on without a cache",
+                step->host->input(step, "cache"));
+}
+
+static ost_status use(struct ost_step *step, const struct choice *c)
+{
+    if (!c->node.dir) {
+        if (c->node.text && *c->wanted.text)
+            ost_log(step, OST_INFO, "Using Node %s, which is on PATH", c->node.text);
+        return OST_OK;
+    }
+    ost_log(step, OST_INFO, "Found in cache @ %s", c->node.dir);
+    return step->host->path(step, ost_fmt(step, "%s/bin", c->node.dir));
+}
+
+/* ---- phases ---- */
+
+static ost_status setup_main(struct ost_step *step)
+{
+    const char *registry = step->host->input(step, "registry-url");
+    struct choice c;
+    ost_status r = choose(step, &c);
+
+    if (r < 0)
+        return r;
+    tell_limits(step, &c);
+    r = use(step, &c);
+    if (r == OST_OK)
+        r = tell_environment(step, &c);
+    if (r == OST_OK && *registry)
+        r = set_registry(step, registry);
+    if (r == OST_OK && *step->host->input(step, "cache"))
+        r = step->host->output(step, "cache-hit", "false");
+    return r == OST_OK ? add_matchers(step) : r;
+}
+
+static ost_status setup_plan(struct ost_step *step)
+{
+    const char *tools = step->host->dir(step, OST_DIR_TOOLS);
+    const char *arch = step->host->input(step, "architecture");
+    struct nodes *cached = step->host->alloc(step, sizeof *cached);
+    const struct node *best = NULL;
+    struct wanted wanted;
+    ost_status r = wanted_read(step, &wanted);
+
+    cached->n = 0;
+    if (r < 0)
+        return r;
+    if (tools && *wanted.text)
+        nodes_in_cache(step, tools, *arch ? arch : machine_arch(step), cached);
+    best = nodes_choose(cached, &wanted);
+    if (best)
+        return step->host->plan(step, "use", ost_fmt(step, "Node %s", best->text), best->dir);
+    return step->host->plan(step, "use", "the Node on PATH",
+                            *wanted.text ? ost_fmt(step, "if it is %s", wanted.text) : "");
+}
+
+OST_PLUGIN(.id = "actions/setup-node", .version = SETUP_NODE_VERSION,
+           .title = "Setup Node.js environment",
+           .description = "Puts the wanted Node of this machine on PATH", .author = "Ostler",
+           OST_INPUTS(inputs), OST_OUTPUTS(outputs), .plan = setup_plan, .main = setup_main);
