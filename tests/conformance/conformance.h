@@ -45,4 +45,7 @@ runner_fn run_expressions, run_act_expressions, run_expression_syntax, run_forma
     run_lint_conditions, run_interpolation, run_if_conditions, run_format_strings,
     run_editor_expressions, run_hash_files, run_glob_matching, run_act_filters,
     run_status_functions, run_template_evaluation, run_yaml_scalars, run_id_builder, run_matrix,
-    run_workflow_reader, run_parser_cases, run_manifests, run_action_cases;
+    run_workflow_reader, run_parser_cases, run_manifests, run_action_cases, run_masking,
+    run_command_parse, run_command_manager, run_output_processing, run_file_commands,
+    run_annotation_lines, run_step_summary, run_result_merge, run_execution_context,
+    run_composite_markers;
