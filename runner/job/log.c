@@ -285,112 +285,7 @@ void log_issue(struct log *l, enum annotation_level level, const char *fmt, ...)
     issue(l, level, buf_slice(&text));
 }
 
-/* ---- in: bytes to lines ---- */
-
-static const struct slice markers[] = {SLICE_INIT("##[start-action"), SLICE_INIT("##[end-action")};
-
-static struct slice hide_markers(struct log *l, struct slice line)
-{
-    if (slice_find(line, SLICE("##[")) < 0)
-        return line;
-    buf_clear(&l->scratch);
-    command_hide_markers(line, &l->scratch);
-    return buf_slice(&l->scratch);
-}
-
-/* How many bytes at the end of TEXT could be the begin of a marker. */
-static size_t marker_begin(struct slice text)
-{
-    size_t most = 0;
-
-    for (size_t m = 0; m < COUNT_OF(markers); m++)
-        for (size_t n = markers[m].len - 1; n > most; n--)
-            if (slice_ends(text, slice_head(markers[m], n)))
-                most = n;
-    return most;
-}
-
-static void handle_line(struct log *l, enum log_stream from, struct slice line)
-{
-    struct annotation found;
-
-    if (!l->spec.no_commands && command_possible(line) && log_obey(l, line))
-        return;
-    line = hide_markers(l, line);
-    if (l->watch && l->spec.handlers->match(l->spec.ctx, from, line, &found))
-        annotate(l, &found, line);
-    else
-        log_put_line(l, line);
-}
-
-/* ---- lines that are too long to be kept ---- */
-
-/* Lets out what the stream of CH is certain about; END: its line is complete. */
-static void put_part(struct log *l, struct channel *ch, struct slice text, bool end)
-{
-    begin(l, ch);
-    buf_clear(&l->scratch);
-    command_hide_markers(text, &l->scratch);
-    emit_batch(l);
-    mask_stream_feed(&ch->parts, buf_slice(&l->scratch), &l->batch);
-    if (end) {
-        mask_stream_flush(&ch->parts, &l->batch);
-        buf_add_char(&l->batch, '\n');
-        return; /* more lines may follow in the same event */
-    }
-    emit(l, buf_slice(&l->batch), true);
-    buf_clear(&l->batch);
-    l->open = ch;
-}
-
-/* Adds TEXT to a line that goes out in parts. */
-static void stream(struct log *l, struct channel *ch, struct slice text)
-{
-    while (text.len) {
-        size_t len = text.len > FEED_MAX ? part_end(text, FEED_MAX) : text.len;
-
-        buf_add(&ch->line, slice_head(text, len));
-        text = slice_from(text, len);
-        size_t certain = ch->line.len - marker_begin(buf_slice(&ch->line));
-        put_part(l, ch, slice_head(buf_slice(&ch->line), certain), false);
-        buf_consume(&ch->line, certain);
-    }
-}
-
-/* Adds TEXT, which holds no line end, to the line of CH. */
-static void extend(struct log *l, struct channel *ch, struct slice text)
-{
-    size_t len = ch->line.len + text.len;
-
-    if (ch->streaming) {
-        stream(l, ch, text);
-        return;
-    }
-    buf_add(&ch->line, text);
-    if (len <= LOG_LINE_MAX || (len <= COMMAND_LINE_MAX && log_would_obey(l, buf_slice(&ch->line))))
-        return;
-    ch->streaming = true;
-    struct buf all = ch->line;
-    ch->line = (struct buf)BUF_INIT(all.max);
-    stream(l, ch, buf_slice(&all));
-    wipe(&all);
-}
-
-/* The line of CH is complete. */
-static void finish(struct log *l, enum log_stream from)
-{
-    struct channel *ch = &l->channels[from];
-
-    if (ch->streaming) {
-        put_part(l, ch, buf_slice(&ch->line), true);
-        ch->streaming = false;
-    } else {
-        handle_line(l, from, buf_slice(&ch->line));
-    }
-    buf_clear(&ch->line);
-}
-
-/* ---- chunks ---- */
+/* ---- looking at many bytes at once ---- */
 
 /* Sixteen bytes at once, on every processor that compilers know to do that with. */
 typedef unsigned char block __attribute__((vector_size(16)));
@@ -438,6 +333,121 @@ static struct contents look(struct slice text)
         .bracket = any(brackets) || slice_find(rest, SLICE("##[")) >= 0,
     };
 }
+
+/* ---- in: bytes to lines ---- */
+
+static const struct slice markers[] = {SLICE_INIT("##[start-action"), SLICE_INIT("##[end-action")};
+
+static struct slice hide_markers(struct log *l, struct slice line)
+{
+    if (!look(line).bracket)
+        return line;
+    buf_clear(&l->scratch);
+    command_hide_markers(line, &l->scratch);
+    return buf_slice(&l->scratch);
+}
+
+/* How many bytes at the end of TEXT could be the begin of a marker. */
+static size_t marker_begin(struct slice text)
+{
+    size_t most = 0;
+
+    for (size_t m = 0; m < COUNT_OF(markers); m++)
+        for (size_t n = markers[m].len - 1; n > most; n--)
+            if (slice_ends(text, slice_head(markers[m], n)))
+                most = n;
+    return most;
+}
+
+static void handle_line(struct log *l, enum log_stream from, struct slice line)
+{
+    struct annotation found;
+
+    if (!l->spec.no_commands && command_possible(line) && log_obey(l, line))
+        return;
+    line = hide_markers(l, line);
+    if (l->watch && l->spec.handlers->match(l->spec.ctx, from, line, &found))
+        annotate(l, &found, line);
+    else
+        log_put_line(l, line);
+}
+
+/* ---- lines that are too long to be kept ---- */
+
+/* Lets out what the stream of CH is certain about; END: its line is complete. */
+static void put_part(struct log *l, struct channel *ch, struct slice text, bool end)
+{
+    bool open = l->open == ch;
+
+    begin(l, ch);
+    emit_batch(l);
+    mask_stream_feed(&ch->parts, hide_markers(l, text), &l->batch);
+    if (end) {
+        mask_stream_flush(&ch->parts, &l->batch);
+        buf_add_char(&l->batch, '\n');
+        return; /* more lines may follow in the same event */
+    }
+    l->open = open || l->batch.len ? ch : NULL; /* all of it may have been held back */
+    emit(l, buf_slice(&l->batch), true);
+    buf_clear(&l->batch);
+}
+
+/* Adds TEXT to a line that goes out in parts. What could be the begin of a marker waits in the line. */
+static void stream(struct log *l, struct channel *ch, struct slice text)
+{
+    while (text.len) {
+        size_t len = text.len > FEED_MAX ? part_end(text, FEED_MAX) : text.len;
+        struct slice piece = slice_head(text, len);
+
+        text = slice_from(text, len);
+        if (ch->line.len) {
+            buf_add(&ch->line, piece);
+            piece = buf_slice(&ch->line);
+        }
+        size_t certain = piece.len - marker_begin(piece);
+        struct slice rest = slice_from(piece, certain);
+        put_part(l, ch, slice_head(piece, certain), false);
+        if (piece.ptr == ch->line.ptr)
+            buf_consume(&ch->line, certain);
+        else
+            buf_add(&ch->line, rest);
+    }
+}
+
+/* Adds TEXT, which holds no line end, to the line of CH. */
+static void extend(struct log *l, struct channel *ch, struct slice text)
+{
+    size_t len = ch->line.len + text.len;
+
+    if (ch->streaming) {
+        stream(l, ch, text);
+        return;
+    }
+    buf_add(&ch->line, text);
+    if (len <= LOG_LINE_MAX || (len <= COMMAND_LINE_MAX && log_would_obey(l, buf_slice(&ch->line))))
+        return;
+    ch->streaming = true;
+    struct buf all = ch->line;
+    ch->line = (struct buf)BUF_INIT(all.max);
+    stream(l, ch, buf_slice(&all));
+    wipe(&all);
+}
+
+/* The line of CH is complete. */
+static void finish(struct log *l, enum log_stream from)
+{
+    struct channel *ch = &l->channels[from];
+
+    if (ch->streaming) {
+        put_part(l, ch, buf_slice(&ch->line), true);
+        ch->streaming = false;
+    } else {
+        handle_line(l, from, buf_slice(&ch->line));
+    }
+    buf_clear(&ch->line);
+}
+
+/* ---- chunks ---- */
 
 /* The first C in TEXT, or the end of TEXT. KNOWN is the answer for a longer text that ends there too:
  * a chunk with a thousand CR and a single LF is not searched for that LF a thousand times. */
