@@ -69,6 +69,14 @@ struct find *find_new(void)
     return f;
 }
 
+/* Their keys are parts of secrets. */
+static void free_groups(struct group *groups, size_t n)
+{
+    if (groups)
+        explicit_bzero(groups, n * sizeof *groups);
+    free(groups);
+}
+
 struct find *find_free(struct find *f)
 {
     if (!f)
@@ -79,7 +87,7 @@ struct find *find_free(struct find *f)
         free(p);
     }
     for (size_t i = 0; i < FIND_TIERS; i++) {
-        free(f->tiers[i].groups);
+        free_groups(f->tiers[i].groups, f->tiers[i].groups_cap);
         free(f->tiers[i].skip);
     }
     free(f->patterns);
@@ -211,7 +219,7 @@ static void grow_groups(struct tier *t)
     for (size_t i = 0; i < old_cap; i++)
         if (group_used(&old[i]))
             *group_slot(t, old[i].key) = old[i];
-    free(old);
+    free_groups(old, old_cap);
 }
 
 /* Enters a pattern that is at least a window long. */
@@ -255,7 +263,7 @@ static void rebuild(struct find *f, struct tier *t)
     if (!t->skip)
         t->skip = mem_new(1 << BLOCK_BITS);
     memset(t->skip, (int)(t->window - t->block + 1), 1 << BLOCK_BITS);
-    free(t->groups);
+    free_groups(t->groups, t->groups_cap);
     t->groups = NULL;
     t->groups_cap = t->n_groups = 0;
     for (size_t i = 0; i < f->patterns_cap; i++) {
