@@ -49,25 +49,6 @@ static const struct ost_output outputs[] = {
     {"node-version", "The version that is in use, as 'v20.11.1'"},
 };
 
-/* What later steps print, turned into annotations, as the action itself registers it: TypeScript's errors
- * and those of ESLint's default format. (Its third matcher, for ESLint's compact format, has its pattern
- * between slashes and never matches; it is left out.) */
-static const char matchers[] =
-    "{\"problemMatcher\": [\n"
-    "  {\"owner\": \"tsc\", \"pattern\": [{\n"
-    "    \"regexp\": "
-    "\"^(?:\\\\s+\\\\d+\\\\>)?([^\\\\s].*)\\\\((\\\\d+)(?:,(\\\\d+)(?:,\\\\d+(?:,\\\\d+)?)?)?\\\\)"
-    "\\\\s*:\\\\s+(error|warning|info)\\\\s+(\\\\w{1,2}\\\\d+)\\\\s*:\\\\s*(.*)$\",\n"
-    "    \"file\": 1, \"line\": 2, \"column\": 3, \"severity\": 4, \"code\": 5, \"message\": "
-    "6}]},\n"
-    "  {\"owner\": \"eslint-stylish\", \"pattern\": [\n"
-    "    {\"regexp\": \"^\\\\s*([^\\\\s].*)$\", \"file\": 1},\n"
-    "    {\"regexp\": "
-    "\"^\\\\s+(\\\\d+):(\\\\d+)\\\\s+(error|warning|info)\\\\s+(.*)\\\\s\\\\s+(.*)$\",\n"
-    "     \"line\": 1, \"column\": 2, \"severity\": 3, \"message\": 4, \"code\": 5, \"loop\": "
-    "true}]}\n"
-    "]}\n";
-
 /* ---- choosing ---- */
 
 struct choice {
@@ -278,21 +259,6 @@ static ost_status set_registry(struct ost_step *step, const char *registry)
     return r == OST_OK ? pass_on_token(step) : r;
 }
 
-static ost_status add_matchers(struct ost_step *step)
-{
-    const char *path =
-        ost_fmt(step, "%s/setup-node-matchers.json", step->host->dir(step, OST_DIR_TEMP));
-    ost_status r = write_file(step, path, matchers);
-
-    if (r == OST_OK)
-        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK | OST_EXEC_COMMANDS,
-                     .argv = OST_ARGV("echo", ost_fmt(step, "::add-matcher::%s", path)));
-    if (r < 0 && r != OST_E_CANCELLED)
-        return ost_fail(step, r, "cannot register the problem matchers: %s",
-                        step->host->last_error(step));
-    return r;
-}
-
 /* What was asked for and is not done here, said plainly. */
 static void tell_limits(struct ost_step *step, const struct choice *c)
 {
@@ -344,7 +310,7 @@ static ost_status setup_main(struct ost_step *step)
         r = set_registry(step, registry);
     if (r == OST_OK && *step->host->input(step, "cache"))
         r = step->host->output(step, "cache-hit", "false");
-    return r == OST_OK ? add_matchers(step) : r;
+    return r;
 }
 
 static ost_status setup_plan(struct ost_step *step)
