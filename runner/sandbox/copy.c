@@ -15,8 +15,6 @@
 struct copy {
     struct strmap hidden; /* relative paths */
     struct buf at;        /* the path below FROM of what is being copied */
-    struct stat skip;
-    bool has_skip;
     int depth;
 };
 
@@ -98,8 +96,6 @@ static int copy_sub(struct copy *c, int from_dir, int to_dir, const char *name, 
     from = openat(from_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (from < 0 || fstat(from, &st) < 0)
         return err_sys(err, "cannot open");
-    if (c->has_skip && st.st_dev == c->skip.st_dev && st.st_ino == c->skip.st_ino)
-        return ERR_OK;
     if (mkdirat(to_dir, name, 0700) < 0)
         return err_sys(err, "cannot create");
     to = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -163,7 +159,7 @@ static int copy_folder(struct copy *c, int from, int to, struct err *err)
     return r;
 }
 
-int copy_tree(const char *from, int to, const char *const *hide, const char *skip, struct err *err)
+int copy_tree(const char *from, int to, const char *const *hide, struct err *err)
 {
     CLEANUP(fd_closep) int source = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct copy c = {.at = BUF_INIT(1 << 20)};
@@ -171,7 +167,6 @@ int copy_tree(const char *from, int to, const char *const *hide, const char *ski
 
     if (source < 0 || fstat(source, &st) < 0)
         return err_sys(err, "cannot open '%s'", from);
-    c.has_skip = skip && stat(skip, &c.skip) == 0;
     for (; hide && *hide; hide++) {
         struct slice name = slice_of(*hide);
         while (slice_ends(name, SLICE("/")))

@@ -3,12 +3,11 @@
 
 #include "base/err.h"
 
-/* Copies what is in the folder FROM (absolute) into the open folder TO: files with modes and times (shared extents
- * where the file system has them), links as links, folders. Left out are the names in HIDE (NULL-terminated,
- * relative; NULL: none), the folder SKIP (absolute: the job's own may lie inside), sockets, pipes and
- * devices. Stops at the first error, which names the file. */
-MUST_CHECK int copy_tree(const char *from, int to, const char *const *hide, const char *skip,
-                         struct err *err);
+/* Copies what is in the folder FROM (absolute) into the open folder TO: files with modes and times (shared
+ * extents where the file system has them), links as links, folders. Left out are the names in HIDE
+ * (NULL-terminated, relative; NULL: none), sockets, pipes and devices. Stops at the first error, which names
+ * the file. */
+MUST_CHECK int copy_tree(const char *from, int to, const char *const *hide, struct err *err);
 
 /* ERR_INVALID naming PATH unless the open folder DIR is empty. */
 MUST_CHECK int copy_check_empty(int dir, const char *path, struct err *err);

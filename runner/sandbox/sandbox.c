@@ -680,6 +680,36 @@ static int make_inside(struct sandbox *s, const char *path, int *ret, struct err
     }
 }
 
+/* HIDE, and the job's own folder if it lies in SOURCE. The caller frees the list, not what is in it. */
+static const char **hide_list(const struct sandbox *s, const char *source, const char *const *hide)
+{
+    const char *own = path_below(s->job_path, source);
+    size_t n = 0;
+
+    while (hide && hide[n])
+        n++;
+    const char **list = mem_new((n + 2) * sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        list[i] = hide[i];
+    if (own && *own)
+        list[n] = own;
+    return list;
+}
+
+static int ask_for_tree(struct sandbox *s, const char *source, const char *path,
+                        const char *const *hide, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
+    CLEANUP(wire_deinit) struct wire_in in = {0};
+
+    if (s->level == SANDBOX_HOST)
+        return err_set(err, ERR_UNSUPPORTED, "that needs the level 'sandbox'");
+    wire_add_str(&b, source);
+    wire_add_str(&b, path);
+    wire_add_list(&b, hide);
+    return ask(s, WIRE_TREE, &b, NULL, 0, NULL, &in, err);
+}
+
 int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
                       const char *const *hide, struct err *err)
 {
@@ -689,29 +719,18 @@ int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
 
     if (!real)
         return err_sys(err, "cannot show '%s'", source);
+    CLEANUP(free_ptr) const char **left_out = hide_list(s, real, hide);
     int r = make_inside(s, path, &to, err);
     if (r == ERR_OK)
         r = copy_check_empty(to, path, err);
-    if (r < 0)
+    if (r < 0 || ask_for_tree(s, real, path, left_out, &why) == ERR_OK)
         return r;
-    if (s->level == SANDBOX_NAMESPACES) {
-        CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
-        CLEANUP(wire_deinit) struct wire_in in = {0};
-
-        wire_add_str(&b, real);
-        wire_add_str(&b, path);
-        wire_add_list(&b, hide);
-        r = ask(s, WIRE_TREE, &b, NULL, 0, NULL, &in, &why);
-        if (r == ERR_OK || s->dead) {
-            if (r < 0)
-                *err = why;
-            return r;
-        }
-        note(s, "no overlay on '%s' (%s): it is copied", source, why.text);
-    } else {
-        note(s, "'%s' is copied: overlays need the level 'sandbox'", source);
+    if (s->dead) {
+        *err = why;
+        return err->code;
     }
-    r = copy_tree(real, to, hide, s->job_path, err);
+    note(s, "no overlay on '%s' (%s): it is copied", source, why.text);
+    r = copy_tree(real, to, left_out, err);
     return r < 0 ? err_in(err, "cannot copy '%s'", source) : r;
 }
 

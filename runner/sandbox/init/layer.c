@@ -42,8 +42,14 @@ static int can_mark(int upper, struct err *err)
     return ERR_OK;
 }
 
-/* Creates the folders on the way to PATH in UPPER as they are in LOWER; opens the last one. */
-static int copy_way(int lower, int upper, const char *path, int *ret, struct err *err)
+static void same_times(int upper, const struct stat *lower)
+{
+    (void)futimens(upper, (const struct timespec[]){lower->st_atim, lower->st_mtim});
+}
+
+/* Goes the way to PATH in LOWER and UPPER side by side, makes in UPPER what is missing, and opens the last
+ * folder on it. DONE: all is made by now, and gets its times. */
+static int copy_way(int lower, int upper, const char *path, bool done, int *ret, struct err *err)
 {
     CLEANUP(fd_closep) int low = fd_dup(lower, 0);
     CLEANUP(fd_closep) int up = fd_dup(upper, 0);
@@ -66,26 +72,41 @@ static int copy_way(int lower, int upper, const char *path, int *ret, struct err
             return err_sys(err, "cannot create '%s'", name);
         if (made && look_like(up, &st, err) < 0)
             return err->code;
+        if (done)
+            same_times(up, &st);
     }
     *ret = up;
     up = -1;
     return ERR_OK;
 }
 
-static int hide_name(int lower, int upper, const char *path, struct err *err)
+static bool is_there(int lower, const char *path)
 {
-    CLEANUP(fd_closep) int dir = -1;
-    struct err gone = ERR_INIT;
-    int low;
+    struct err ignored = ERR_INIT;
+    CLEANUP(fd_closep) int fd = -1;
 
-    if (path_open(lower, path, O_PATH | O_NOFOLLOW, 0, &low, &gone) < 0)
-        return ERR_OK; /* nothing there to hide */
-    close(low);
-    int r = copy_way(lower, upper, path, &dir, err);
-    if (r < 0)
-        return r;
-    if (mknodat(dir, path_base(path), S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST)
-        return err_sys(err, "cannot hide '%s'", path);
+    return path_open(lower, path, O_PATH | O_NOFOLLOW, 0, &fd, &ignored) == ERR_OK;
+}
+
+static int hide_names(int lower, int upper, const char *const *hide, struct err *err)
+{
+    for (size_t i = 0; hide && hide[i]; i++) {
+        CLEANUP(fd_closep) int dir = -1;
+
+        if (!is_there(lower, hide[i]))
+            continue;
+        if (copy_way(lower, upper, hide[i], false, &dir, err) < 0)
+            return err->code;
+        if (mknodat(dir, path_base(hide[i]), S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST)
+            return err_sys(err, "cannot hide '%s'", hide[i]);
+    }
+    for (size_t i = 0; hide && hide[i];
+         i++) { /* only now: each name made changed its folder's times */
+        CLEANUP(fd_closep) int dir = -1;
+
+        if (is_there(lower, hide[i]) && copy_way(lower, upper, hide[i], true, &dir, err) < 0)
+            return err->code;
+    }
     return ERR_OK;
 }
 
@@ -122,10 +143,9 @@ static int layer_in(struct root *r, int layers, int lower, const char *const *hi
     if (make_folder(layers, name, &work, err) < 0 || look_like(upper, &st, err) < 0 ||
         can_mark(upper, err) < 0)
         return err->code;
-    for (; hide && *hide; hide++)
-        if (hide_name(lower, upper, *hide, err) < 0)
-            return err->code;
-    (void)futimens(upper, (const struct timespec[]){st.st_atim, st.st_mtim});
+    if (hide_names(lower, upper, hide, err) < 0)
+        return err->code;
+    same_times(upper, &st);
     return mount_layer(r, lower, upper, work, ret, err);
 }
 

@@ -110,13 +110,11 @@ static bool is_covered(const struct build *b, const char *path)
     return false;
 }
 
-/* A folder cannot be one layer when (1) the layers themselves are in it (overlayfs refuses: ELOOP),
- * (2) another file system is mounted in it (a user namespace may not look beneath: EINVAL), or
- * (3) something has its place in it where the host has no such name, so nothing to mount on. */
+/* A folder cannot be one layer when another file system is mounted in it (a user namespace may not look
+ * beneath: EINVAL), or when something has its place in it where the host has no such name, so nothing to
+ * mount on. */
 static bool must_split(const struct build *b, const char *path)
 {
-    if (is_strictly_below(b->root->job_path, path))
-        return true;
     VEC_EACH (mount, &b->mounts)
         if (is_strictly_below(*mount, path))
             return true;
@@ -247,9 +245,12 @@ static void walk_folder(struct build *b, const char *path)
     bool closed = access(path, R_OK | X_OK) < 0;
     bool in_parts = must_split(b, path) || is_empty(path);
 
+    if (!closed && !in_parts) {
+        if (add_layer(b, choose_place(b, path), path, NULL, &why) == ERR_OK)
+            return;
+        in_parts = why.sys == ELOOP; /* before Linux 5.13 layers could not lie in what they cover */
+    }
     if (!closed && in_parts && split(b, path, &why) == ERR_OK)
-        return;
-    if (!closed && !in_parts && add_layer(b, choose_place(b, path), path, NULL, &why) == ERR_OK)
         return;
     if (show_read_only(b, path, false, &err) < 0) {
         note(b->root, "'%s' is not there in the sandbox: %s", path, err.text);

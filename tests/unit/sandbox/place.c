@@ -76,7 +76,7 @@ void place_leave(void)
     scratch_leave();
 }
 
-static void on_note(void *ctx, const char *text)
+void place_on_note(void *ctx, const char *text)
 {
     size_t used = strlen(place_notes);
 
@@ -89,8 +89,8 @@ void place_open(enum sandbox_level level)
     struct err err = ERR_INIT;
 
     place_spec.level = level;
-    cr_assert_eq(sandbox_open(&place_spec, place_loop, on_note, NULL, &place, &err), ERR_OK, "%s",
-                 err.text);
+    cr_assert_eq(sandbox_open(&place_spec, place_loop, place_on_note, NULL, &place, &err), ERR_OK,
+                 "%s", err.text);
     cr_assert_eq(sandbox_level(place), level);
 }
 

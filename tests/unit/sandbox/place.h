@@ -14,13 +14,13 @@ extern char place_home[4200];          /* a folder that is the user's HOME on th
 /* The same test as root and as an ordinary user; the first is skipped by name where we are not root. */
 #define BOTH(name)                                                                                 \
     static void name(void);                                                                        \
-    Test(root, name)                                                                               \
+    Test(root, name, .timeout = 120)                                                               \
     {                                                                                              \
         place_enter(false);                                                                        \
         name();                                                                                    \
         place_leave();                                                                             \
     }                                                                                              \
-    Test(user, name)                                                                               \
+    Test(user, name, .timeout = 120)                                                               \
     {                                                                                              \
         place_enter(true);                                                                         \
         name();                                                                                    \
@@ -54,6 +54,9 @@ size_t place_count_marked(void);
 void place_await_marked(size_t n); /* until there are N */
 extern const char *const *place_env;
 void place_set_env(size_t at, const char *var); /* 0: PATH, 1: HOME, 3 and more: free; borrowed */
+
+/* The note function: adds to place_notes. */
+void place_on_note(void *ctx, const char *text);
 
 /* An exit function for a struct place_run. */
 void place_on_exit(void *ctx, struct sandbox_exit how);

@@ -15,9 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(root, .timeout = 120);
-TestSuite(user, .timeout = 120);
-
 #define SAYS(script, text)                                                                         \
     do {                                                                                           \
         int code_ = place_sh(script);                                                              \
