@@ -281,13 +281,13 @@ int loop_turn(struct loop *l, int64_t at_ms, struct err *err)
 
 int loop_run(struct loop *l, struct err *err)
 {
-    l->quit = false;
     while (!l->quit) {
         int r = loop_turn(l, CLOCK_NEVER, err);
 
         if (r < 0)
             return r;
     }
+    l->quit = false;
     return ERR_OK;
 }
 

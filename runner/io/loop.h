@@ -37,7 +37,7 @@ struct timer *timer_free(struct timer *t); /* returns NULL */
 MUST_CHECK int loop_signals(struct loop *l, const int *signos, signal_fn *fn, void *ctx,
                             struct err *err);
 
-/* Runs until loop_quit() is called. */
+/* Runs until loop_quit() is called; a call that came before this one counts, once. */
 MUST_CHECK int loop_run(struct loop *l, struct err *err);
 void loop_quit(struct loop *l);
 

@@ -86,3 +86,13 @@ Test(loop, signals_arrive_as_events)
     cr_assert_eq(got, SIGUSR1);
     loop_free(loop);
 }
+
+Test(loop, quitting_before_the_run_is_not_lost)
+{
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(loop_new(&loop, &err), ERR_OK);
+    loop_quit(loop);
+    cr_assert_eq(loop_run(loop, &err), ERR_OK); /* a lost one would hang here */
+    loop_free(loop);
+}
