@@ -136,20 +136,23 @@ def run_case(item, identity, stage, below, keep):
     argv = [*identity.prefix, sys.executable, "-B", str(stage.harness / "run.py"), "--one", item.name,
             "--scratch", scratch, "--project", str(stage.project), "--build", str(stage.build),
             "--plugins", str(stage.plugins), *(["--keep"] if keep else [])]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=item.limit, cwd="/")
-        code, text = done.returncode, done.stdout.decode(errors="replace")
-    except subprocess.TimeoutExpired as expired:
-        code, text = FAILED, f"hung: not done after {item.limit} s\n{(expired.stdout or b'').decode(errors='replace')}"
+        text, code = process.communicate(timeout=item.limit)[0].decode(errors="replace"), process.returncode
+    except subprocess.TimeoutExpired:
+        left = watch.descendants(process.pid)
+        code, text = FAILED, f"hung: not done after {item.limit} s; there are {[watch.describe(p) for p in left]}\n"
+        for pid in [process.pid, *left]:
+            watch.kill(pid)
+        text += process.communicate()[0].decode(errors="replace")
     if code == PASSED and not keep and os.path.isdir(scratch):
         code, text = FAILED, f"{scratch} could not be removed\n{text}"
     return item, identity, code, text, time.monotonic() - start
 
 
 def control_groups():
-    """Control groups of ours that exist right now."""
-    return {str(p) for p in pathlib.Path("/sys/fs/cgroup").glob("**/*ostler*") if p.is_dir()}
+    """Control groups of jobs that exist right now. The folder above them may stay."""
+    return {str(p) for p in pathlib.Path("/sys/fs/cgroup").glob("**/ostler/*") if p.is_dir()}
 
 
 def choose(args):

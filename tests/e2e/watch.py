@@ -60,13 +60,17 @@ def wait_until_alone(limit):
         time.sleep(0.01)
 
 
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def kill_rest():
     """Ends what is left, so that one leaking case does not spoil the next."""
     for pid in descendants():
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        kill(pid)
     wait_until_alone(5)
 
 

@@ -21,8 +21,8 @@ import time
 import watch
 
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
-# How a step's header shows the lines of its script: what a case looks for must not be found there.
-CYAN = "\x1b[36;1m"
+# A step's header shows its script: what a case looks for must not be found there.
+HEADER = ("##[group]Run ", "\x1b[36;1m")
 
 
 def check(condition, text):
@@ -81,7 +81,7 @@ class Finished:
         return found[0]
 
     def log(self, step=None, job=None):
-        """The log text of a step by name, or of all. Script echoes are left out."""
+        """The log text of a step by name, or of all; without the scripts in the headers."""
         number = None
         if step is not None:
             found = self.step(step, job)
@@ -89,7 +89,7 @@ class Finished:
         text = "".join(e.get("text", "") for e in self.of("log")
                        if (job is None or e.get("job") == job)
                        and (number is None or e.get("step") == number))
-        return "\n".join(line for line in text.split("\n") if not line.startswith(CYAN))
+        return "\n".join(line for line in text.split("\n") if not line.startswith(HEADER))
 
     def notes(self):
         return "\n".join(e["text"] for e in self.of("note"))
@@ -361,6 +361,7 @@ class World:
             lying += [str(p) for p in self.state.rglob("*")
                       if not p.is_dir() and kept not in p.parents]
             lying += [str(p) for p in self.state.glob("*/*") if p.parent != kept]
+            lying += [str(p) for p in kept.glob("*/jobs/*")]
         check(not lying, f"left lying about: {lying[:20]}\n{done}")
 
     # -- the run folder --

@@ -158,8 +158,8 @@ def a_timeout_ends_a_composite(w):
             - {shell: bash, run: 'echo in it; exec sleep 60'}
             - {shell: bash, run: echo never}
         """)
-    flow = w.steps("- uses: actions/checkout@v4\n- {name: act, timeout-minutes: 0.02, uses: ./act}\n- {name: z, if: always(), run: echo z}")
-    r = w.run(flow, code=1, limit=30).says("in it", step="act").concluded(act="failure", z="success")
+    flow = w.steps("- uses: actions/checkout@v4\n- {name: act, timeout-minutes: 2, uses: ./act}\n- {name: z, if: always(), run: echo z}")
+    r = w.run(flow, env={"OSTLER_TEST_MINUTE_MS": "500"}, code=1, limit=30).says("in it", step="act").concluded(act="failure", z="success")
     check("timed out" in r.log("act"), f"nobody says that it timed out\n{r}")
 
 

@@ -94,8 +94,9 @@ def what_github_refuses_is_refused(w):
 
 @case()
 def a_need_that_is_unknown_or_goes_in_a_circle(w):
-    refused(w, FINE.replace("    steps", "    needs: buidl\n    steps"), "buidl")
-    two = FINE + "  two: {needs: job, runs-on: x, steps: [{run: x}]}\n"
+    free = FINE + "  free: {runs-on: x, steps: [{run: x}]}\n"
+    refused(w, free.replace("    steps", "    needs: buidl\n    steps", 1), "buidl")
+    two = free + "  two: {needs: job, runs-on: x, steps: [{run: x}]}\n"
     refused(w, two.replace("    steps:\n", "    needs: two\n    steps:\n", 1), "cycle|circle|depend|itself")
 
 
@@ -151,7 +152,7 @@ def a_missing_tool_is_named_with_its_cure(w):
 @case()
 def setup_node_without_node_is_a_clear_error(w):
     r = w.run(w.steps("- {name: node, uses: actions/setup-node@v4, with: {node-version: 3}}"), "--offline", code=1)
-    r.says("3", step="node").concluded(node="failure")
+    r.concluded(node="failure").says("3", step="node")
 
 
 @case(who="root")

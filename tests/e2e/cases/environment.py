@@ -66,7 +66,7 @@ def github_context_and_variables_agree(w):
     sha = w.git("rev-parse", "HEAD")
     names = ["SHA", "REF", "REF_NAME", "REF_TYPE", "REPOSITORY", "REPOSITORY_OWNER", "EVENT_NAME", "JOB", "WORKFLOW",
              "RUN_ATTEMPT", "SERVER_URL", "WORKSPACE", "ACTOR"]
-    lines = "".join(f'            test "$GITHUB_{n}" = "${{{{ github.{n.lower()} }}}}" || echo "differs: {n}"\n' for n in names)
+    tests = "; ".join(f'test "$GITHUB_{n}" = "${{{{ github.{n.lower()} }}}}" || echo "differs: {n}"' for n in names)
     flow = w.workflow(f"""
         name: The Name
         on: push
@@ -77,7 +77,7 @@ def github_context_and_variables_agree(w):
             - name: a
               shell: bash {{0}}
               run: |
-{lines}
+                {tests}
                 echo "$GITHUB_SHA $GITHUB_REF $GITHUB_REPOSITORY $GITHUB_EVENT_NAME $GITHUB_WORKFLOW"
                 python3 -c 'import json,os; e=json.load(open(os.environ["GITHUB_EVENT_PATH"])); print("event", e["ref"])'
                 test -d "$RUNNER_TEMP" && test -d "$GITHUB_WORKSPACE" && echo "$RUNNER_ARCH/$RUNNER_OS"

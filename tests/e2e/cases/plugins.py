@@ -5,6 +5,7 @@ import os
 from case import case
 from world import check
 
+SHORT = {"OSTLER_TEST_MINUTE_MS": "500"}  # a minute's length, in milliseconds
 
 @case()
 def a_plugin_is_a_step_like_any_other(w):
@@ -42,7 +43,7 @@ def trouble(w, how, *patterns, **step):
         - {{name: default, run: echo never}}
         - {{name: after, if: always(), run: echo the job goes on}}
         """)
-    r = w.run(flow, code=1, limit=45).concluded(bad="failure", default="skipped", after="success")
+    r = w.run(flow, env=SHORT, code=1, limit=45).concluded(bad="failure", default="skipped", after="success")
     return r.says(*patterns, step="bad").says("the job goes on", step="after")
 
 
@@ -64,7 +65,7 @@ def a_stack_overflow_fails_its_step_only(w):
 
 @case(limit=90)
 def an_endless_loop_meets_its_time_limit(w):
-    r = trouble(w, "loop", "about to: loop", "The action 'bad' has timed out after 0.02 minutes.", timeout_minutes=0.02)
+    r = trouble(w, "loop", "about to: loop", "The action 'bad' has timed out after 2 minutes.", timeout_minutes=2)
     check(r.seconds < 25, f"took {r.seconds:.1f} s\n{r}")
 
 
@@ -74,11 +75,11 @@ def a_flood_of_log_lines_is_held_back(w):
     w.plugin("trouble")
     for how in ("flood", "flood-stdout"):
         flow = w.steps(f"""
-            - {{name: bad, timeout-minutes: 0.03, uses: test/trouble@v1, with: {{how: {how}}}}}
+            - {{name: bad, timeout-minutes: 2, uses: test/trouble@v1, with: {{how: {how}}}}}
             - {{name: after, if: always(), run: echo the job goes on}}
             """)
         # Plain, so that this harness need not hold gigabytes of events.
-        r = w.plain(flow, limit=60, clean=False)
+        r = w.plain(flow, env=SHORT, limit=60, clean=False)
         check(r.code == 1, f"{how}: exit code {r.code}\n{r}")
         r.shows("the job goes on|after", "limit|timed out")
 

@@ -9,16 +9,17 @@ import watch
 from case import case
 from world import check
 
+SHORT = {"OSTLER_TEST_MINUTE_MS": "500"}  # a minute's length, in milliseconds
 
 @case(limit=90)
 def a_step_over_its_time_fails_and_the_job_goes_on(w):
     flow = w.steps("""
-        - {name: slow, timeout-minutes: 0.02, run: 'echo begins; sleep 100'}
+        - {name: slow, timeout-minutes: 2, run: 'echo begins; sleep 100'}
         - {name: default, run: echo never}
         - {name: always, if: always(), run: echo still}
         """)
-    r = w.run(flow, code=1, limit=40).concluded(slow="failure", default="skipped", always="success")
-    r.says("begins", "The action 'slow' has timed out after 0.02 minutes.", step="slow")
+    r = w.run(flow, env=SHORT, code=1, limit=40).concluded(slow="failure", default="skipped", always="success")
+    r.says("begins", "The action 'slow' has timed out after 2 minutes.", step="slow")
     check(1 <= r.seconds < 25, f"took {r.seconds:.1f} s\n{r}")
 
 
@@ -27,8 +28,8 @@ def a_job_over_its_time_is_cancelled(w):
     flow = w.steps("""
         - {name: slow, run: 'exec sleep 100'}
         - {name: cleanup, if: always(), run: echo cleaned}
-        """, job="timeout-minutes: 0.03")
-    r = w.run(flow, limit=45).says("cleaned", step="cleanup")
+        """, job="timeout-minutes: 2")
+    r = w.run(flow, env=SHORT, limit=45).says("cleaned", step="cleanup")
     r.equal("it did not succeed", (r.code != 0, r.jobs()["job"] in ("cancelled", "failure")), (True, True))
 
 
@@ -37,7 +38,7 @@ def the_ladder_has_three_rungs(w):
     """SIGINT at once, SIGTERM after 7.5 s, SIGKILL after 2.5 s more; to the direct child only."""
     flow = w.steps("""
         - name: stubborn
-          timeout-minutes: 0.01
+          timeout-minutes: 1
           shell: python
           run: |
             import signal, sys, time
@@ -47,7 +48,7 @@ def the_ladder_has_three_rungs(w):
             print("ready", flush=True)
             while True: time.sleep(0.1)
         """)
-    r = w.run(flow, code=1, limit=45)
+    r = w.run(flow, env=SHORT, code=1, limit=45)
     got = {int(line.split()[1]): float(line.split()[2]) for line in r.log("stubborn").splitlines() if line.startswith("got")}
     check(set(got) == {2, 15}, f"signals: {got}\n{r}")
     check(7 < got[15] - got[2] < 8.5, f"SIGTERM came {got[15] - got[2]} s after SIGINT\n{r}")

@@ -128,7 +128,7 @@ def help_and_version_answer(w):
 @case()
 def eval_prints_json(w):
     w.write("context.json", '{"github": {"ref": "refs/heads/main"}}')
-    w.ostler_call("eval", "1 + 1").complains(r"\b3\b|column", code=2)
+    w.ostler_call("eval", "1 + 1").complains(r"\b3\b|column")
     for expr, wanted in (("1 == 1.0", "true"), ("format('{0}-{1}', 'a', 2)", '"a-2"'), ("github.ref", '"refs/heads/main"'),
                          ("fromJSON('[1,2]')", "[1,2]"), ("null", "null"), ("0xff", "255")):
         r = w.ostler_call("eval", "--context", "context.json", "--json", expr).exits(0)
