@@ -723,10 +723,12 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
     for (size_t i = 0; i < COUNT_OF(ret->dirs); i++)
         ret->dirs[i] = keep(wire_text(f));
     int64_t n = wire_int(f);
-    for (int64_t i = 0; i < n && i + 1 < (int64_t)COUNT_OF(ret->writable); i++)
+    if (n > CHILD_WRITABLE_MAX)
+        hang_up();
+    for (int64_t i = 0; i < n; i++)
         ret->writable[i] = keep(wire_text(f));
     ret->inputs = (struct strmap)STRMAP_INIT_NOCASE;
-    for (n = wire_int(f); n > 0; n--) {
+    for (n = wire_int(f); n > 0 && !f->bad; n--) {
         struct slice name = wire_text(f);
 
         strmap_set(&ret->inputs, name, wire_text(f));

@@ -15,6 +15,9 @@ enum {
     CHILD_PLACE = 7,  /* the job's user, mount and network namespace, when START says so */
 };
 
+/* Folders that stay writable. */
+enum { CHILD_WRITABLE_MAX = 4 };
+
 enum child_mode { CHILD_RUN, CHILD_DESCRIBE };
 
 struct child_start { /* what START says */
@@ -24,9 +27,9 @@ struct child_start { /* what START says */
     bool has_place, network;
     int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */
     const char *cwd;
-    const char *dirs[5];     /* by OST_DIR_... */
-    const char *writable[4]; /* NULL-terminated */
-    struct strmap inputs;    /* names ignore case */
+    const char *dirs[5];                          /* by OST_DIR_... */
+    const char *writable[CHILD_WRITABLE_MAX + 1]; /* NULL-terminated */
+    struct strmap inputs;                         /* names ignore case */
 };
 
 /* ---- the connection, calls.c ---- */

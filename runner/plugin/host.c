@@ -301,7 +301,7 @@ static int make_source(struct plugin_run *r, struct source *s, int *ret_write, s
 static void put_writable(struct plugin_run *r)
 {
     const struct plugin_spec *s = &r->spec;
-    const char *list[4];
+    const char *list[CHILD_WRITABLE_MAX];
     int64_t n = 0;
 
     if (s->temp)
