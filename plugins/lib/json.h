@@ -3,7 +3,7 @@
  * not, and all that is asked of JSON here is to look things up in it. */
 #pragma once
 
-#include "lib/text.h"
+#include "text.h"
 
 enum {
     JSON_DEPTH_MAX = 64,

@@ -1,4 +1,4 @@
-#include "lib/json.h"
+#include "json.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "lib/text.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>

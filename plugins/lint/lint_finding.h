@@ -1,7 +1,7 @@
 /* lint_finding - one thing a linter has to say, the same whichever linter says it. */
 #pragma once
 
-#include "lib/text.h"
+#include "../lib/text.h"
 
 enum {
     FINDINGS_MAX = 100000, /* of one linter run; what is beyond is counted but not kept */

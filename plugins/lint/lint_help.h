@@ -1,7 +1,7 @@
 /* lint_help - where the rule of a linter is explained. Pure; "" where we know of no such page. */
 #pragma once
 
-#include "lib/text.h"
+#include "../lib/text.h"
 
 typedef const char *help_fn(struct ost_step *step, const char *rule);
 

@@ -1,6 +1,6 @@
 #include "lint_project.h"
 
-#include "lib/json.h"
+#include "../lib/json.h"
 
 #include <dirent.h>
 #include <stdlib.h>

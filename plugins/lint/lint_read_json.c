@@ -1,4 +1,4 @@
-#include "lib/json.h"
+#include "../lib/json.h"
 #include "lint_read.h"
 
 #include <string.h>

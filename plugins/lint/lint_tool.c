@@ -1,7 +1,7 @@
 #include "lint_tool.h"
 
 #include "lint_help.h"
-#include "lib/json.h"
+#include "../lib/json.h"
 #include "lint_read.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 #include "wanted.h"
 
-#include "lib/json.h"
+#include "../lib/json.h"
 
 #include <string.h>
 #include <strings.h>
