@@ -15,6 +15,9 @@
 
 TestSuite(proc, .init = scratch_enter, .fini = scratch_leave, .timeout = 30);
 
+TestSuite(kin, .timeout = 30);
+TestSuite(ladder, .timeout = 30);
+
 #define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define SH(script) ARGV("/bin/sh", "-c", script)
 
@@ -373,7 +376,7 @@ Test(kin, killing_our_own_kin_spares_us)
 }
 
 /* A process that forks and goes, for ever: each copy is an orphan by the time it is seen. */
-Test(kin, a_runaway_chain_of_forks_is_swept, .timeout = 30)
+Test(kin, a_runaway_chain_of_forks_is_swept)
 {
     struct err err = ERR_INIT;
     pid_t pid;

@@ -14,13 +14,13 @@ extern char place_home[4200];          /* a folder that is the user's HOME on th
 /* The same test as root and as an ordinary user; the first is skipped by name where we are not root. */
 #define BOTH(name)                                                                                 \
     static void name(void);                                                                        \
-    Test(root, name, .timeout = 120)                                                               \
+    Test(root, name)                                                                               \
     {                                                                                              \
         place_enter(false);                                                                        \
         name();                                                                                    \
         place_leave();                                                                             \
     }                                                                                              \
-    Test(user, name, .timeout = 120)                                                               \
+    Test(user, name)                                                                               \
     {                                                                                              \
         place_enter(true);                                                                         \
         name();                                                                                    \
@@ -63,6 +63,9 @@ void place_on_exit(void *ctx, struct sandbox_exit how);
 
 /* Kills the ostler-init of this test; how many there were. */
 int place_kill_init(void);
+
+/* Control groups that this process made and that are still there. */
+int place_count_groups(void);
 
 /* How many names the folder PATH holds. */
 int place_count(const char *path);

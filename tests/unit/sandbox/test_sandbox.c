@@ -15,6 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Once for all files: a suite that is nowhere declared is a leak in criterion. */
+TestSuite(root, .timeout = 120);
+TestSuite(user, .timeout = 120);
+
 #define SAYS(script, text)                                                                         \
     do {                                                                                           \
         int code_ = place_sh(script);                                                              \
