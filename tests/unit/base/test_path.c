@@ -53,12 +53,13 @@ Test(path, opening_beneath_refuses_every_way_out)
 Test(path, remove_takes_deep_trees_and_locked_folders_but_follows_no_link)
 {
     struct err err = ERR_INIT;
-    char deep[2048] = "tree";
+    CLEANUP(buf_deinit) struct buf deep = BUF_INIT(2048);
 
     scratch_file("kept/file", "x");
+    buf_add_str(&deep, "tree");
     for (int i = 0; i < 300; i++)
-        strcat(deep, "/d");
-    cr_assert_eq(path_mkdirs(AT_FDCWD, deep, 0777, &err), ERR_OK, "%s", err.text);
+        buf_add_str(&deep, "/d");
+    cr_assert_eq(path_mkdirs(AT_FDCWD, deep.ptr, 0777, &err), ERR_OK, "%s", err.text);
     scratch_file("tree/locked/file", "x");
     cr_assert_eq(symlink("../kept", "tree/link"), 0);
     cr_assert_eq(chmod("tree/locked", 0), 0);
