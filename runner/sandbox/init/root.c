@@ -468,23 +468,43 @@ static int open_ns(int *ret, struct err *err)
     return ERR_OK;
 }
 
-/* Host root's identity is also ours inside when root started us: what only the owner's bits protect in
- * /proc has to be protected by the mount. */
-static int protect_proc(const struct root *r, struct err *err)
+static int attach_over(const char *path, int take_mount, struct err *err)
 {
-    static const char *const paths[] = {
+    CLEANUP(fd_closep) int mount = take_mount;
+
+    return mnt_attach(mount, AT_FDCWD, path, err);
+}
+
+/* Host root's identity is also ours inside when root started us: what only the owner's bits protect in /proc and
+ * /sys has to be protected by mounts. Docker does the same with about the same names. */
+static int protect_kernel(const struct root *r, struct err *err)
+{
+    static const char *const fixed[] = {
         "/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus",
         "/proc/fs",  "/proc/acpi",          "/proc/scsi"};
+    static const char *const blank[] = {"/proc/kcore", "/proc/keys", "/proc/timer_list",
+                                        "/proc/sched_debug"};
+    static const char *const empty[] = {"/sys/firmware", "/sys/kernel/debug", "/sys/kernel/tracing",
+                                        "/sys/fs/bpf"};
+    int fd = -1;
 
-    for (size_t i = 0; !r->user && i < COUNT_OF(paths); i++) {
-        CLEANUP(fd_closep) int fd = -1;
-
-        if (access(paths[i], F_OK) < 0)
-            continue;
-        if (mnt_clone(AT_FDCWD, paths[i], true, true, &fd, err) < 0 ||
-            mnt_attach(fd, AT_FDCWD, paths[i], err) < 0)
+    if (r->user)
+        return ERR_OK; /* nothing there is an ordinary user's, and nested sandboxes want a whole /proc */
+    for (size_t i = 0; i < COUNT_OF(fixed); i++)
+        if (access(fixed[i], F_OK) == 0 &&
+            (mnt_clone(AT_FDCWD, fixed[i], true, true, &fd, err) < 0 ||
+             attach_over(fixed[i], fd, err) < 0))
             return err->code;
-    }
+    for (size_t i = 0; i < COUNT_OF(blank); i++)
+        if (access(blank[i], F_OK) == 0 &&
+            (mnt_clone(AT_FDCWD, "/dev/null", true, true, &fd, err) < 0 ||
+             attach_over(blank[i], fd, err) < 0))
+            return err->code;
+    for (size_t i = 0; i < COUNT_OF(empty); i++)
+        if (access(empty[i], F_OK) == 0 &&
+            (mnt_new("tmpfs", OPTIONS("mode=0555", "size=4k"), true, &fd, err) < 0 ||
+             attach_over(empty[i], fd, err) < 0))
+            return err->code;
     return ERR_OK;
 }
 
@@ -506,7 +526,7 @@ static int assemble(struct build *b, struct err *err)
             return err->code;
         fd_closep(&s->mount);
     }
-    if (protect_proc(r, err) < 0)
+    if (protect_kernel(r, err) < 0)
         return err->code;
     return open_ns(&r->job_ns, err);
 }

@@ -315,6 +315,40 @@ BOTH(the_exit_function_may_close_the_place)
     cr_expect_null(place);
 }
 
+static void ask_something(void *ctx, uint32_t events)
+{
+    struct err err = ERR_INIT;
+    char *path = NULL;
+    char byte;
+
+    (void)events;
+    cr_expect_eq(read(*(int *)ctx, &byte, 1), 1);
+    cr_expect_eq(sandbox_which(place, "sh", "/bin", &path, &err), ERR_OK);
+    free(path);
+}
+
+/* The question reads the end's message from under the event that is already on its way. */
+BOTH(an_end_that_comes_with_an_answer_is_told_later)
+{
+    struct err err = ERR_INIT;
+    struct watch *watch = NULL;
+    struct place_run run;
+    int from, to;
+
+    place_open(SANDBOX_NAMESPACES);
+    cr_assert_eq(fd_pipe(&from, &to, &err), ERR_OK);
+    cr_assert_eq(loop_watch(place_loop, from, EPOLLIN, ask_something, &from, &watch, &err), ERR_OK);
+    cr_assert_eq(write(to, "x", 1), 1);
+    place_start("exit 6", &run);
+    usleep(200000);
+    cr_assert_eq(loop_turn(place_loop, clock_ms() + 1000, &err), ERR_OK);
+    place_wait(&run);
+    cr_expect_eq(run.how.code, 6);
+    watch_free(watch);
+    close(from);
+    close(to);
+}
+
 BOTH(a_forgotten_command_runs_on_in_silence)
 {
     struct place_run next;
@@ -434,6 +468,7 @@ BOTH(privileges_are_those_of_a_container)
     cr_expect_neq(place_sh("hostname changed"), 0);
     cr_expect_neq(place_sh("echo 1 >/proc/sys/kernel/sysrq"), 0);
     cr_expect_neq(place_sh("echo x >/sys/kernel/uevent_helper"), 0);
+    cr_expect_neq(place_sh("ls -A /sys/kernel/debug /sys/kernel/tracing | grep trace"), 0);
     SAYS("cat /proc/self/oom_score_adj", "500\n");
 }
 
