@@ -84,18 +84,23 @@ static const struct log_handlers handlers = {
     .add_path = on_path,
 };
 
-static bool is_true(const struct strmap *m, const char *name)
+/* A switch in the workflow's environment: strict ones know "true" only, loose ones "1" and "$true" too. */
+static bool is_on(const struct step_run *s, const char *name, bool loose)
 {
-    const char *value = strmap_get(m, name);
+    const char *value = strmap_get(&s->env, name);
 
-    return value && slice_eq_nocase(slice_of(value), SLICE("true"));
+    if (!value)
+        value = strmap_get(&s->run->env, name);
+    if (!value)
+        return false;
+    return slice_eq_nocase(slice_of(value), SLICE("true")) ||
+           (loose && (strcmp(value, "1") == 0 || slice_eq_nocase(slice_of(value), SLICE("$true"))));
 }
 
 struct log *effects_log_new(struct step_run *s)
 {
     struct run *run = s->run;
     struct step_run *outer = s->outer ? s->outer : s;
-    const char *insecure = "ACTIONS_ALLOW_UNSECURE_COMMANDS";
     struct log_spec spec = {
         .events = &run->events,
         .step = s->number,
@@ -106,7 +111,8 @@ struct log *effects_log_new(struct step_run *s)
         .workspace = run->workspace,
         .debug = run->debug,
         .echo = s->seq->owner ? log_echo(s->seq->owner->log) : run->debug,
-        .allow_insecure_commands = is_true(&run->env, insecure) || is_true(&s->env, insecure),
+        .allow_insecure_commands = is_on(s, "ACTIONS_ALLOW_UNSECURE_COMMANDS", false),
+        .allow_insecure_tokens = is_on(s, "ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS", true),
     };
 
     return log_new(&spec);

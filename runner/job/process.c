@@ -57,24 +57,36 @@ static void check_end(struct process *p)
         p->fn(p->ctx, p->how);
 }
 
+/* One read of ST into the log. False: it is at its end, and closed. */
+static bool read_some(struct stream *st)
+{
+    struct process *p = st->process;
+    struct err err = ERR_INIT;
+
+    buf_clear(&p->chunk);
+    ssize_t n = fd_read_some(st->fd, &p->chunk, PROCESS_PIPE_SIZE);
+    if (n < 0 && errno == EAGAIN)
+        return true;
+    if (n <= 0) {
+        stream_close(st);
+        return false;
+    }
+    if (log_feed(p->step->log, st->kind, buf_slice(&p->chunk), &err) < 0)
+        run_lose(p->step->run);
+    return true;
+}
+
 static void on_output(void *ctx, uint32_t events)
 {
     struct stream *st = ctx;
     struct process *p = st->process;
-    struct err err = ERR_INIT;
+    struct stream *errors = &p->streams[1];
 
     (void)events;
-    buf_clear(&p->chunk);
-    ssize_t n = fd_read_some(st->fd, &p->chunk, PROCESS_PIPE_SIZE);
-    if (n < 0 && errno == EAGAIN)
-        return;
-    if (n > 0) {
-        if (log_feed(p->step->log, st->kind, buf_slice(&p->chunk), &err) < 0)
-            run_lose(p->step->run);
-        return;
-    }
-    stream_close(st);
-    check_end(p);
+    if (st != errors && errors->fd >= 0) /* of one round, what went wrong comes first */
+        (void)read_some(errors);
+    if (!read_some(st) || errors->fd < 0)
+        check_end(p);
 }
 
 /* Reads what is there already and closes: nobody waits for whoever still holds the other end. */
