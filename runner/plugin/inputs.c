@@ -44,9 +44,11 @@ static int check_int(const struct plugin_input *in, struct slice *value, char te
 {
     struct err why;
     int64_t n;
-    struct slice digits = slice_from(*value, slice_starts(*value, SLICE("+")));
+    bool plus = slice_starts(*value, SLICE("+"));
+    struct slice digits = slice_from(*value, plus);
 
-    if (num_parse_i64(digits, INT64_MIN + 1, INT64_MAX, &n, &why) < 0)
+    if ((plus && slice_starts(digits, SLICE("-"))) ||
+        num_parse_i64(digits, INT64_MIN + 1, INT64_MAX, &n, &why) < 0)
         return refuse(in, *value, "a whole number", err);
     snprintf(text, 24, "%lld", (long long)n);
     *value = slice_of(text);
