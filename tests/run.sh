@@ -21,6 +21,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # What testing takes beyond building.
 TEST_NEEDS=(
     'cmd:python3>=3.9 python3'
+    'file:/usr/bin/python python-is-python3'
     'pc:criterion libcriterion-dev'
     'cmd:clang-14 clang-14'
     'cmd:clang-format-14 clang-format-14'

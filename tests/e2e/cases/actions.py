@@ -132,7 +132,7 @@ def a_broken_or_missing_action_is_named(w):
 def an_action_that_calls_itself_ends(w):
     composite(w, "act", "name: x\nruns:\n  using: composite\n  steps:\n    - uses: ./act\n")
     flow = w.steps("- uses: actions/checkout@v4\n- {name: act, uses: ./act}")
-    w.run(flow, code=1, limit=30).concluded(act="failure").says("deep", step="act")
+    w.run(flow, code=1, limit=30).concluded(act="failure").says("depth", step="act")
 
 
 @case()

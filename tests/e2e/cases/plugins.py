@@ -160,7 +160,7 @@ def lint_finds_a_planted_mistake(w):
     w.commit("scripts")
     flow = w.steps("""
         - uses: actions/checkout@v4
-        - {name: lint, id: lint, uses: ostler/lint@v1, with: {linters: shellcheck, fail-on: note}}
+        - {name: lint, id: lint, uses: ostler/lint@v1, with: {linters: shellcheck}}
         - {name: count, if: always(), run: 'echo "errors <${{ steps.lint.outputs.errors }}> warnings <${{ steps.lint.outputs.warnings }}>"'}
         """)
     r = w.run(flow, limit=60)
