@@ -1,7 +1,7 @@
 /* phase - one phase of a test plugin, run by the real host in a real sandbox; all that it did as text. */
 #pragma once
 
-#include "place.h"
+#include "unit/sandbox/place.h"
 #include "plugin/host.h"
 
 /* The object tests/kit/plugins/NAME.c was made into. */

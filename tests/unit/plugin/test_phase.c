@@ -302,6 +302,21 @@ BOTH(the_walls_stand_without_a_sandboxed_job_too)
     DONE;
 }
 
+BOTH(a_plugin_gets_what_its_contract_asks_for_and_nothing_of_it_in_a_plan)
+{
+    WITH_PLACE(SANDBOX_NAMESPACES);
+    phase_open(&p, "needs");
+    phase_run(&p);
+    cr_assert_eq(p.end.status, OST_OK, "%s", p.end.text);
+    phase_said(&p, "info: socket=worked\ninfo: write=worked\ninfo: etc=Read-only file system\n");
+    phase_said(&p, "info: job=seen, mine\n");
+    buf_clear(&p.log);
+    p.number = OST_PHASE_PLAN;
+    phase_run(&p);
+    phase_said(&p, "info: socket=Operation not permitted\n");
+    DONE;
+}
+
 BOTH(one_path_is_one_file_on_both_sides)
 {
     WITH_PLACE(SANDBOX_NAMESPACES);
