@@ -210,7 +210,8 @@ static bool is_wanted(struct plan *p, struct arena *a, const json_t *matrix)
 
         if (!value)
             continue;
-        p->only_met[i] = true;
+        if (slice_eq(expr_string(a, &v), slice_of(p->only[i].value)))
+            p->only_met[i] = true;
         for (size_t k = 0; k < p->n_only; k++) { /* the same name twice: either */
             if (strcmp(p->only[k].name, p->only[i].name) == 0)
                 met = met || slice_eq(expr_string(a, &v), slice_of(p->only[k].value));

@@ -348,10 +348,14 @@ static int finish(struct local *l, struct err *err)
     for (size_t i = 0; i < p->n_only; i++) {
         const char *text = arena_printf(&l->arena,
                                         "--matrix %s=%s chose nothing: no job that ran has '%s' "
-                                        "in its matrix",
+                                        "with that value in its matrix",
                                         p->only[i].name, p->only[i].value, p->only[i].name);
 
-        if (!p->only_met[i] && emit_note(l, text, err) != ERR_OK)
+        if (p->only_met[i])
+            continue;
+        if (l->result == QUEUE_SUCCESS) /* what was asked for did not happen */
+            l->result = QUEUE_FAILURE;
+        if (emit_note(l, text, err) != ERR_OK)
             return err->code;
     }
     return emit(l,

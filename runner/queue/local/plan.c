@@ -216,6 +216,8 @@ int plan_init(struct plan *p, const struct local_spec *spec, struct err *err)
     link_needs(p);
     if (choose_jobs(p, spec, err) != ERR_OK)
         return err->code;
+    if (plan_check_choices(p, err) != ERR_OK)
+        return err->code;
     return plan_refuse_unsupported(p, err);
 }
 

@@ -65,7 +65,7 @@ struct plan {
     struct strmap secrets, variables, repositories;
     struct mask *mask;       /* of the secrets */
     struct local_pair *only; /* --matrix */
-    bool *only_met;          /* one of them named something that some matrix has */
+    bool *only_met;          /* a configuration had that value */
     size_t n_only;
     bool cancelled, hard;
 };
@@ -78,6 +78,10 @@ void plan_deinit(struct plan *p);
 /* The typed inputs of F, and github.event.inputs as text; see workflow-language.md 6.7. */
 MUST_CHECK int plan_inputs(struct plan *p, struct flow *f, const struct local_spec *spec,
                            struct err *err);
+
+/* ERR_INVALID for a --matrix that no chosen job's matrix can meet, as far as that can be told before
+ * anything is evaluated. */
+MUST_CHECK int plan_check_choices(struct plan *p, struct err *err);
 
 /* ERR_UNSUPPORTED for what a chosen job asks for and this version does not run yet. */
 MUST_CHECK int plan_refuse_unsupported(const struct plan *p, struct err *err);
