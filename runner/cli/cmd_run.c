@@ -301,7 +301,8 @@ static int make_queue(struct call *c, struct err *err)
 {
     struct run_options *o = &c->options;
 
-    c->jobs_dir = arena_printf(&c->arena, "%s/jobs", report_folder_path(c->folder));
+    c->jobs_dir =
+        arena_printf(&c->arena, "%s/%s", report_folder_path(c->folder), o->keep ? "kept" : "jobs");
     struct local_spec spec = {
         .workflows = (const struct workflow *const *)c->workflows.ptr,
         .n_workflows = c->workflows.len,

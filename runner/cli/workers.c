@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/vec.h"
 #include "io/proc.h"
 
@@ -12,11 +13,12 @@
 #include <unistd.h>
 
 /* What cmd_worker finds open. */
-enum { WORKER_JOB_FD = 3, WORKER_EVENT_FD = 4, EVENT_PIPE_SIZE = 1 << 20 };
+enum { WORKER_JOB_FD = 3, WORKER_EVENT_FD = 4, EVENT_PIPE_SIZE = 1 << 20, SWEEP_MS = 5000 };
 
 struct worker {
     struct workers *all;
     char *key;
+    char *dir; /* the job's folder, to be removed for a worker that could not; NULL: it is kept */
     struct proc *proc;
     struct event_reader reader;
     struct buf in;
@@ -63,12 +65,25 @@ static struct worker *worker_free(struct worker *w)
     event_reader_deinit(&w->reader);
     buf_deinit(&w->in);
     free(w->key);
+    free(w->dir);
     free(w->why);
     free(w);
     return NULL;
 }
 
 static void fill_slots(struct workers *all);
+
+/* A worker that was killed left its place behind. Its first process ends with the worker and everything
+ * in it; we are its reaper, so the sweep sees that end. */
+static void clean_up(struct worker *w)
+{
+    struct err err = ERR_INIT;
+
+    if (proc_sweep(SWEEP_MS, &err) < 0)
+        fprintf(stderr, "ostler: %s\n", err.text);
+    if (w->dir && path_remove(AT_FDCWD, w->dir, &err) < 0)
+        fprintf(stderr, "ostler: %s\n", err.text);
+}
 
 /* The worker is gone and its stream read: the queue hears of it, and the slot is free. */
 static void check_end(struct worker *w)
@@ -92,6 +107,8 @@ static void check_end(struct worker *w)
             break;
         }
     }
+    if (!w->finished)
+        clean_up(w);
     if (q->ops->ended(q, w->key, w->finished ? NULL : why, &err) < 0)
         fail(all, &err);
     worker_free(w);
@@ -161,6 +178,7 @@ static int worker_start(struct workers *all, const struct job *job, struct err *
     *w = (struct worker){
         .all = all,
         .key = mem_dup(job->key, strlen(job->key)),
+        .dir = job->keep ? NULL : mem_dup(job->dir, strlen(job->dir)),
         .in = BUF_INIT(EVENT_PIPE_SIZE),
         .events = -1,
     };
@@ -258,7 +276,9 @@ int workers_run(const struct workers_spec *spec, bool *ret_cancelled, struct err
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, 0};
     struct workers all = {.spec = spec};
 
-    int r = loop_new(&all.loop, err);
+    int r = proc_become_reaper(err);
+    if (r == ERR_OK)
+        r = loop_new(&all.loop, err);
     if (r == ERR_OK)
         r = loop_signals(all.loop, signals, on_signal, &all, err);
     if (r == ERR_OK) {

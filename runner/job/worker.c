@@ -306,10 +306,8 @@ static void print_facts(struct run *run, struct log *log)
 static int set_up(struct run *run, struct notice *n, struct err *err)
 {
     struct job *j = run->job;
-    int r = open_place(run, err);
+    int r = make_folders(run, err);
 
-    if (r == ERR_OK)
-        r = make_folders(run, err);
     if (r < 0)
         return r;
     print_facts(run, n->log);
@@ -411,9 +409,9 @@ static void tell_job_started(struct run *run)
     char now[CLOCK_STAMP_SIZE];
 
     clock_stamp(now);
+    bool host = run->sandbox && sandbox_level(run->sandbox) == SANDBOX_HOST;
     run_emit(run, json_pack("{s:s, s:s, s:s, s:s}", "event", "job.started", "name", run->job->name,
-                            "time", now, "isolation",
-                            run->job->isolation ? run->job->isolation : "sandbox"));
+                            "time", now, "isolation", host ? "host" : "sandbox"));
 }
 
 static void tell_job_finished(struct run *run, int64_t started_ms)
@@ -442,6 +440,8 @@ static int run_job(struct run *run, struct err *err)
     if (r < 0)
         return r;
     arm_masker(run);
+    r = open_place(run,
+                   err); /* before the job is told to have started: with the level that was had */
     tell_job_started(run);
     if (run->job->timeout_ms > 0)
         run->deadline =
@@ -449,7 +449,8 @@ static int run_job(struct run *run, struct err *err)
                        on_deadline, run);
 
     notice_begin(&n, run, "Set up job", "setup");
-    r = set_up(run, &n, err);
+    if (r == ERR_OK)
+        r = set_up(run, &n, err);
     if (r < 0)
         log_issue(n.log, ANNOTATION_ERROR, "%s", err->text);
     notice_end(&n, r < 0 ? RESULT_FAILURE : RESULT_SUCCESS);

@@ -146,6 +146,18 @@ static int remove_run(int runs, int64_t id, struct err *err)
     return path_remove(runs, gone, err);
 }
 
+/* A run that was killed left its jobs' folders; their mounts and processes went with their namespaces. */
+static int remove_jobs(int runs, int64_t id, struct err *err)
+{
+    char name[NAME_SIZE], jobs[NAME_SIZE + sizeof RUNS_JOBS];
+
+    snprintf(name, sizeof name, "%" PRId64, id);
+    snprintf(jobs, sizeof jobs, "%" PRId64 "/" RUNS_JOBS, id);
+    if (faccessat(runs, jobs, F_OK, AT_SYMLINK_NOFOLLOW) < 0 || in_use(runs, name))
+        return ERR_OK;
+    return path_remove(runs, jobs, err);
+}
+
 int runs_prune(int runs, int keep, struct err *err)
 {
     number_list all = {0};
@@ -153,10 +165,12 @@ int runs_prune(int runs, int keep, struct err *err)
 
     if (all.len)
         qsort(all.ptr, all.len, sizeof *all.ptr, newest_first);
-    for (size_t i = (size_t)keep; i < all.len; i++) {
+    for (size_t i = 0; i < all.len; i++) {
         struct err one = ERR_INIT;
+        int r = i < (size_t)keep ? remove_jobs(runs, all.ptr[i], &one)
+                                 : remove_run(runs, all.ptr[i], &one);
 
-        if (remove_run(runs, all.ptr[i], &one) != ERR_OK && result == ERR_OK)
+        if (r != ERR_OK && result == ERR_OK)
             result = err_set(err, one.code, "%s", one.text);
     }
     vec_deinit(&all);

@@ -10,6 +10,9 @@
 #include <stdint.h>
 
 #define RUNS_EVENTS "events.jsonl"
+/* The folders of jobs while they run. What is still there when nobody writes the run any more was left by
+ * a crash. */
+#define RUNS_JOBS "jobs"
 
 /* Opens <STATE>/runs, creating both. The descriptor is the caller's. */
 MUST_CHECK int runs_open(const char *state, int *ret, struct err *err);
@@ -20,6 +23,6 @@ MUST_CHECK int runs_create(int runs, int64_t *ret_id, int *ret_dir, struct err *
 /* Points `latest` at run ID: readers see the old link or the new one. */
 MUST_CHECK int runs_set_latest(int runs, int64_t id, struct err *err);
 
-/* Removes all but the newest KEEP runs, leaving out those that are locked, and what an earlier removal
- * left behind. Goes on after an error and returns the first. */
+/* Removes all but the newest KEEP runs, leaving out those that are locked, what an earlier removal left
+ * behind, and the job folders of runs that were cut off. Goes on after an error and returns the first. */
 MUST_CHECK int runs_prune(int runs, int keep, struct err *err);
