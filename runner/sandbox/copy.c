@@ -51,7 +51,7 @@ static int copy_bytes(int from, int to, off_t size, struct err *err)
 
 static int set_look(int fd, const struct stat *st, struct err *err)
 {
-    (void)fchown(fd, st->st_uid, st->st_gid); /* an ordinary user's copy is the user's */
+    (void)!fchown(fd, st->st_uid, st->st_gid); /* an ordinary user's copy is the user's */
     if (fchmod(fd, st->st_mode & 07777) < 0 ||
         futimens(fd, (const struct timespec[]){st->st_atim, st->st_mtim}) < 0)
         return err_sys(err, "cannot set mode and times");

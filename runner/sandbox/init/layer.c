@@ -17,7 +17,7 @@
  * ordinary user cannot give it to somebody else: then it is the user's, which harms nobody. */
 static int look_like(int upper, const struct stat *lower, struct err *err)
 {
-    (void)fchown(upper, lower->st_uid, lower->st_gid);
+    (void)!fchown(upper, lower->st_uid, lower->st_gid);
     if (fchmod(upper, lower->st_mode & 07777) < 0)
         return err_sys(err, "cannot set the mode of a layer");
     return ERR_OK;

@@ -454,7 +454,7 @@ static int do_step(const struct step *s, struct err *err)
         return r;
     if (s->mount >= 0)
         return mnt_attach(s->mount, AT_FDCWD, s->path, err);
-    (void)lchown(s->path, s->st.st_uid, s->st.st_gid); /* refused to an ordinary user */
+    (void)!lchown(s->path, s->st.st_uid, s->st.st_gid); /* refused to an ordinary user */
     if (chmod(s->path, s->st.st_mode & 07777) < 0)
         return err_sys(err, "cannot set the mode of '%s'", s->path);
     return ERR_OK;
