@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "cli/exit.h"
+#include "cli/isolation.h"
 #include "cli/run_options.h"
 #include "cli/settings.h"
 #include "cli/workers.h"
@@ -72,7 +73,8 @@ struct call {
     struct queue *queue;
     struct report *folder, *report;
     const char *hint;
-    const char *jobs_dir; /* the jobs' folders while they run */
+    const char *jobs_dir;   /* the jobs' folders while they run */
+    const char *const *env; /* of the workers */
 };
 
 static void call_deinit(struct call *c)
@@ -352,6 +354,7 @@ static int prepare(struct call *c, struct err *err)
     const char *note = NULL;
     int r = load_workflows(c, err);
 
+    c->env = settings_job_environ(&c->arena, c->options.keep_env.ptr);
     if (r == ERR_OK)
         r = settings_state(&c->arena, &c->state, &note, err);
     if (r == ERR_OK && note)
@@ -360,7 +363,11 @@ static int prepare(struct call *c, struct err *err)
         r = open_reports(c, err);
     if (r == ERR_OK)
         r = read_event(c, err);
-    return r == ERR_OK ? make_queue(c, err) : r;
+    if (r == ERR_OK)
+        r = make_queue(c, err);
+    if (r == ERR_OK && c->options.isolation_required && strcmp(c->options.isolation, "host") != 0)
+        r = isolation_check(c->jobs_dir, settings_home(), c->env, err);
+    return r;
 }
 
 static int run(struct call *c)
@@ -380,7 +387,7 @@ static int run(struct call *c)
         .queue = c->queue,
         .report = c->report,
         .slots = c->options.slots,
-        .env = settings_job_environ(&c->arena, c->options.keep_env.ptr),
+        .env = c->env,
         .minute_ms = settings_env("OSTLER_TEST_MINUTE_MS"),
     };
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of its report */
