@@ -65,9 +65,10 @@ int plan_check_choices(struct plan *p, struct err *err)
             there = p->nodes[n].chosen &&
                     strategy_may_have(&p->arena, p->nodes[n].def->strategy, &p->only[i]);
         if (!there)
-            return err_set(err, ERR_INVALID,
-                           "--matrix %s=%s: no job that would run has '%s' with that value in its matrix",
-                           p->only[i].name, p->only[i].value, p->only[i].name);
+            return err_set(
+                err, ERR_INVALID,
+                "--matrix %s=%s: no job that would run has '%s' with that value in its matrix",
+                p->only[i].name, p->only[i].value, p->only[i].name);
     }
     return ERR_OK;
 }
