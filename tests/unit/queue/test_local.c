@@ -149,7 +149,7 @@ static void do_start(struct play *p, struct slice line)
         .jobs = o.n_jobs ? o.jobs : NULL,
         .matrix = o.matrix,
         .n_matrix = o.n_matrix,
-        .work_dir = "/work",
+        .work_dir = "/srv/jobs",
     };
     if (queue_local_new(&spec, &p->queue, &err) != ERR_OK) {
         say(p, "error %s", err.text);
