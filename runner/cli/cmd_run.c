@@ -286,6 +286,7 @@ static int read_event(struct call *c, struct err *err)
     const char *number = arena_printf(&c->arena, "%lld", (long long)report_folder_id(c->folder));
     struct local_event_spec spec = {
         .git = &c->git,
+        .git_env = &env,
         .event_name = o->event_name,
         .ref = o->ref,
         .base = o->base,
