@@ -166,9 +166,13 @@ static int enter(struct sandbox *s, const struct sandbox_spec *spec, enum sandbo
 
 static int make_folder(int dir, const char *name, mode_t mode, struct err *err)
 {
-    if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+    struct stat st;
+
+    if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
         return err_sys(err, "cannot create '%s' in the job's folder", name);
-    if (fchmodat(dir, name, mode, 0) < 0) /* whatever our umask is */
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(err, "cannot look at '%s' in the job's folder", name);
+    if ((st.st_mode & 07777) != mode && fchmodat(dir, name, mode, 0) < 0) /* our umask */
         return err_sys(err, "cannot set the mode of '%s'", name);
     return ERR_OK;
 }

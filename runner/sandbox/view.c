@@ -64,13 +64,15 @@ static void add_home_tool(struct view *p, const char *home, const char *entry)
     }
 }
 
-/* The home that ENTRY is in: HOME, or anybody's below /home; the caller frees it. NULL: none. */
+/* The home that ENTRY is in: HOME, root's, or anybody's below /home; the caller frees it. NULL: none. */
 static char *home_of(const char *entry, const char *home)
 {
     const char *rest = path_below(entry, "/home");
 
     if (home && is_in(entry, home))
         return mem_dup(home, strlen(home));
+    if (is_in(entry, "/root"))
+        return mem_dup("/root", strlen("/root"));
     if (!rest || !strchr(rest, '/'))
         return NULL;
     return mem_dup(entry, (size_t)(strchr(rest, '/') - entry));
@@ -142,6 +144,7 @@ void view_make(struct view *p, const struct sandbox_spec *spec, const char *job_
     add(p, WIRE_PRIVATE, "var-tmp", "/var/tmp");
     add_all(p, WIRE_NOTHING, spec->hidden);
     add_existing(p, WIRE_NOTHING, "/home"); /* everybody's */
+    add_existing(p, WIRE_NOTHING, "/root");
     if (home && *home)
         add_existing(p, WIRE_NOTHING, home);
     /* The job's neighbours. */

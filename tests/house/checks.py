@@ -38,7 +38,7 @@ LIBRARIES = {
     "openssl/": ["io/digest"],
     "pcre2.h": ["job/matchers"],
     "microhttpd.h": ["serve/"],
-    "dlfcn.h": ["plugin/object"],
+    "dlfcn.h": ["plugin/object", "io/digest"],  # plugins; libcrypto, loaded when first needed
 }
 
 

@@ -17,28 +17,36 @@
  * ordinary user cannot give it to somebody else: then it is the user's, which harms nobody. */
 static int look_like(int upper, const struct stat *lower, struct err *err)
 {
-    (void)!fchown(upper, lower->st_uid, lower->st_gid);
-    if (fchmod(upper, lower->st_mode & 07777) < 0)
+    struct stat st;
+
+    if (fstat(upper, &st) < 0)
+        return err_sys(err, "cannot look at a layer");
+    if (st.st_uid != lower->st_uid || st.st_gid != lower->st_gid)
+        (void)!fchown(upper, lower->st_uid, lower->st_gid);
+    if ((st.st_mode ^ lower->st_mode) & 07777 && fchmod(upper, lower->st_mode & 07777) < 0)
         return err_sys(err, "cannot set the mode of a layer");
     return ERR_OK;
 }
 
-static int make_folder(int dir, const char *name, int *ret, struct err *err)
+static int make_folder(int dir, const char *name, mode_t mode, int *ret, struct err *err)
 {
-    if (mkdirat(dir, name, 0700) < 0)
+    if (mkdirat(dir, name, mode & 07777) < 0)
         return err_sys(err, "cannot create '%s'", name);
     return path_open(dir, name, O_RDONLY | O_DIRECTORY, 0, ret, err);
 }
 
 /* Overlayfs remembers in attributes which folders replace lower ones; without them, removing and making
- * again a folder of the lower tree fails. */
-static int can_mark(int upper, struct err *err)
+ * again a folder of the lower tree fails. Asked once for each place: a journal has better things to do. */
+static int can_mark(bool *known, int upper, struct err *err)
 {
     static const char name[] = "user.overlay.ostler";
 
+    if (*known)
+        return ERR_OK;
     if (fsetxattr(upper, name, "y", 1, 0) < 0)
         return err_sys(err, "no user attributes on the job folder's file system");
     (void)fremovexattr(upper, name);
+    *known = true;
     return ERR_OK;
 }
 
@@ -126,8 +134,8 @@ static int mount_layer(struct root *r, int lower, int upper, int work, int *ret,
                    r->user, ret, err);
 }
 
-static int layer_in(struct root *r, int layers, int lower, const char *const *hide, int *ret,
-                    struct err *err)
+static int layer_in(struct root *r, enum layer_place place, int layers, int lower,
+                    const char *const *hide, int *ret, struct err *err)
 {
     CLEANUP(fd_closep) int upper = -1;
     CLEANUP(fd_closep) int work = -1;
@@ -137,15 +145,16 @@ static int layer_in(struct root *r, int layers, int lower, const char *const *hi
     if (fstat(lower, &st) < 0)
         return err_sys(err, "cannot look at a folder");
     snprintf(name, sizeof name, "%u", r->n_layers);
-    if (make_folder(layers, name, &upper, err) < 0)
+    if (make_folder(layers, name, st.st_mode, &upper, err) < 0)
         return err->code;
     snprintf(name, sizeof name, "%u.work", r->n_layers++);
-    if (make_folder(layers, name, &work, err) < 0 || look_like(upper, &st, err) < 0 ||
-        can_mark(upper, err) < 0)
+    if (make_folder(layers, name, 0700, &work, err) < 0 || look_like(upper, &st, err) < 0 ||
+        can_mark(&r->can_mark[place], upper, err) < 0)
         return err->code;
     if (hide_names(lower, upper, hide, err) < 0)
         return err->code;
-    same_times(upper, &st);
+    if (hide) /* of a tree the times count, of /usr nobody asks */
+        same_times(upper, &st);
     return mount_layer(r, lower, upper, work, ret, err);
 }
 
@@ -173,9 +182,9 @@ int layer_new(struct root *r, enum layer_place place, int lower, const char *con
 
     /* The memory file system has had the attributes since Linux 6.6; before, the disk does. */
     if (place == LAYER_IN_MEMORY && open_memory(r, &ignored) == ERR_OK &&
-        layer_in(r, r->memory, lower, hide, ret, &ignored) == ERR_OK)
+        layer_in(r, LAYER_IN_MEMORY, r->memory, lower, hide, ret, &ignored) == ERR_OK)
         return ERR_OK;
     if (path_open(r->host_job, "layers", O_RDONLY | O_DIRECTORY, 0, &disk, err) < 0)
         return err->code;
-    return layer_in(r, disk, lower, hide, ret, err);
+    return layer_in(r, LAYER_ON_DISK, disk, lower, hide, ret, err);
 }

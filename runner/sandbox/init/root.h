@@ -20,6 +20,7 @@ struct root {
     int host_ns, job_ns;  /* mount namespaces */
     int host_job;         /* the job's folder, as a mount of host_ns */
     int memory;           /* where layers in memory are; -1: none yet */
+    bool can_mark[2];     /* enum layer_place: its file system has what overlays need */
     unsigned n_layers;    /* made so far, in layers/ of the job's folder */
     VEC(char *) notes;    /* what is not as wanted; owned */
 };

@@ -51,7 +51,7 @@ static const char *show(const char *path_var, struct sandbox_spec spec)
     return text;
 }
 
-#define BASE_1 "N /home\nP /home/runner/work\nP /tmp\n"
+#define BASE_1 "N /home\nP /home/runner/work\nN /root\nP /tmp\n"
 #define JOBS "N @/jobs\n"
 #define ME "P @/me\n"
 #define BASE_2 "P /var/tmp\n"
@@ -103,9 +103,10 @@ Test(view, path_cannot_lead_to_what_is_not_there_or_to_home_itself)
 Test(view, another_home_inside_hides_the_real_one_too)
 {
     const char *got = show("/bin", (struct sandbox_spec){.home_path = "/home/runner"});
-    cr_expect_str_eq(
-        got, "N /home\nP /home/runner\nP /home/runner/work\nP /tmp\n" JOBS "N @/me\n" BASE_2, "%s",
-        got);
+    cr_expect_str_eq(got,
+                     "N /home\nP /home/runner\nP /home/runner/work\nN /root\nP /tmp\n" JOBS
+                     "N @/me\n" BASE_2,
+                     "%s", got);
 }
 
 Test(view, what_the_caller_wants_goes_before_our_rules)
@@ -119,7 +120,8 @@ Test(view, what_the_caller_wants_goes_before_our_rules)
                                 .writable = (const char *const[]){"/tmp", NULL},
                                 .hidden = (const char *const[]){"/opt", "/no/such", NULL}};
     const char *got = show(path_of("shared/bin"), spec);
-    cr_expect_str_eq(
-        got, "N /home\nP /home/runner/work\nN /opt\nW /tmp\n" JOBS ME "R @/me/shared\n" BASE_2,
-        "%s", got);
+    cr_expect_str_eq(got,
+                     "N /home\nP /home/runner/work\nN /opt\nN /root\nW /tmp\n" JOBS ME
+                     "R @/me/shared\n" BASE_2,
+                     "%s", got);
 }
