@@ -1,8 +1,7 @@
 #include "io/digest.h"
 
-#include "base/attr.h"
+#include "io/late.h"
 
-#include <dlfcn.h>
 #include <openssl/evp.h>
 
 /* libcrypto takes 0.65 ms of a program's start, more than the rest of it, and most of ours never hash
@@ -24,29 +23,21 @@ struct digest {
     EVP_MD_CTX *ctx;
 };
 
-/* TO is one of the pointers above. POSIX lets a function's address travel in a void *, ISO C does not:
- * hence the copy. */
-static void load_one(void *handle, const char *name, void *to)
-{
-    void *address = dlsym(handle, name);
-
-    if (!address)
-        BUG("'%s' has no %s", library, name);
-    memcpy(to, &address, sizeof address);
-}
-
 static void load(void)
 {
-    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    static const struct late_symbol symbols[] = {
+        {"EVP_MD_CTX_new", &crypto.ctx_new},
+        {"EVP_MD_CTX_free", &crypto.ctx_free},
+        {"EVP_sha256", &crypto.sha256},
+        {"EVP_DigestInit_ex", &crypto.init},
+        {"EVP_DigestUpdate", &crypto.update},
+        {"EVP_DigestFinal_ex", &crypto.final},
+        {NULL, NULL},
+    };
+    struct err err = ERR_INIT;
 
-    if (!handle)
-        BUG("cannot load '%s' (install OpenSSL's libraries): %s", library, dlerror());
-    load_one(handle, "EVP_MD_CTX_new", &crypto.ctx_new);
-    load_one(handle, "EVP_MD_CTX_free", &crypto.ctx_free);
-    load_one(handle, "EVP_sha256", &crypto.sha256);
-    load_one(handle, "EVP_DigestInit_ex", &crypto.init);
-    load_one(handle, "EVP_DigestUpdate", &crypto.update);
-    load_one(handle, "EVP_DigestFinal_ex", &crypto.final);
+    if (late_load(library, "OpenSSL's libraries", symbols, &err) < 0)
+        BUG("%s", err.text);
 }
 
 struct digest *digest_new(void)

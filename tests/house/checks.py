@@ -36,9 +36,9 @@ LIBRARIES = {
     "archive.h": ["io/archive"],
     "archive_entry.h": ["io/archive"],
     "openssl/": ["io/digest"],
-    "pcre2.h": ["job/matchers"],
+    "pcre2.h": ["io/regex"],
     "microhttpd.h": ["serve/"],
-    "dlfcn.h": ["plugin/object", "io/digest"],  # plugins; libcrypto, loaded when first needed
+    "dlfcn.h": ["plugin/object", "io/late"],  # plugins; libraries that are loaded when first needed
 }
 
 
