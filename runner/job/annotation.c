@@ -138,6 +138,7 @@ json_t *annotation_event(const struct annotation *a, int step)
                         message.len ? json_stringn(message.ptr, message.len) : json_string(""));
     set_text(event, "title", a->title);
     set_text(event, "file", a->file);
+    set_text(event, "code", a->code);
     for (size_t i = 0; i < COUNT_OF(positions); i++)
         if (positions[i].value)
             json_object_set_new(event, positions[i].name, json_integer(positions[i].value));

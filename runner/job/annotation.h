@@ -22,6 +22,7 @@ enum {
 struct annotation {
     enum annotation_level level;
     struct slice message, title, file;
+    struct slice code; /* what the tool calls the problem: "TS2304"; only matchers know it */
     int64_t line, end_line, col, end_col;
 };
 

@@ -385,6 +385,8 @@ static int checkout_start(struct step_run *s, struct err *err)
         r = prepare_folder(s, c->folder, err);
     if (r < 0)
         return r;
+    if (own)
+        vec_push(&s->run->trees, mem_dup(c->folder, strlen(c->folder)));
     if (own ? is_current(s, ref) : !ref.len) {
         r = show_tree(s, source, c->folder, err);
         if (r < 0)

@@ -1,7 +1,12 @@
 #include "job/effects.h"
 
+#include "base/path.h"
 #include "job/contexts.h"
+#include "job/place.h"
 #include "job/steps.h"
+#include "job/work_tree.h"
+
+#include <unistd.h>
 
 /* ---- the effects ---- */
 
@@ -77,11 +82,128 @@ static int on_path(void *ctx, struct slice path, struct err *err)
     return ERR_OK;
 }
 
+/* ---- problem matchers ---- */
+
+/* Reads the configuration file PATH, relative to the workspace. The caller frees *RET_FULL. */
+static int read_matchers(struct step_run *s, struct slice path, struct buf *text, char **ret_full,
+                         struct err *err)
+{
+    CLEANUP(free_ptr) char *name = mem_dup(path.ptr, path.len);
+
+    *ret_full = path_join(s->run->workspace, name);
+    return place_read(s->run, *ret_full, text, err);
+}
+
+static int on_add_matcher(void *ctx, struct slice path, struct err *err)
+{
+    struct step_run *s = ctx;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(MATCHERS_FILE_MAX);
+    CLEANUP(buf_deinit) struct buf owners = BUF_INIT(64 << 10);
+    CLEANUP(free_ptr) char *full = NULL;
+    int r = read_matchers(s, path, &text, &full, err);
+
+    if (r < 0)
+        return r;
+    r = matchers_add(s->run->matchers, buf_slice(&text), &owners, err);
+    if (r < 0)
+        return err_in(err, "'%s'", full);
+    if (owners.len == 0)
+        log_issue(s->log, ANNOTATION_WARNING, "'%s' holds no problem matchers: nothing was added",
+                  full);
+    else
+        log_printf(s->log, LOG_DEBUG,
+                   "Added matchers: %s. Problem matchers scan action output for known warning or "
+                   "error strings and report these inline.",
+                   owners.ptr);
+    return ERR_OK;
+}
+
+static int on_remove_matcher(void *ctx, struct slice owner, struct slice path, struct err *err)
+{
+    struct step_run *s = ctx;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(MATCHERS_FILE_MAX);
+    CLEANUP(buf_deinit) struct buf owners = BUF_INIT(64 << 10);
+    CLEANUP(free_ptr) char *full = NULL;
+
+    if (owner.len) {
+        matchers_remove(s->run->matchers, owner);
+        buf_printf(&owners, "'%.*s'", SLICE_ARG(owner));
+    } else {
+        int r = read_matchers(s, path, &text, &full, err);
+
+        if (r < 0)
+            return r;
+        r = matchers_remove_all(s->run->matchers, buf_slice(&text), &owners, err);
+        if (r < 0)
+            return err_in(err, "'%s'", full);
+    }
+    log_printf(s->log, LOG_DEBUG, "Removed matchers: %s", owners.ptr);
+    return ERR_OK;
+}
+
+static struct slice github_text(const struct run *run, const char *key)
+{
+    const json_t *value = json_object_get(run->github, key);
+
+    return slice_make(json_string_value(value), json_string_length(value));
+}
+
+static bool is_shown(void *ctx, const char *folder)
+{
+    struct run *run = ctx;
+
+    VEC_EACH (tree, &run->trees)
+        if (strcmp(*tree, folder) == 0)
+            return true;
+    return false;
+}
+
+static int locate(void *ctx, const struct finding *f, struct buf *ret, struct err *err)
+{
+    struct run *run = ctx;
+    struct work_tree_spec spec = {
+        .root = sandbox_root(run->sandbox),
+        .workspace = run->workspace,
+        .server = github_text(run, "server_url"),
+        .repository = github_text(run, "repository"),
+        .is_shown = is_shown,
+        .ctx = run,
+    };
+
+    if (spec.server.len == 0)
+        spec.server = SLICE("https://github.com");
+    return work_tree_locate(&spec, f->annotation.file, f->from_path, ret, err);
+}
+
+/* The job's variable comes before the worker's own; what is no time span counts as not given. */
+static int64_t matcher_timeout(const struct run *run)
+{
+    static const char name[] = "GITHUB_ACTIONS_RUNNER_ISSUE_MATCHER_TIMEOUT=";
+    CLEANUP(free_ptr) char *key = mem_dup(name, sizeof name - 2);
+    int64_t ms = matchers_timeout(slice_of(strmap_get(&run->job->variables, key)));
+
+    for (char **p = environ; *p && ms == 0; p++)
+        if (strncmp(*p, name, sizeof name - 1) == 0)
+            ms = matchers_timeout(slice_of(*p + sizeof name - 1));
+    return ms;
+}
+
+struct matchers *effects_matchers_new(struct run *run)
+{
+    struct matchers_spec spec = {.timeout_ms = matcher_timeout(run), .locate = locate, .ctx = run};
+
+    return matchers_new(&spec);
+}
+
+/* ---- the log ---- */
+
 static const struct log_handlers handlers = {
     .set_output = on_output,
     .save_state = on_state,
     .set_env = on_env,
     .add_path = on_path,
+    .add_matcher = on_add_matcher,
+    .remove_matcher = on_remove_matcher,
 };
 
 /* A switch in the workflow's environment: strict ones know "true" only, loose ones "1" and "$true" too. */
@@ -108,6 +230,7 @@ struct log *effects_log_new(struct step_run *s)
         .handlers = &handlers,
         .ctx = s,
         .counts = &outer->counts,
+        .matchers = run->matchers,
         .workspace = run->workspace,
         .debug = run->debug,
         .echo = s->seq->owner ? log_echo(s->seq->owner->log) : run->debug,

@@ -8,6 +8,9 @@
 /* The step's log, with the handlers of its workflow commands. Freed by log_free(). */
 struct log *effects_log_new(struct step_run *s);
 
+/* The job's problem matchers, none so far. Freed by matchers_free(). */
+struct matchers *effects_matchers_new(struct run *run);
+
 /* Reads the step's command files and applies them; each bad one is told in the log. ERR_INVALID when
  * one was bad: the step has failed then. */
 int effects_apply_files(struct step_run *s);

@@ -23,6 +23,8 @@ struct log *log_new(const struct log_spec *spec)
     l->batch = (struct buf)BUF_INIT(EVENT_LOG_MAX);
     l->decoded = (struct buf)BUF_INIT(3 * LOG_LINE_MAX + 16);
     l->scratch = (struct buf)BUF_INIT(MESSAGE_MAX);
+    l->plain = (struct buf)BUF_INIT(LOG_LINE_MAX);
+    l->masked = (struct buf)BUF_INIT(GROWTH * LOG_LINE_MAX + GROWTH_REST);
     l->token = (struct buf)BUF_INIT(COMMAND_LINE_MAX);
     l->echo = spec->echo;
     command_init(&l->command);
@@ -48,10 +50,13 @@ struct log *log_free(struct log *l)
     for (size_t i = 0; i < LOG_STREAMS; i++) {
         wipe(&l->channels[i].line);
         mask_stream_deinit(&l->channels[i].parts);
+        scan_free(l->channels[i].scan);
     }
     buf_deinit(&l->batch);
     wipe(&l->decoded);
     buf_deinit(&l->scratch);
+    wipe(&l->plain);
+    buf_deinit(&l->masked);
     wipe(&l->token);
     command_deinit(&l->command);
     free(l);
@@ -66,11 +71,6 @@ bool log_failed(const struct log *l)
 bool log_echo(const struct log *l)
 {
     return l->echo;
-}
-
-void log_watch_lines(struct log *l, bool on)
-{
-    l->watch = on && l->spec.handlers->match;
 }
 
 /* ---- out: masked text to events ---- */
@@ -236,12 +236,14 @@ static void emit_annotation(struct log *l, const struct annotation *a)
     CLEANUP(buf_deinit) struct buf message = BUF_INIT(MESSAGE_MAX);
     CLEANUP(buf_deinit) struct buf title = BUF_INIT(MESSAGE_MAX);
     CLEANUP(buf_deinit) struct buf file = BUF_INIT(MESSAGE_MAX);
+    CLEANUP(buf_deinit) struct buf code = BUF_INIT(MESSAGE_MAX);
     struct annotation shown = *a;
 
     if (l->spec.counts->n[a->level]++ >= ANNOTATION_KEPT_MAX)
         return;
     shown.message = masked(l, a->message, &message);
     shown.title = masked(l, a->title, &title);
+    shown.code = masked(l, a->code, &code);
     shown.file = masked(l, annotation_file(a->file, l->spec.workspace), &file);
     emit_batch(l); /* the line comes before the annotation that points at it */
     if (l->err.code == ERR_OK &&
@@ -249,8 +251,7 @@ static void emit_annotation(struct log *l, const struct annotation *a)
         return; /* L->err says it at the next flush */
 }
 
-/* TEXT is what the log shows: the message, or the line that a matcher found it in. */
-static void annotate(struct log *l, const struct annotation *a, struct slice text)
+void log_put_issue(struct log *l, const struct annotation *a, struct slice text)
 {
     static const enum log_tag level_tags[ANNOTATION_LEVELS] = {
         [ANNOTATION_NOTICE] = LOG_NOTICE,
@@ -264,7 +265,7 @@ static void annotate(struct log *l, const struct annotation *a, struct slice tex
 
 void log_annotate(struct log *l, const struct annotation *a)
 {
-    annotate(l, a, a->message);
+    log_put_issue(l, a, a->message);
 }
 
 static void issue(struct log *l, enum annotation_level level, struct slice text)
@@ -361,14 +362,10 @@ static size_t marker_begin(struct slice text)
 
 static void handle_line(struct log *l, enum log_stream from, struct slice line)
 {
-    struct annotation found;
-
     if (!l->spec.no_commands && command_possible(line) && log_obey(l, line))
         return;
     line = hide_markers(l, line);
-    if (l->watch && l->spec.handlers->match(l->spec.ctx, from, line, &found))
-        annotate(l, &found, line);
-    else
+    if (!matchers_any(l->spec.matchers) || !log_match(l, from, line))
         log_put_line(l, line);
 }
 
@@ -491,7 +488,7 @@ static bool take_ordinary(struct log *l, struct contents in, struct slice *text)
 {
     const char *end = NULL;
 
-    if (l->watch || in.cr)
+    if (in.cr || matchers_any(l->spec.matchers))
         return false;
     if (!in.colons && !in.bracket) {
         end = memrchr(text->ptr, '\n', text->len);

@@ -1,16 +1,17 @@
 /* log - the log of one step: bytes of its processes in, commands obeyed, masked lines out as events.
  *
- *   bytes -> UTF-8 -> lines (LF, CRLF, lone CR) -> commands -> masker -> batch -> "log" event
+ *   bytes -> UTF-8 -> lines (LF, CRLF, lone CR) -> commands -> matchers -> masker -> batch -> "log" event
  *
  * What a command asks for is done here where it concerns the log (masking, echo, groups, annotations,
  * stop-commands) and handed to the engine through struct log_handlers where it does not. Lines of any
- * length pass with bounded memory: over LOG_LINE_MAX they go out in parts. Nothing here reads; the
- * owner of the pipes feeds what came, the stderr of a round first. */
+ * length pass with bounded memory: over LOG_LINE_MAX they go out in parts, which no problem matcher
+ * sees. Nothing here reads; the owner of the pipes feeds what came, the stderr of a round first. */
 #pragma once
 
 #include "base/mask.h"
 #include "job/annotation.h"
 #include "job/event.h"
+#include "job/matchers.h"
 
 enum {
     LOG_LINE_MAX = 64 << 10, /* a longer line comes out in parts */
@@ -47,11 +48,6 @@ struct log_handlers {
     int (*add_matcher)(void *ctx, struct slice path, struct err *err);
     /* Exactly one of OWNER and PATH is given. */
     int (*remove_matcher)(void *ctx, struct slice owner, struct slice path, struct err *err);
-
-    /* Shown each line that is no command; true with *RET filled when a problem matcher made an issue of
-     * it (message and texts borrowed until the next call). NULL: no matchers, which costs nothing;
-     * see log_watch_lines(). */
-    bool (*match)(void *ctx, enum log_stream from, struct slice line, struct annotation *ret);
 };
 
 /* All pointers are borrowed and must outlive the log. */
@@ -62,6 +58,8 @@ struct log_spec {
     const struct log_handlers *handlers; /* NULL: no member is there */
     void *ctx;                           /* theirs */
     struct annotation_counts *counts;    /* shared with embedded steps; NULL: its own */
+    struct matchers *matchers; /* shown each line that is no command; while it has none they cost
+                                  nothing; NULL: never any */
     const char *workspace; /* as the step sees it, for annotations; NULL: files stay as they are */
     bool no_commands;      /* nothing in the bytes is obeyed: every line is plain output */
     bool debug;            /* step debug: ##[debug] lines are shown */
@@ -96,10 +94,6 @@ void log_issue(struct log *l, enum annotation_level level, const char *fmt, ...)
 
 /* Emits the lines that are waiting: before any other event of this step. */
 MUST_CHECK int log_flush(struct log *l, struct err *err);
-
-/* Call with true once a matcher exists (with false when none is left): from then on each line is shown
- * to handlers->match. */
-void log_watch_lines(struct log *l, bool on);
 
 /* True once a command failed: the step has failed then, whatever its exit code. */
 bool log_failed(const struct log *l);

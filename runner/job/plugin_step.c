@@ -79,7 +79,7 @@ static void on_mask(void *ctx, struct slice secret)
 }
 
 /* Output that may hold workflow commands goes into the step's own log, all other into one that knows
- * none: nothing in it is obeyed. */
+ * none: nothing in it is obeyed. Problem matchers see both. */
 static struct plugin_stream *on_stream_open(void *ctx, bool commands)
 {
     struct step_run *s = ctx;
@@ -93,6 +93,8 @@ static struct plugin_stream *on_stream_open(void *ctx, bool commands)
             .step = s->number,
             .mask = s->run->mask,
             .counts = &outer->counts,
+            .matchers = s->run->matchers,
+            .debug = s->run->debug,
             .no_commands = true,
         };
         st->log = log_new(&spec);

@@ -97,6 +97,8 @@ struct run {
     char *files_path;               /* files_dir, as the job sees it */
     struct strmap env;              /* global: workflow, job, GITHUB_ENV */
     VEC(char *) paths;              /* GITHUB_PATH, in the order given: applied newest first */
+    VEC(char *) trees;              /* folders that show the workflow's own repository */
+    struct matchers *matchers;      /* problem matchers that are in force */
     json_t *github, *runner_ctx, *secrets;
     bool debug; /* ACTIONS_STEP_DEBUG */
 

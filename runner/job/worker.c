@@ -6,6 +6,7 @@
 #include "io/git.h"
 #include "io/proc.h"
 #include "job/contexts.h"
+#include "job/effects.h"
 #include "job/handlers.h"
 #include "job/place.h"
 #include "job/steps.h"
@@ -310,6 +311,7 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
 
     if (r < 0)
         return r;
+    run->matchers = effects_matchers_new(run);
     print_facts(run, n->log);
     build_contexts(run);
     r = write_event(run, err);
@@ -477,6 +479,10 @@ static void run_free(struct run *run)
     for (size_t i = 0; i < run->paths.len; i++)
         free(run->paths.ptr[i]);
     vec_deinit(&run->paths);
+    VEC_EACH (tree, &run->trees)
+        free(*tree);
+    vec_deinit(&run->trees);
+    run->matchers = matchers_free(run->matchers);
     strmap_deinit(&run->env);
     json_decref(run->github);
     json_decref(run->runner_ctx);

@@ -54,24 +54,11 @@ static int remove_matcher(void *ctx, struct slice owner, struct slice path, stru
     return pair("remove", owner, path, err);
 }
 
-/* Lines that begin with "E:" are issues. */
-static bool match(void *ctx, enum log_stream from, struct slice line, struct annotation *ret)
-{
-    (void)ctx;
-    buf_printf(&calls, "match%d;", (int)from);
-    if (!slice_starts(line, SLICE("E:")))
-        return false;
-    *ret =
-        (struct annotation){.level = ANNOTATION_WARNING, .message = slice_from(line, 2), .line = 3};
-    return true;
-}
-
 static const struct log_handlers handlers = {
     .set_output = set_output,
     .set_env = set_env,
     .add_path = add_path,
     .remove_matcher = remove_matcher,
-    .match = match,
 };
 
 static void restart(void)
@@ -517,18 +504,79 @@ Test(log, obeys_nothing_when_told_so)
           "::warning::w\n##[group]x\n::add-mask::y\ny\n", "");
 }
 
+/* Lines such as "W:3:text" are issues. */
+static const char lines_matcher[] =
+    "{\"problemMatcher\": [{\"owner\": \"lines\", \"severity\": \"warning\", \"pattern\": ["
+    "{\"regexp\": \"^W:(\\\\d*):(.*)$\", \"line\": 1, \"message\": 2, \"code\": 2}]}]}";
+
+static struct matchers *use_matchers(void)
+{
+    struct matchers *m = matchers_new(&(struct matchers_spec){0});
+
+    spec.matchers = m;
+    restart();
+    return m;
+}
+
+static void add(struct matchers *m, const char *json)
+{
+    CLEANUP(buf_deinit) struct buf owners = BUF_INIT(1000);
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(matchers_add(m, slice_of(json), &owners, &err), ERR_OK, "%s", err.text);
+}
+
 Test(log, shows_lines_to_matchers_while_there_are_some)
 {
-    feed(LOG_STDOUT, SLICE("E:one\n"));
-    cr_assert_eq(calls.len, 0);
-    log_watch_lines(log_, true);
-    feed(LOG_STDERR, SLICE("E:two\nplain\n::debug::x\n"));
-    log_watch_lines(log_, false);
-    feed(LOG_STDOUT, SLICE("E:three\n"));
+    struct matchers *m = use_matchers();
+
+    feed(LOG_STDOUT, SLICE("W:1:one\n"));
+    add(m, lines_matcher);
+    feed(LOG_STDERR, SLICE("W:2:two\nplain\n::debug::W:8:x\n::warning::W:9:once\nW:x:\n"));
+    matchers_remove(m, SLICE("Lines"));
+    feed(LOG_STDOUT, SLICE("W:3:three\n"));
     collect();
-    cr_assert_str_eq(text.ptr, "E:one\n##[warning]E:two\nplain\nE:three\n");
-    cr_assert_str_eq(notes.ptr, "warning:two@:3;");
-    cr_assert_str_eq(calls.ptr, "match1;match1;");
+    cr_assert_str_eq(text.ptr, "W:1:one\n##[warning]W:2:two\nplain\n##[warning]W:9:once\nW:x:\n"
+                               "W:3:three\n");
+    cr_assert_str_eq(notes.ptr, "warning:two@:2;warning:W:9:once;");
+    log_ = log_free(log_);
+    matchers_free(m);
+}
+
+Test(log, matchers_see_lines_without_colours_and_secrets)
+{
+    struct matchers *m = use_matchers();
+
+    add(m, lines_matcher);
+    mask_add(mask, SLICE("5:the secret"));
+    feed(LOG_STDOUT, SLICE("\x1b[1;31mW:4:\x1b[0m\x1b[Kred \x1b[x\n\x1b[31mplain\x1b[0m\n"));
+    /* The pattern would have cut the secret in two, and none of the halves would be known. */
+    feed(LOG_STDOUT, SLICE("W:5:the secret\nW:\x1b[1m6:5:the\x1b[0m secret\n"));
+    collect();
+    cr_assert_str_eq(text.ptr, "##[warning]W:4:red \x1b[x\n\x1b[31mplain\x1b[0m\nW:***\n"
+                               "##[warning]W:6:***\n");
+    cr_assert_str_eq(notes.ptr, "warning:red \x1b[x@:4;warning:***@:6;");
+    log_ = log_free(log_);
+    matchers_free(m);
+}
+
+Test(log, matchers_see_whole_lines_of_any_kind_but_endless_ones)
+{
+    struct matchers *m = use_matchers();
+    CLEANUP(free_ptr) char *big = filled(LOG_LINE_MAX + 10, 'x');
+
+    add(m, lines_matcher);
+    memcpy(big, "W:1:", 4);
+    feed(LOG_STDOUT, slice_make(big, LOG_LINE_MAX + 10));
+    feed(LOG_STDOUT, SLICE("\nW:2:a\r\nW:3"));
+    feed(LOG_STDOUT, SLICE(":b\rW:4:\xff\n::stop-commands::t0k3n-x\n::warning::no\nW:5:c\n"));
+    feed(LOG_STDOUT, SLICE("W:6:last"));
+    end();
+    collect();
+    cr_assert_str_eq(notes.ptr, "warning:a@:2;warning:b@:3;warning:\xef\xbf\xbd@:4;warning:c@:5;"
+                                "warning:last@:6;");
+    log_ = log_free(log_);
+    matchers_free(m);
 }
 
 /* ---- the runner's own lines ---- */
