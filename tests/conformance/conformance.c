@@ -43,6 +43,7 @@ static const struct {
     {"runner-facts/execution-context.json", run_execution_context},
     {"runner-facts/file-command-*.json", run_file_commands},
     {"runner-facts/output-processing.json", run_output_processing},
+    {"runner-facts/problem-matchers.json", run_problem_matchers},
     {"runner-facts/result-merge.json", run_result_merge},
     {"runner-facts/secret-masking.json", run_masking},
     {"runner-facts/status-functions.json", run_status_functions},

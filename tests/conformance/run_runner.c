@@ -1,5 +1,6 @@
 /* Rows of what a running step can see of its runner: masking, commands, command files, annotations. */
 #include "conformance.h"
+#include "values.h"
 
 #include "base/fd.h"
 #include "job/effects.h"
@@ -108,11 +109,14 @@ struct recorder {
     struct log *log;
     struct buf text;
     json_t *annotations;
+    size_t n_pairs; /* commands that gave a name and a value */
 };
 
 static int accept_pair(void *ctx, struct slice name, struct slice value, struct err *err)
 {
-    (void)ctx;
+    struct recorder *r = ctx;
+
+    r->n_pairs++;
     (void)name;
     (void)value;
     (void)err;
@@ -132,6 +136,7 @@ static void recorder_start(struct recorder *r, struct log_spec spec)
     spec.events = &r->writer;
     spec.mask = r->mask;
     spec.handlers = &handlers;
+    spec.ctx = r;
     r->log = log_new(&spec);
 }
 
@@ -243,51 +248,164 @@ void run_command_manager(struct file_run *run)
 
 /* ---- output-processing.json ---- */
 
-static bool has_matchers(const json_t *row)
+static void add_matchers(struct matchers *m, json_t *list)
+{
+    CLEANUP(buf_deinit) struct buf owners = BUF_INIT(1 << 20);
+    json_t *config = json_pack("{s:o}", "problemMatcher", whole_numbers(list));
+    char *text = json_dumps(config, 0);
+    struct err err = ERR_INIT;
+
+    if (matchers_add(m, slice_of(text), &owners, &err) < 0)
+        BUG("%s", err.text);
+    free(text);
+    json_decref(config);
+}
+
+/* Rows have a command of their own, for which one of ours stands, and write ESC as the upstream test
+ * does by mistake: NUL, then 33. */
+static void feed_line(struct recorder *r, struct slice line)
+{
+    static const struct {
+        struct slice theirs, ours;
+    } words[] = {
+        {SLICE_INIT("some-command"), SLICE_INIT("save-state name=x")},
+        {SLICE_INIT("\0"
+                    "33["),
+         SLICE_INIT("\x1b[")},
+    };
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(1 << 20);
+    struct err err = ERR_INIT;
+
+    while (line.len) {
+        size_t n = 1, w = 0;
+
+        while (w < COUNT_OF(words) && !slice_starts(line, words[w].theirs))
+            w++;
+        if (w < COUNT_OF(words))
+            n = words[w].theirs.len;
+        buf_add(&text, w < COUNT_OF(words) ? words[w].ours : slice_head(line, n));
+        line = slice_from(line, n);
+    }
+    buf_add_char(&text, '\n');
+    if (log_feed(r->log, LOG_STDOUT, buf_slice(&text), &err) < 0)
+        BUG("%s", err.text);
+}
+
+static void run_ops(struct recorder *r, struct matchers *m, const json_t *ops)
 {
     json_t *op;
     size_t i;
 
-    json_array_foreach (json_object_get(row, "ops"), i, op)
-        if (!json_object_get(op, "line"))
-            return true;
-    return json_array_size(json_object_get(row, "matchers")) > 0;
+    json_array_foreach (ops, i, op) {
+        json_t *added = json_object_get(op, "add");
+
+        if (added) {
+            json_t *list = json_pack("[O]", added);
+
+            add_matchers(m, list);
+            json_decref(list);
+        }
+        if (json_object_get(op, "remove"))
+            matchers_remove(m, text_of(op, "remove"));
+        if (json_object_get(op, "line"))
+            feed_line(r, text_of(op, "line"));
+    }
 }
 
-static void output_row(struct file_run *run, const json_t *row)
+/* The annotations as rows have them: with the keys that the row's issue of the same number has. */
+static json_t *issues_of(const json_t *annotations, const json_t *wanted)
 {
-    json_t *wanted, *op;
-    struct recorder r;
+    json_t *issues = json_array(), *one, *value;
+    const char *key;
     size_t i;
 
-    if (has_matchers(row)) {
-        row_skip(run, id_of(row), "there are no problem matchers yet");
-        return;
-    }
-    recorder_start(&r, (struct log_spec){.step = 1});
-    json_array_foreach (json_object_get(row, "ops"), i, op) {
-        struct err err = ERR_INIT;
+    json_array_foreach (annotations, i, one) {
+        json_t *issue = json_object();
 
-        if (log_feed(r.log, LOG_STDOUT, text_of(op, "line"), &err) < 0 ||
-            log_feed(r.log, LOG_STDOUT, SLICE("\n"), &err) < 0)
-            BUG("%s", err.text);
+        json_object_foreach (json_array_get(wanted, i), key, value) {
+            json_t *got = json_object_get(one, key);
+
+            if (strcmp(key, "log_text") == 0) /* the line itself is looked for in the log */
+                json_object_set(issue, key, value);
+            else if (json_is_integer(got))
+                json_object_set_new(issue, key,
+                                    json_sprintf("%lld", (long long)json_integer_value(got)));
+            else
+                json_object_set_new(issue, key, got ? json_incref(got) : json_null());
+        }
+        json_array_append_new(issues, issue);
     }
-    recorder_read(&r);
-    struct buf lines = BUF_INIT(1 << 20);
-    json_array_foreach (json_object_get(row, "messages"), i, wanted)
-        buf_printf(&lines, "%s\n", json_string_value(wanted));
+    return issues;
+}
+
+/* The lines of the log that are no issues; *RET_ISSUES holds the others, without their tag. */
+static void split_log(struct slice log, struct buf *ret, struct buf *ret_issues)
+{
+    static const struct slice tag = SLICE_INIT("##[error]");
+    struct slice line;
+
+    while (slice_line(&log, &line)) {
+        bool issue = slice_starts(line, tag);
+
+        buf_add(issue ? ret_issues : ret, slice_from(line, issue ? tag.len : 0));
+        buf_add_char(issue ? ret_issues : ret, '\n');
+    }
+}
+
+/* What a row wants of the log as a whole; NULL: it is there. */
+static const char *log_wrong(const json_t *row, const struct buf *lines, const struct buf *issues)
+{
+    const json_t *issue, *list = json_object_get(row, "messages");
+    CLEANUP(buf_deinit) struct buf wanted = BUF_INIT(1 << 20);
     const char *lacks =
         json_string_value(json_array_get(json_object_get(row, "message0_lacks"), 0));
     const char *has =
         json_string_value(json_array_get(json_object_get(row, "message0_contains"), 0));
-    if (has && (!strstr(r.text.ptr, has) || strstr(r.text.ptr, lacks)))
-        row_fail(run, id_of(row), "got '%s'", r.text.ptr);
-    else if (has)
-        row_pass(run, id_of(row));
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one)
+        buf_printf(&wanted, "%s\n", json_string_value(one));
+    if (list && !slice_eq(buf_slice(&wanted), buf_slice(lines)))
+        return "other lines";
+    if (!list && !has && lines->len)
+        return "lines where there should be none";
+    if (has && (!strstr(lines->ptr, has) || strstr(lines->ptr, lacks)))
+        return "another line";
+    json_array_foreach (json_object_get(row, "issues"), i, one) {
+        issue = json_object_get(one, "log_text");
+        if (issue && !strstr(issues->ptr, json_string_value(issue)))
+            return "another issue line";
+    }
+    return NULL;
+}
+
+static void output_row(struct file_run *run, const json_t *row)
+{
+    const json_t *wanted = json_object_get(row, "issues");
+    struct matchers *m = matchers_new(&(struct matchers_spec){0});
+    CLEANUP(buf_deinit) struct buf lines = BUF_INIT(1 << 20);
+    CLEANUP(buf_deinit) struct buf issues = BUF_INIT(1 << 20);
+    struct recorder r;
+    char *messages = json_dumps(json_object_get(row, "messages"), JSON_ENCODE_ANY);
+
+    recorder_start(&r, (struct log_spec){.step = 1,
+                                         .matchers = m,
+                                         .debug = messages && strstr(messages, "##[debug]")});
+    add_matchers(m, json_object_get(row, "matchers"));
+    run_ops(&r, m, json_object_get(row, "ops"));
+    recorder_read(&r);
+    split_log(buf_slice(&r.text), &lines, &issues);
+    const char *wrong = log_wrong(row, &lines, &issues);
+    if (r.n_pairs != json_array_size(json_object_get(row, "commands")))
+        row_fail(run, id_of(row), "%zu commands were obeyed", r.n_pairs);
+    else if (wrong)
+        row_fail(run, id_of(row), "%s: '%s' and issues '%s'", wrong, lines.ptr, issues.ptr);
     else
-        row_text(run, id_of(row), buf_slice(&lines), buf_slice(&r.text));
-    buf_deinit(&lines);
+        row_json(run, id_of(row), wanted, issues_of(r.annotations, wanted));
     recorder_stop(&r);
+    matchers_free(m);
+    free(messages);
 }
 
 void run_output_processing(struct file_run *run)

@@ -1,5 +1,7 @@
 #include "values.h"
 
+#include <stdint.h>
+
 #include "base/vec.h"
 
 #include <math.h>
@@ -128,4 +130,20 @@ void row_expression(struct file_run *run, const json_t *row)
     } else {
         row_pass(run, id);
     }
+}
+
+json_t *whole_numbers(const json_t *json)
+{
+    json_t *copy, *value;
+    const char *key;
+    size_t i;
+
+    if (json_is_real(json))
+        return json_integer((json_int_t)json_real_value(json));
+    copy = json_copy((json_t *)(uintptr_t)json);
+    json_object_foreach ((json_t *)(uintptr_t)json, key, value)
+        json_object_set_new(copy, key, whole_numbers(value));
+    json_array_foreach (json, i, value)
+        json_array_set_new(copy, i, whole_numbers(value));
+    return copy;
 }

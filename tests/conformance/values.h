@@ -21,3 +21,6 @@ int row_evaluate(struct arena *a, struct slice text, const json_t *contexts, uns
 
 /* A row with "expr", "contexts" and "result" or "err". */
 void row_expression(struct file_run *run, const json_t *row);
+
+/* A copy with numbers as documents have them, as the harness reads all as reals. New reference. */
+json_t *whole_numbers(const json_t *json);
