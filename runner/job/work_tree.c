@@ -15,6 +15,11 @@ static bool is_url(const struct work_tree_spec *spec, struct slice url)
 {
     ssize_t scheme = slice_find(spec->server, SLICE("://"));
     struct slice host = slice_from(spec->server, scheme < 0 ? 0 : (size_t)scheme + 3);
+    size_t host_len = 0;
+
+    while (host_len < host.len && !strchr(":/", host.ptr[host_len])) /* no port, no path */
+        host_len++;
+    host = slice_head(host, host_len);
     const struct {
         const char *before;
         struct slice middle;
