@@ -2,6 +2,7 @@
  * PATH: the same inputs, outputs and effects on later steps, and no Node needed to run it. It downloads
  * nothing: a version that is not there is an error that says what is. */
 #include "found.h"
+#include "matchers.h"
 
 #include <string.h>
 
@@ -259,6 +260,23 @@ static ost_status set_registry(struct ost_step *step, const char *registry)
     return r == OST_OK ? pass_on_token(step) : r;
 }
 
+/* A workflow command in a command's output is how any action registers matchers. They are in force until
+ * the job ends. */
+static ost_status add_matchers(struct ost_step *step)
+{
+    const char *path =
+        ost_fmt(step, "%s/setup-node-matchers.json", step->host->dir(step, OST_DIR_TEMP));
+    ost_status r = write_file(step, path, matchers_json);
+
+    if (r == OST_OK)
+        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK | OST_EXEC_COMMANDS,
+                     .argv = OST_ARGV("echo", ost_fmt(step, "##[add-matcher]%s", path)));
+    if (r < 0 && r != OST_E_CANCELLED)
+        return ost_fail(step, r, "cannot register the problem matchers: %s",
+                        step->host->last_error(step));
+    return r;
+}
+
 /* What was asked for and is not done here, said plainly. */
 static void tell_limits(struct ost_step *step, const struct choice *c)
 {
@@ -310,7 +328,7 @@ static ost_status setup_main(struct ost_step *step)
         r = set_registry(step, registry);
     if (r == OST_OK && *step->host->input(step, "cache"))
         r = step->host->output(step, "cache-hit", "false");
-    return r;
+    return r == OST_OK ? add_matchers(step) : r;
 }
 
 static ost_status setup_plan(struct ost_step *step)

@@ -254,6 +254,20 @@ Test(setup_node, keeps_the_rest_of_an_npmrc_and_the_token_out_of_it)
     cr_expect_not(strstr(plugin_host_log(host), "npm_s3cret"));
 }
 
+Test(setup_node, registers_the_matchers_of_the_action)
+{
+    static const char *const owners[] = {"tsc", "eslint-stylish", "eslint-compact"};
+
+    cr_assert_eq(plugin_host_run(host, OST_PHASE_MAIN), OST_OK);
+    for (size_t i = 0; i < 3; i++) {
+        char owner[64];
+
+        snprintf(owner, sizeof owner, "\"owner\": \"%s\"", owners[i]);
+        expect_has(written("/setup-node-matchers.json"), owner);
+    }
+    cr_expect_eq(plugin_host_execs(host, "echo *add-matcher]*/setup-node-matchers.json"), 1);
+}
+
 Test(setup_node, says_plainly_what_it_does_not_do)
 {
     plugin_host_with(host, "node-version", "latest");
