@@ -119,3 +119,86 @@ def problem_matchers_find_their_lines(w):
     found, = r.of("annotation", level="warning")
     r.equal("annotation", (found.get("file"), found.get("line"), found["message"]), ("README.md", 12, "too short"))
     r.says("##[warning]README.md:12: warning: too short", "README.md:13: warning: not seen", step="a")
+
+
+@case()
+def problem_matchers_are_the_jobs(w):
+    """Registered in one step, they see the lines of all later ones, each step and stream from its start."""
+    w.write("two.json", r"""
+        {"problemMatcher": [{"owner": "two", "pattern": [
+          {"regexp": "^in (.*)$", "file": 1},
+          {"regexp": "^ +(\\d+): (.*)$", "line": 1, "message": 2, "loop": true}]}]}
+        """)
+    w.write("act/action.yml", """
+        runs:
+          using: composite
+          steps:
+            - {shell: bash, run: 'printf "in README.md\\n 3: inner\\n" >&2'}
+        """)
+    flow = w.steps(r"""
+        - uses: actions/checkout@v4
+        - {name: add, run: 'echo "##[add-matcher]$PWD/two.json"; echo "in README.md"'}
+        - {name: other, run: 'echo " 1: of another step"; echo " 1: of another stream" >&2'}
+        - {name: both, run: 'printf "in README.md\n 1: one\n \033[31m2: two\033[0m\n"'}
+        - {name: composite, uses: ./act}
+        - {name: elsewhere, run: 'printf "in /etc/passwd\n 4: not ours\n"'}
+        - {name: end, run: 'echo "::remove-matcher::two.json"; printf "in README.md\n 5: unseen\n"'}
+        """)
+    r = w.run(flow, code=0)
+    found = [(a.get("file"), a["line"], a["message"]) for a in r.of("annotation", level="error")]
+    r.equal("annotations", found, [("README.md", 1, "one"), ("README.md", 2, "two"), ("README.md", 3, "inner"),
+                                   (None, 4, "not ours")])
+    r.says("##[error] 1: one", "##[error] 2: two", step="both").says("##[error] 3: inner", step="composite")
+    r.concluded(both="success")
+
+
+@case()
+def a_problem_matcher_that_is_wrong_fails_its_step(w):
+    w.write("bad.json", '{"problemMatcher": [{"owner": "bad", "pattern": [{"regexp": "(", "message": 1}]}]}')
+    w.write("cut.json", '{"problemMatcher": [')
+    flow = w.steps("""
+        - uses: actions/checkout@v4
+        - {name: bad, continue-on-error: true, run: 'echo "::add-matcher::bad.json"'}
+        - {name: cut, continue-on-error: true, run: 'echo "::add-matcher::cut.json"'}
+        - {name: none, continue-on-error: true, run: 'echo "::add-matcher::none.json"'}
+        - {name: slow, run: 'echo "::add-matcher::/dev/zero"'}
+        """)
+    r = w.run(flow, code=1)
+    r.says("bad.json': matcher 'bad': pattern 1: 'regexp': missing closing parenthesis", step="bad")
+    r.says("cut.json': line 1, column", step="cut").says("none.json", "No such file", step="none")
+    r.says("/dev/zero", step="slow").concluded(slow="failure")
+    for name in ("bad", "cut", "none"):
+        r.equal(name, r.step(name)["outcome"], "failure")
+
+
+@case()
+def secrets_stay_masked_in_what_matchers_find(w):
+    w.write("m.json", r"""
+        {"problemMatcher": [{"owner": "m", "pattern": [{"regexp": "^E (\\S+):(\\S+)$", "code": 1, "message": 2}]}]}
+        """)
+    flow = w.steps("""
+        - uses: actions/checkout@v4
+        - {name: a, run: 'echo "::add-matcher::m.json"; echo "E x:${{ secrets.PAIR }}"; echo "E ${{ secrets.PAIR }}"'}
+        """)
+    r = w.run(flow, "--secret", "PAIR=first-half:second-half", code=0)
+    error, = r.of("annotation", level="error")
+    r.equal("annotation", (error.get("code"), error["message"]), ("x", "***"))
+    r.says("##[error]E x:***", "E ***", step="a").never_says("second-half")
+
+
+@case()
+def setup_node_registers_the_matchers_of_the_action(w):
+    flow = w.steps(r"""
+        - uses: actions/checkout@v4
+        - {name: node, uses: actions/setup-node@v4}
+        - name: tools
+          run: |
+            echo "README.md(3,5): error TS2304: Cannot find name 'x'."
+            printf '%s\n' "$PWD/README.md" '  1:10  warning  Missing semicolon  semi'
+            echo "$PWD/README.md: line 7, col 2, Error - Parsing failed (fatal)"
+        """)
+    r = w.run(flow, "--offline", code=0)
+    found = sorted((a["line"], a["col"], a["level"], a["code"], a["message"], a.get("file")) for a in r.of("annotation"))
+    r.equal("annotations", found, [(1, 10, "warning", "semi", "Missing semicolon", "README.md"),
+                                   (3, 5, "error", "2304", "Cannot find name 'x'.", "README.md"),
+                                   (7, 2, "error", "fatal", "Parsing failed", "README.md")])
