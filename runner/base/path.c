@@ -109,8 +109,9 @@ int path_open_in(int root, const char *path, int flags, mode_t mode, int *ret, s
 
 int path_mkdirs(int dir, const char *path, mode_t mode, struct err *err)
 {
+    if (mkdirat(dir, path, mode) == 0 || errno == EEXIST) /* mostly only the last is missing */
+        return ERR_OK;
     CLEANUP(free_ptr) char *copy = mem_dup(path, strlen(path));
-
     for (char *p = copy + 1; *copy; p++) {
         if (*p != '/' && *p != '\0')
             continue;
@@ -147,14 +148,21 @@ static void note_error(struct err *first, const char *name)
         (void)err_sys(first, "cannot remove '%s'", name);
 }
 
+/* Is this why unlinkat() refuses a folder: one to unlink() (EPERM says POSIX), a full one to rmdir()? */
+static bool is_folder(int error)
+{
+    return error == EISDIR || error == EPERM || error == ENOTEMPTY || error == EEXIST;
+}
+
 int path_remove(int dir, const char *name, struct err *err)
 {
     VEC(struct level) stack = {0};
     struct err first = ERR_INIT;
 
-    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+    if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT ||
+        (errno == ENOTDIR && unlinkat(dir, name, 0) == 0))
         return ERR_OK;
-    int fd = errno == EISDIR || errno == EPERM ? open_folder(dir, name) : -1;
+    int fd = is_folder(errno) ? open_folder(dir, name) : -1;
     if (fd < 0)
         return err_sys(err, "cannot remove '%s'", name);
     vec_push(&stack, (struct level){fdopendir(fd), mem_dup(name, strlen(name))});
@@ -177,14 +185,16 @@ int path_remove(int dir, const char *name, struct err *err)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         int at = dirfd(top->dir);
-        if (unlinkat(at, entry->d_name, 0) == 0)
+        /* Most folders are empty; where the kind is not told, a wrong guess is refused. */
+        int flag = entry->d_type == DT_DIR ? AT_REMOVEDIR : 0;
+        if (unlinkat(at, entry->d_name, flag) == 0)
             continue;
         if (errno == EACCES) { /* the folder itself forbids it */
             (void)fchmod(at, 0700);
-            if (unlinkat(at, entry->d_name, 0) == 0)
+            if (unlinkat(at, entry->d_name, flag) == 0)
                 continue;
         }
-        fd = errno == EISDIR || errno == EPERM ? open_folder(at, entry->d_name) : -1;
+        fd = is_folder(errno) ? open_folder(at, entry->d_name) : -1;
         if (fd < 0) {
             note_error(&first, entry->d_name);
             continue;

@@ -40,6 +40,7 @@ struct folder {
     int runs, dir, events;
     int64_t id;
     bool used; /* an event was written */
+    int keep; /* of the newest runs, once this one is at work; 0: those beyond it are gone; -1: all */
     char *path;
     VEC(struct folder_job *) jobs;
     VEC(struct folder_log) logs;
@@ -305,6 +306,17 @@ static int side_files(struct folder *f, struct folder_job *j, json_t *event, str
     return ERR_OK;
 }
 
+/* Once, and not before a job is at work: it need not wait for that. What cannot be removed now is met again
+ * by the next run. */
+static void prune(struct folder *f)
+{
+    struct err ignored = ERR_INIT;
+
+    if (f->keep > 0)
+        (void)!runs_prune(f->runs, f->keep, &ignored);
+    f->keep = 0;
+}
+
 static int folder_event(struct report *r, json_t *event, struct slice log, struct err *err)
 {
     struct folder *f = folder_of(r);
@@ -324,6 +336,8 @@ static int folder_event(struct report *r, json_t *event, struct slice log, struc
         return err->code;
     if (fd_write_all(f->events, buf_slice(&f->out), err) != ERR_OK)
         return err_in(err, "cannot write '%s/%s'", f->path, RUNS_EVENTS);
+    if (slice_eq(member(event, "event"), SLICE("job.started")))
+        prune(f);
     return side_files(f, j, event, err);
 }
 
@@ -348,6 +362,7 @@ static int folder_close(struct report *r, struct err *err)
     vec_deinit(&f->logs);
     if (!f->used)
         discard(f);
+    prune(f);
     VEC_EACH (j, &f->jobs) {
         json_decref((*j)->finished);
         free((*j)->key);
@@ -400,9 +415,7 @@ int report_folder_new(const struct report_folder_spec *spec, struct report **ret
         (void)!folder_close(&f->base, &ignored); /* cannot fail */
         return err->code;
     }
-    /* Old runs that cannot be removed now are met again at the next start; this one goes on. */
-    if (spec->keep >= 0)
-        (void)!runs_prune(f->runs, spec->keep > 0 ? spec->keep : RUNS_KEEP_DEFAULT, &ignored);
+    f->keep = spec->keep ? spec->keep : RUNS_KEEP_DEFAULT;
     *ret = &f->base;
     return ERR_OK;
 }

@@ -85,8 +85,8 @@ struct report_folder_spec {
     int keep; /* newest runs left after this one was added; 0: RUNS_KEEP_DEFAULT; -1: all */
 };
 
-/* Creates the folder with the next free number as its id and removes runs beyond `keep`, never one that
- * still runs. The first event points `latest` at it; a run that never had one is removed at the close. */
+/* Creates the folder with the next free number as its id. Once a job is at work runs beyond `keep` are removed,
+ * never one that still runs. The first event points `latest` at it; a run that never had one is removed at the close. */
 MUST_CHECK int report_folder_new(const struct report_folder_spec *spec, struct report **ret,
                                  struct err *err);
 int64_t report_folder_id(const struct report *r);       /* R made by report_folder_new() */

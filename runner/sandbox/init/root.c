@@ -223,11 +223,18 @@ static bool has_own_folder(const char *path, int depth)
     return false;
 }
 
+/* A layer in memory costs a tenth of one on disk, but what is written to it is memory: where root's jobs
+ * install packages it is not. */
 static enum layer_place choose_place(const struct build *b, const char *path)
 {
+    static const char *const on_disk[] = {"/opt", "/usr", "/var"};
+
     if (b->root->user)
         return has_own_folder(path, 2) ? LAYER_ON_DISK : LAYER_IN_MEMORY;
-    return strcmp(path, "/etc") == 0 ? LAYER_IN_MEMORY : LAYER_ON_DISK;
+    for (size_t i = 0; i < COUNT_OF(on_disk); i++)
+        if (strcmp(path, on_disk[i]) == 0)
+            return LAYER_ON_DISK;
+    return LAYER_IN_MEMORY;
 }
 
 static bool is_empty(const char *path)
