@@ -201,26 +201,28 @@ static int add_layer(struct build *b, enum layer_place place, const char *path,
     return r;
 }
 
-/* Can this ordinary user write in one of the folders of PATH, two levels deep? Folders where everybody
- * may, like /var/tmp, do not count. */
-static bool has_own_folder(const char *path, int depth)
+/* Has this ordinary user a folder of its own there? One where everybody may write, like /var/tmp, does not
+ * count. */
+static bool is_own_folder(int dir, const char *name)
 {
-    CLEANUP(names_deinit) struct names names = {0};
-    struct err ignored = ERR_INIT;
     struct stat st;
 
-    if (stat(path, &st) < 0 || st.st_mode & S_IWOTH)
-        return false;
-    if (access(path, W_OK) == 0)
-        return true;
-    if (depth == 0 || list_names(path, &names, &ignored) < 0)
-        return false;
-    VEC_EACH (name, &names) {
-        CLEANUP(free_ptr) char *entry = path_join(path, *name);
-        if (lstat(entry, &st) == 0 && S_ISDIR(st.st_mode) && has_own_folder(entry, depth - 1))
-            return true;
-    }
-    return false;
+    return faccessat(dir, name, W_OK, AT_EACCESS) == 0 && fstatat(dir, name, &st, 0) == 0 &&
+           !(st.st_mode & S_IWOTH);
+}
+
+/* ... at PATH or directly in it. Deeper ones are not worth the search, which every job would pay for. */
+static bool has_own_folder(const char *path)
+{
+    bool found = is_own_folder(AT_FDCWD, path);
+    DIR *dir = found ? NULL : opendir(path);
+
+    for (struct dirent *e; dir && !found && (e = readdir(dir));)
+        found = e->d_type == DT_DIR && strcmp(e->d_name, "..") != 0 &&
+                is_own_folder(dirfd(dir), e->d_name);
+    if (dir)
+        closedir(dir);
+    return found;
 }
 
 /* A layer in memory costs a tenth of one on disk, but what is written to it is memory: where root's jobs
@@ -230,7 +232,7 @@ static enum layer_place choose_place(const struct build *b, const char *path)
     static const char *const on_disk[] = {"/opt", "/usr", "/var"};
 
     if (b->root->user)
-        return has_own_folder(path, 2) ? LAYER_ON_DISK : LAYER_IN_MEMORY;
+        return has_own_folder(path) ? LAYER_ON_DISK : LAYER_IN_MEMORY;
     for (size_t i = 0; i < COUNT_OF(on_disk); i++)
         if (strcmp(path, on_disk[i]) == 0)
             return LAYER_ON_DISK;
