@@ -230,6 +230,8 @@ int path_write(int dir, const char *path, struct slice data, mode_t mode, struct
     if (r < 0)
         return r;
     r = fd_write_all(fd, data, err);
+    if (r < 0)
+        (void)err_in(err, "'%s'", path);
     if (r == ERR_OK && renameat(dir, temp, dir, path) < 0)
         r = err_sys(err, "cannot replace '%s'", path);
     if (r < 0)

@@ -262,7 +262,8 @@ static int open_reports(struct call *c, struct err *err)
     settings_report_env(&env);
     report_screen_init(&screen, STDOUT_FILENO, &env);
     screen.verbose = c->options.verbose;
-    c->hint = report_folder_path(c->folder);
+    /* Outlives the report, which is dropped when it cannot keep up its record. */
+    c->hint = arena_printf(&c->arena, "%s", report_folder_path(c->folder));
     screen.hint = c->hint;
     all[n++] = c->folder;
     if (c->options.json)
@@ -304,12 +305,11 @@ static int make_queue(struct call *c, struct err *err)
 {
     struct run_options *o = &c->options;
 
-    c->jobs_dir =
-        arena_printf(&c->arena, "%s/%s", report_folder_path(c->folder), o->keep ? "kept" : "jobs");
+    c->jobs_dir = arena_printf(&c->arena, "%s/%s", c->hint, o->keep ? "kept" : "jobs");
     struct local_spec spec = {
         .workflows = (const struct workflow *const *)c->workflows.ptr,
         .n_workflows = c->workflows.len,
-        .run_id = path_base(report_folder_path(c->folder)),
+        .run_id = path_base(c->hint),
         .github = c->github,
         .notes = c->notes,
         .secrets = &o->secrets,

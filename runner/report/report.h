@@ -59,7 +59,7 @@ struct report_screen {
     bool verbose;     /* -v: the log of all steps on a terminal, not only of those that failed */
     int width;        /* columns; 0: ask the terminal, else no limit */
     int height;       /* 0: ask the terminal, else 24 */
-    const char *hint; /* "ostler logs 12": how to see it all later, borrowed; NULL: say nothing */
+    const char *hint; /* "/state/runs/12": where the record is, borrowed; NULL: say nothing */
 };
 
 /* Fills in *RET for FD: NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM=dumb, COLUMNS and the locale count. */

@@ -169,6 +169,20 @@ def a_full_disk_is_said_and_leaves_no_half_state(w):
 
 
 @case(who="root")
+def a_record_that_cannot_go_on_is_dropped_and_said(w):
+    """The disk is full from the first step on: the run goes on, and its end still says where the record began."""
+    prefix = ["unshare", "-m", "sh", "-c", 'mkdir -p "$XDG_STATE_HOME" && mount -t tmpfs -o size=2m none "$XDG_STATE_HOME" && "$@"',
+              "sh"]
+    flow = w.steps("- {name: a, run: 'head -c 50000000 /dev/zero > big || rm big; echo one'}\n"
+                   "- {name: b, run: 'head -c 50000000 /dev/zero > big || echo two'}\n- {name: c, run: echo three}")
+    r = w.plain(flow, prefix=prefix, clean=False)
+    r.exits(1)
+    check("going on without a report" in r.out and "/logs/" in r.out, f"nobody said that the record ends\n{r}")
+    check(f"recorded in {w.state}/runs/1\n" in r.out, f"where the record is\n{r}")
+    check(".sh': cannot write: No space left on device" in r.out, f"what could not be written\n{r}")
+
+
+@case(who="root")
 def a_full_tmp_is_said(w):
     prefix = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=8k none "$TMPDIR" && head -c 9000 /dev/zero >"$TMPDIR/fill"; '
               'rm -f "$TMPDIR/fill.x"; exec "$@"', "sh"]

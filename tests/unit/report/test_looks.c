@@ -122,7 +122,7 @@ static void show(const char *name, bool verbose, const char *ending)
                                .verbose = verbose,
                                .width = 72,
                                .height = 16,
-                               .hint = "ostler logs 12"};
+                               .hint = "/state/runs/12"};
     struct report *r = terminal ? report_terminal_new(&to) : report_plain_new(&to);
     struct screen screen;
     struct slice rest, line;
