@@ -159,14 +159,19 @@ int spawn(const struct spawn_spec *spec, pid_t *ret_pid, int *ret_pidfd, struct 
     return ERR_OK;
 }
 
-static bool is_program(const char *path)
+static bool is_program(int root, const char *path)
 {
+    CLEANUP(fd_closep) int fd = -1;
+    struct err ignored = ERR_INIT;
     struct stat st;
 
-    return access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    if (root == AT_FDCWD)
+        return access(path, X_OK) == 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    return path_open_in(root, path, O_PATH, 0, &fd, &ignored) == ERR_OK && fstat(fd, &st) == 0 &&
+           S_ISREG(st.st_mode) && faccessat(fd, "", X_OK, AT_EMPTY_PATH) == 0;
 }
 
-int spawn_find(const char *name, const char *search, char **ret, struct err *err)
+int spawn_find_in(int root, const char *name, const char *search, char **ret, struct err *err)
 {
     struct slice rest = slice_of(search ? search : ""), part;
 
@@ -180,13 +185,18 @@ int spawn_find(const char *name, const char *search, char **ret, struct err *err
         CLEANUP(free_ptr) char *dir = mem_dup(part.ptr, part.len);
         char *path = path_join(dir, name);
 
-        if (is_program(path)) {
+        if (is_program(root, path)) {
             *ret = path;
             return ERR_OK;
         }
         free(path);
     }
     return err_set(err, ERR_NOT_FOUND, "program '%s' is not in PATH", name);
+}
+
+int spawn_find(const char *name, const char *search, char **ret, struct err *err)
+{
+    return spawn_find_in(AT_FDCWD, name, search, ret, err);
 }
 
 const char *spawn_env_path(const char *const *env)

@@ -42,6 +42,9 @@ MUST_CHECK int spawn(const struct spawn_spec *spec, pid_t *ret_pid, int *ret_pid
  * ':'-separated SEARCH; entries that are not absolute are passed over (what they mean would depend on
  * the folder). The caller frees *RET. */
 MUST_CHECK int spawn_find(const char *name, const char *search, char **ret, struct err *err);
+/* The same as a process finds it whose "/" is ROOT. */
+MUST_CHECK int spawn_find_in(int root, const char *name, const char *search, char **ret,
+                             struct err *err);
 
 /* The value of PATH in ENV, borrowed; NULL: none. */
 const char *spawn_env_path(const char *const *env);

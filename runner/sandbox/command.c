@@ -1,6 +1,7 @@
 #include "sandbox/talk.h"
 
 #include "io/ladder.h"
+#include "io/spawn.h"
 
 #include <signal.h>
 #include <string.h>
@@ -137,17 +138,5 @@ void sandbox_stop(struct sandbox_child *c, bool now)
 int sandbox_which(struct sandbox *s, const char *name, const char *search, char **ret,
                   struct err *err)
 {
-    CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
-    CLEANUP(wire_deinit) struct wire_in in = {0};
-
-    wire_add_str(&b, name);
-    wire_add_str(&b, search);
-    int r = talk_ask(s, WIRE_WHICH, &b, NULL, 0, NULL, &in, err);
-    if (r < 0)
-        return r;
-    const char *path = wire_str(&in);
-    r = wire_check(&in, err);
-    if (r == ERR_OK)
-        *ret = mem_dup(path, strlen(path));
-    return r;
+    return spawn_find_in(s->root, name, search, ret, err);
 }

@@ -6,7 +6,8 @@
  *
  * Inside the level "sandbox" the job sees: the host's root with each top-level folder as a throw-away
  * overlay (read-only where that cannot be), HOME at its usual path but empty except for the tool folders
- * that PATH names there (read-only), a fresh /tmp, /dev, /proc, and the job's work folder at work_path. */
+ * that PATH names there (overlays, too), a fresh /tmp, /dev, /proc, and the job's work folder at
+ * work_path. */
 #pragma once
 
 #include "base/err.h"

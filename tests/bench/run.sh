@@ -103,8 +103,11 @@ secrets() {
 
 figure_log() {
     secrets
-    seq -f 'line %.0f of the log of a compiler: src/module/file.c:12:3: note: nothing to see here' 1000000 |
-        head -c 10485760 >piece
+    awk 'BEGIN {
+        while (size < 10485760)
+            size += length(line = sprintf("line %d of the log of a compiler: src/module/file.c:12:3: " \
+                "note: nothing to see here\n", ++n)), printf("%s", line)
+    }' >piece
     local i
     for ((i = 0; i < megabytes / 10; i++)); do
         cat piece

@@ -126,19 +126,6 @@ static void kill_all_of(struct server *s, const struct child *child)
     (void)kill(child->pid, SIGKILL); /* also where /proc cannot be read */
 }
 
-static int which(struct server *s, struct wire_in *in, struct err *err)
-{
-    const char *name = wire_str(in), *search = wire_str(in);
-    CLEANUP(free_ptr) char *path = NULL;
-    CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
-
-    if (wire_check(in, err) < 0 || spawn_find(name, search, &path, err) < 0)
-        return err->code;
-    wire_add_str(&b, path);
-    answer(s, WIRE_DONE, in->id, &b);
-    return ERR_OK;
-}
-
 static int tree(struct server *s, struct wire_in *in, struct err *err)
 {
     const char *source = wire_str(in), *path = wire_str(in);
@@ -186,9 +173,6 @@ static void on_request(struct server *s)
         break;
     case WIRE_TREE:
         r = tree(s, &in, &err);
-        break;
-    case WIRE_WHICH:
-        r = which(s, &in, &err);
         break;
     case WIRE_SIGNAL:
     case WIRE_KILL:

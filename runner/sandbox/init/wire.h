@@ -12,7 +12,6 @@
  *   SIGNAL    id of the START, signal                  none
  *   KILL      id of the START                          none: SIGKILL to it and all that it started
  *   TREE      source, path, hidden names               DONE or FAILED
- *   WHICH     name, search                             DONE (path) or FAILED
  *
  * FAILED is a struct err: code, errno, text. ENDED is exit code, signal. */
 #pragma once
@@ -35,7 +34,6 @@ enum wire_type {
     WIRE_SIGNAL,
     WIRE_KILL,
     WIRE_TREE,
-    WIRE_WHICH,
     WIRE_BORN,
     WIRE_READY,
     WIRE_STARTED,
