@@ -1,5 +1,7 @@
 #include "lang/workflow_checks.h"
 
+#include "lang/cron.h"
+
 /* What the dispatcher asks of `on` beyond the schema (workflow-language.md 6.2, 6.7). */
 
 static void check_filters(struct convert *c, const struct token *config)
@@ -45,6 +47,44 @@ static void check_dispatch(struct convert *c, const struct token *config)
             check_dispatch_input(c, inputs->pairs[i].value);
 }
 
+/* GitHub waits until a schedule's time has come at least five minutes after the one before. */
+static void warn_about_cron(struct convert *c, const struct token *tok, const struct cron *cron)
+{
+    enum { SHORTEST_GAP = 5 };
+
+    if (cron_shortest_gap(cron) < SHORTEST_GAP)
+        diag_add(c->diags, DIAG_WARNING, c->file, tok->line, tok->col,
+                 "Actions schedules run at most every 5 minutes. \"%.*s\" will not run as "
+                 "frequently as specified.",
+                 SLICE_ARG(tok->text))
+            ->hint = "write '*/5' or more for the minutes";
+    if (!cron_ever_fires(cron))
+        diag_add(c->diags, DIAG_WARNING, c->file, tok->line, tok->col,
+                 "\"%.*s\" never fires: none of its months has that day", SLICE_ARG(tok->text))
+            ->hint = "mend the day of month or the month";
+}
+
+static void check_schedule(struct convert *c, const struct token *list)
+{
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct token *text = token_find(list->items[i], "cron");
+        const struct token *zone = token_find(list->items[i], "timezone");
+        struct err why = ERR_INIT;
+        struct cron cron;
+
+        if (text && cron_parse(text->text, &cron, &why) < 0)
+            convert_error(c, text,
+                          "Invalid cron expression. Expected format: '* * * * *' (minute hour day "
+                          "month weekday)")
+                ->hint = arena_str(c->diags->arena, slice_of(why.text));
+        else if (text)
+            warn_about_cron(c, text, &cron);
+        if (zone && !cron_zone_name(zone->text))
+            convert_error(c, zone, "Invalid timezone '%.*s'", SLICE_ARG(zone->text))->hint =
+                "write a name of the IANA time zone database, as 'Europe/Berlin'";
+    }
+}
+
 void check_events(struct convert *c, const struct token *on)
 {
     size_t n = on->kind == TOKEN_MAPPING ? on->n_pairs : on->n_items;
@@ -58,11 +98,11 @@ void check_events(struct convert *c, const struct token *on)
     for (size_t i = 0; on->kind == TOKEN_MAPPING && i < n; i++) {
         const struct token *config = on->pairs[i].value;
 
-        if (config->kind != TOKEN_MAPPING)
-            continue;
-        if (slice_eq(on->pairs[i].key->text, SLICE("workflow_dispatch")))
+        if (slice_eq(on->pairs[i].key->text, SLICE("schedule")))
+            check_schedule(c, config);
+        else if (slice_eq(on->pairs[i].key->text, SLICE("workflow_dispatch")))
             check_dispatch(c, config);
-        else
+        else if (config->kind == TOKEN_MAPPING)
             check_filters(c, config);
     }
 }
