@@ -104,9 +104,11 @@ secrets() {
 figure_log() {
     secrets
     awk 'BEGIN {
-        while (size < 10485760)
-            size += length(line = sprintf("line %d of the log of a compiler: src/module/file.c:12:3: " \
-                "note: nothing to see here\n", ++n)), printf("%s", line)
+        while (size < 10485760) {
+            line = sprintf("line %d of the log of a compiler: src/module/file.c:12:3: note: nothing to see here", ++n)
+            size += length(line) + 1
+            print line
+        }
     }' >piece
     local i
     for ((i = 0; i < megabytes / 10; i++)); do
