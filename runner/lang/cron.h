@@ -38,6 +38,11 @@ struct cron_zone {
     size_t n;
 };
 
+/* Finds the clock of zone NAME, which is borrowed from CTX; io/zone.h has one. ERR_NOT_FOUND: there is no such
+ * zone. */
+typedef int cron_zone_fn(void *ctx, const char *name, const struct cron_zone **ret,
+                         struct err *err);
+
 enum {
     CRON_SIZE_MAX = 1000,         /* bytes of an expression */
     CRON_HORIZON_DAYS = 12 * 366, /* a 29th of February on one weekday may be that far */
