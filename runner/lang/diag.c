@@ -64,12 +64,22 @@ struct diag *diag_add(struct diags *d, enum diag_level level, const char *file, 
                          slice_make(text, len < sizeof text ? len : sizeof text - 1));
 }
 
-char *diag_text(struct arena *a, const struct diag *d)
+static char *own_text(struct arena *a, const struct diag *d)
 {
-    if (!d->file)
+    if (!d->file || d->unplaced)
         return arena_str(a, d->message);
     if (!d->line || d->bare)
         return arena_printf(a, "%s: %.*s", d->file, SLICE_ARG(d->message));
     return arena_printf(a, "%s (Line: %d, Col: %d): %.*s", d->file, d->line, d->col,
                         SLICE_ARG(d->message));
+}
+
+char *diag_text(struct arena *a, const struct diag *d)
+{
+    char *text = own_text(a, d);
+
+    if (!d->caller)
+        return text;
+    return arena_printf(a, "In %s (Line: %d, Col: %d): Error from called workflow %s", d->caller,
+                        d->caller_line, d->caller_col, text);
 }

@@ -16,6 +16,9 @@ struct diag {
     const char *file;     /* path as given, or owner/repo/path@ref */
     int line, col;        /* from 1; 0: the whole file */
     bool bare;            /* GitHub's text names only the file; line and col are ours to show */
+    bool unplaced;        /* GitHub's text names nothing at all */
+    const char *caller;   /* FILE is a workflow called from here; NULL: it is not called */
+    int caller_line, caller_col;
     struct slice message; /* GitHub's wording where GitHub has one */
     const char *hint;     /* the cure: "did you mean 'runs-on'?"; NULL: none */
 };
@@ -38,5 +41,5 @@ struct diag *diag_add_text(struct diags *d, enum diag_level level, const char *f
 /* No further finding will be kept: a hint for one is not worth the work. */
 bool diags_is_full(const struct diags *d);
 
-/* "FILE (Line: L, Col: C): MESSAGE" as GitHub writes it. */
+/* "FILE (Line: L, Col: C): MESSAGE" as GitHub writes it; of a called workflow with its caller. */
 char *diag_text(struct arena *a, const struct diag *d);

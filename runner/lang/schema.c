@@ -562,9 +562,12 @@ int schema_read(struct arena *a, const struct token *raw, const struct schema *d
 
     if (options)
         r.options = *options;
-    r.left = r.options.size ? r.options.size : LIMIT_SIZE;
+    size_t size = r.options.size ? r.options.size : LIMIT_SIZE, nothing = 0;
+    size_t *spent = r.options.spent ? r.options.spent : &nothing;
+    r.left = *spent < size ? size - *spent : 0;
     if (spend(&r, text_cost(slice_of(file))) < 0 || read_value(&r, raw, spot, &root) < 0)
         return ERR_LIMIT;
+    *spent = size - r.left;
     *ret = root;
     return ERR_OK;
 }

@@ -90,6 +90,7 @@ extern const struct schema schema_text_or_texts;
 
 struct schema_options {
     size_t size;        /* estimated bytes of the result; 0: 10 MiB */
+    size_t *spent;      /* of SIZE by other files before; added to. NULL: nothing */
     bool no_background; /* background steps are switched off: their keys are unexpected */
 };
 

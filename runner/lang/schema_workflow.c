@@ -6,7 +6,9 @@
 /* ---- small parts ---- */
 
 static const struct schema primitive = {ONE_OF(&schema_string, &schema_bool, &schema_number)};
-static const struct schema secret_map = {MAP_OF(&primitive), .contexts = CTX_PLAN | CTX_SECRETS};
+static const struct schema secret_value = {ONE_OF(&schema_string, &schema_bool, &schema_number),
+                                           .contexts = CTX_PLAN | CTX_SECRETS};
+static const struct schema secret_map = {MAP_OF(&secret_value)};
 
 static const struct schema plan_string = {.kind = SCHEMA_STRING, .contexts = CTX_PLAN};
 static const struct schema plan_number = {.kind = SCHEMA_NUMBER, .contexts = CTX_PLAN};

@@ -9,8 +9,21 @@ void workflow_init(struct workflow *w)
     *w = (struct workflow){.arena = ARENA_INIT};
 }
 
+void workflow_drop_calls(struct workflow *w)
+{
+    for (size_t i = 0; i < w->n_jobs; i++) {
+        struct workflow *called = w->jobs[i].called;
+
+        w->jobs[i].called = NULL;
+        if (called)
+            workflow_deinit(called); /* no deeper than CALLS_DEPTH_MAX */
+        free(called);
+    }
+}
+
 void workflow_deinit(struct workflow *w)
 {
+    workflow_drop_calls(w);
     arena_deinit(&w->arena);
     workflow_init(w);
 }
@@ -97,12 +110,15 @@ static int read_workflow(struct workflow *w, struct slice text,
         .reader_only = options->reader_only,
     };
     struct yaml_limits limits = options->yaml;
+    struct schema_options reading = options->schema;
     struct token *raw, *root;
 
+    if (!reading.spent)
+        reading.spent = &w->size;
     limits.any_keys = true; /* the schema reader says which are duplicates */
     if (yaml_parse(&w->arena, text, w->file, options->file_index ? options->file_index : 1, &limits,
                    &raw, diags) < 0 ||
-        schema_read(&w->arena, raw, &schema_workflow, w->file, &options->schema, &root, diags) < 0)
+        schema_read(&w->arena, raw, &schema_workflow, w->file, &reading, &root, diags) < 0)
         return ERR_INVALID;
     if (diags->n_errors == c.errors_before) {
         w->root = root;

@@ -29,6 +29,7 @@ struct workflow_job {
     const struct token *timeout_minutes, *cancel_timeout_minutes, *continue_on_error;
     const struct token *container, *services, *snapshot;
     const char *uses; /* a calling job; NULL: a normal one */
+    struct workflow *called; /* by a calling job, once calls.h has read it; the workflow owns it */
     const struct token *with, *secrets;
     struct step *steps;
     size_t n_steps;
@@ -45,10 +46,16 @@ struct workflow {
     size_t n_events;
     struct workflow_job *jobs; /* in file order */
     size_t n_jobs;
+    size_t size; /* as the schema's reader estimates it */
+
+    /* Where a called workflow is from; all NULL in the run's own repository. */
+    const char *repository, *ref, *sha; /* sha: NULL when it is not known */
+    const char *path;                   /* ".github/workflows/x.yml"; NULL: not called */
 };
 
 void workflow_init(struct workflow *w);
-void workflow_deinit(struct workflow *w);
+void workflow_deinit(struct workflow *w);     /* with all that it calls */
+void workflow_drop_calls(struct workflow *w); /* only those */
 
 /* Reads TEXT, the content of FILE (borrowed). Findings go to DIAGS (whose arena may be another);
  * ERR_INVALID when there is an error among them, W is then empty. All errors of a stage are reported at

@@ -2,6 +2,8 @@
 
 #include "conformance.h"
 
+#include "lang/calls.h"
+
 #include <math.h>
 
 /* ---- tokens ---- */
@@ -233,21 +235,39 @@ static void put_normal(json_t *to, const struct workflow_job *job, bool source)
     json_object_set_new(to, "steps", steps_form(job->steps, job->n_steps, source));
 }
 
-static void put_calling(json_t *to, const struct workflow_job *job, bool source)
+static json_t *job_form(const struct workflow_job *job, const struct token *permissions,
+                        bool source);
+
+static void put_calling(json_t *to, const struct workflow_job *job, const struct token *permissions,
+                        bool source)
 {
+    const struct workflow *called = job->called;
+    json_t *jobs = json_array();
+
     put(to, "ref", token_find(job->node, "uses"), source);
     put(to, "input-values", job->with, source);
     if (job->secrets && job->secrets->kind == TOKEN_STRING)
         json_object_set_new(to, "inherit-secrets", json_true());
     else
         put(to, "secret-values", job->secrets, source);
-    json_object_set_new(to, "jobs", json_array());
+    for (size_t i = 0; called && i < called->n_jobs; i++)
+        json_array_append_new(jobs, job_form(&called->jobs[i], permissions, source));
+    json_object_set_new(to, "jobs", jobs);
+    if (!called)
+        return;
+    put(to, "input-definitions", call_declares(called, "inputs"), source);
+    put(to, "secret-definitions", call_declares(called, "secrets"), source);
+    put(to, "outputs", call_declares(called, "outputs"), source);
 }
 
-static json_t *job_form(const struct workflow_job *job, bool source)
+/* PERMISSIONS: of the calling job, for those that say nothing. */
+static json_t *job_form(const struct workflow_job *job, const struct token *permissions,
+                        bool source)
 {
+    const struct token *node = job->node;
+    const struct token *granted = job->permissions ? job->permissions : permissions;
     struct token id = {.kind = TOKEN_STRING,
-                       .file = 1,
+                       .file = node->file,
                        .line = job->line,
                        .col = job->col,
                        .text = slice_of(job->id)};
@@ -260,9 +280,10 @@ static json_t *job_form(const struct workflow_job *job, bool source)
     json_object_set_new(o, "if", condition_form(job->condition));
     put(o, "strategy", job->strategy, source);
     put(o, "concurrency", job->concurrency, source);
-    put_permissions(o, job->permissions);
+    put_permissions(o,
+                    job->called && job->called->permissions ? job->called->permissions : granted);
     if (job->uses)
-        put_calling(o, job, source);
+        put_calling(o, job, granted, source);
     else
         put_normal(o, job, source);
     return o;
@@ -347,6 +368,27 @@ static void put_input_types(json_t *to, const struct workflow *w)
     json_decref(types);
 }
 
+static void add_files(json_t *list, const struct workflow *w)
+{
+    bool known = false;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        known = known || strcmp(json_string_value(json_array_get(list, i)), w->file) == 0;
+    if (!known)
+        json_array_append_new(list, json_string(w->file));
+    for (size_t i = 0; i < w->n_jobs; i++)
+        if (w->jobs[i].called)
+            add_files(list, w->jobs[i].called);
+}
+
+static json_t *files_form(const struct workflow *w)
+{
+    json_t *list = json_array();
+
+    add_files(list, w);
+    return list;
+}
+
 json_t *form_workflow(const struct workflow *w, bool source)
 {
     json_t *o = json_object(), *jobs = json_array();
@@ -357,10 +399,10 @@ json_t *form_workflow(const struct workflow *w, bool source)
     put(o, "concurrency", w->concurrency, source);
     put(o, "defaults", token_find(w->root, "defaults"), source);
     for (size_t i = 0; i < w->n_jobs; i++)
-        json_array_append_new(jobs, job_form(&w->jobs[i], source));
+        json_array_append_new(jobs, job_form(&w->jobs[i], NULL, source));
     json_object_set_new(o, "jobs", jobs);
     if (source)
-        json_object_set_new(o, "file-table", json_pack("[s]", w->file));
+        json_object_set_new(o, "file-table", files_form(w));
     return o;
 }
 
