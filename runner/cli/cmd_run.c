@@ -115,8 +115,6 @@ static char *root_of(const char *path)
 
 static void print_findings(const struct diags *diags)
 {
-    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
-
     for (size_t i = 0; i < diags->list.len; i++) {
         const struct diag *d = &diags->list.ptr[i];
 
