@@ -1,5 +1,6 @@
 /* ostler - a CI/CD job runner. This file picks the subcommand and does nothing else. */
 #include "base/num.h"
+#include "cli/cmd_check.h"
 #include "cli/cmd_eval.h"
 #include "cli/cmd_plugin.h"
 #include "cli/cmd_run.h"
@@ -31,6 +32,7 @@ static const struct command {
     const char *summary; /* NULL: not for people */
 } commands[] = {
     {"run", cmd_run, "run workflows of the working tree"},
+    {"check", cmd_check, "say what is wrong with workflows and manifests"},
     {"eval", cmd_eval, "evaluate an expression"},
     {"plugin", cmd_plugin, "list, install and try plugins"},
     {"worker", cmd_worker, NULL},

@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "base/vec.h"
 
-enum diag_level { DIAG_ERROR, DIAG_WARNING };
+enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_INFO };
 
 enum {
     DIAG_MAX = 200,          /* findings kept; what comes after is counted, not kept */
@@ -13,14 +13,17 @@ enum {
 
 struct diag {
     enum diag_level level;
-    const char *file;     /* path as given, or owner/repo/path@ref */
-    int line, col;        /* from 1; 0: the whole file */
-    bool bare;            /* GitHub's text names only the file; line and col are ours to show */
-    bool unplaced;        /* GitHub's text names nothing at all */
-    const char *caller;   /* FILE is a workflow called from here; NULL: it is not called */
+    const char *file;   /* path as given, or owner/repo/path@ref */
+    int line, col;      /* from 1; 0: the whole file */
+    bool bare;          /* GitHub's text names only the file; line and col are ours to show */
+    bool unplaced;      /* GitHub's text names nothing at all */
+    const char *caller; /* FILE is a workflow called from here; NULL: it is not called */
     int caller_line, caller_col;
-    struct slice message; /* GitHub's wording where GitHub has one */
-    const char *hint;     /* the cure: "did you mean 'runs-on'?"; NULL: none */
+    struct slice message;  /* GitHub's wording where GitHub has one */
+    const char *hint;      /* the cure: "did you mean 'runs-on'?"; NULL: none */
+    const char *rule;      /* of `ostler check`, a literal; NULL: the language itself */
+    struct slice misspelt; /* the word at line, col that FIX may stand for; empty: no safe cure */
+    struct slice fix;      /* both in the arena */
 };
 
 struct diags {

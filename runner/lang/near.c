@@ -56,6 +56,9 @@ void near_offer(struct near_best *best, struct slice name)
     if (d < best->distance && d < 2 * name.len) { /* at least one letter stayed */
         best->distance = d;
         best->match = name;
+        best->tied = false;
+    } else if (d == best->distance && best->match.ptr && !slice_eq(best->match, name)) {
+        best->tied = true;
     }
 }
 

@@ -7,6 +7,7 @@ struct near_best {
     struct slice word;  /* what was written */
     struct slice match; /* the nearest so far; ptr NULL: none is near enough */
     size_t distance;
+    bool tied; /* another name is as near */
 };
 
 /* Begins a search for what WORD (borrowed) was meant to be. */

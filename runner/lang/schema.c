@@ -291,21 +291,22 @@ static const char *value_hint(struct reader *r, const struct schema *def, const 
     return NULL;
 }
 
-/* Holds a compiled scalar against its definition; *T becomes text where only text is wanted. */
-static void check_scalar(struct reader *r, const struct token **t, struct spot spot)
+/* Holds a compiled scalar against its definition; *T becomes text where only text is wanted. False: it
+ * was refused. */
+static bool check_scalar(struct reader *r, const struct token **t, struct spot spot)
 {
     if ((*t)->kind == TOKEN_EXPR) {
         if (!spot.contexts)
             report(r, *t, "A template expression is not allowed in this context")->hint =
                 "write the value itself, without ${{ }}";
-        return;
+        return spot.contexts;
     }
     if ((*t)->kind == TOKEN_INSERT) {
         report_value(r, *t, SLICE("${{ insert }}"));
-        return;
+        return false;
     }
     if (scalar_fits(spot.def, *t))
-        return;
+        return true;
     if ((*t)->kind != TOKEN_STRING) {
         struct token *text = ARENA_NEW(r->arena, struct token);
 
@@ -314,13 +315,15 @@ static void check_scalar(struct reader *r, const struct token **t, struct spot s
         text->text = token_text(r->arena, *t);
         *t = text;
         if (scalar_fits(spot.def, text))
-            return;
+            return true;
     }
     report_value(r, *t, (*t)->text)->hint = value_hint(r, spot.def, *t);
+    return false;
 }
 
 /* ---- collections ---- */
 
+/* *RET is NULL for what was refused, when the tree is to be pruned. */
 static int read_value(struct reader *r, const struct token *raw, struct spot spot,
                       struct token **ret);
 
@@ -340,14 +343,16 @@ static int read_sequence(struct reader *r, const struct token *raw, struct spot 
 
     if (spend_token(r, t) < 0)
         return ERR_LIMIT;
-    *ret = t;
+    *ret = r->options.prune && !c.n ? NULL : t;
     t->items = arena_array(r->arena, raw->n_items, sizeof *t->items);
-    t->n_items = c.n ? raw->n_items : 0;
+    t->n_items = 0;
     if (!c.n)
         report(r, raw, "A sequence was not expected")->hint = "write one value instead of a list";
-    for (size_t i = 0; i < t->n_items; i++)
-        if (read_value(r, raw->items[i], below(spot, c.list[0]->item), &t->items[i]) < 0)
+    for (size_t i = 0; c.n && i < raw->n_items; i++) {
+        if (read_value(r, raw->items[i], below(spot, c.list[0]->item), &t->items[t->n_items]) < 0)
             return ERR_LIMIT;
+        t->n_items += t->items[t->n_items] != NULL;
+    }
     return ERR_OK;
 }
 
@@ -392,7 +397,12 @@ static void report_key(struct reader *r, const struct token *key, const struct c
         for (size_t k = 0; k < c->list[i]->n_keys; k++)
             if (!is_off(r, &c->list[i]->keys[k]))
                 near_offer(&best, c->list[i]->keys[k].name);
-    report_value(r, key, key->text)->hint = near_hint(r->diags->arena, &best);
+    struct diag *d = report_value(r, key, key->text);
+    d->hint = near_hint(r->diags->arena, &best);
+    if (best.match.ptr && !best.tied) {
+        d->misspelt = arena_dup(r->diags->arena, key->text);
+        d->fix = best.match; /* of a table: it lives for ever */
+    }
 }
 
 static int by_name(const void *x, const void *y)
@@ -454,6 +464,8 @@ static int add_pair(struct reader *r, struct token *to, const struct token *key,
 
     if (spend_token(r, key) < 0 || read_value(r, raw_value, spot, &value) < 0)
         return ERR_LIMIT;
+    if (!value)
+        return ERR_OK;
     to->pairs[to->n_pairs++] = (struct token_pair){token_like(r, key), value};
     return ERR_OK;
 }
@@ -504,7 +516,7 @@ static int read_pair(struct reader *r, const struct token_pair *raw, struct spot
         report_key(r, key, c);
         return ERR_OK;
     }
-    check_scalar(r, &key, below(spot, first->loose_key));
+    (void)check_scalar(r, &key, below(spot, first->loose_key)); /* the pair is kept: it is text */
     return add_pair(r, to, key, raw->value, below(spot, first->loose));
 }
 
@@ -523,6 +535,8 @@ static int read_mapping(struct reader *r, const struct token *raw, struct spot s
     t->pairs = arena_array(r->arena, raw->n_pairs, sizeof *t->pairs);
     if (!c.n) {
         report(r, raw, "A mapping was not expected")->hint = "write one value instead of keys";
+        if (r->options.prune)
+            *ret = NULL;
         return ERR_OK;
     }
     for (size_t i = 0; i < raw->n_pairs; i++)
@@ -545,10 +559,10 @@ static int read_value(struct reader *r, const struct token *raw, struct spot spo
     if (raw->kind == TOKEN_MAPPING)
         return read_mapping(r, raw, spot, ret);
     t = compile(r, raw, spot.contexts);
-    check_scalar(r, &t, spot);
+    bool fits = check_scalar(r, &t, spot);
     if (spend_token(r, t) < 0)
         return ERR_LIMIT;
-    *ret = token_like(r, t);
+    *ret = fits || !r->options.prune ? token_like(r, t) : NULL;
     return ERR_OK;
 }
 
@@ -565,7 +579,7 @@ int schema_read(struct arena *a, const struct token *raw, const struct schema *d
     size_t size = r.options.size ? r.options.size : LIMIT_SIZE, nothing = 0;
     size_t *spent = r.options.spent ? r.options.spent : &nothing;
     r.left = *spent < size ? size - *spent : 0;
-    if (spend(&r, text_cost(slice_of(file))) < 0 || read_value(&r, raw, spot, &root) < 0)
+    if (spend(&r, text_cost(slice_of(file))) < 0 || read_value(&r, raw, spot, &root) < 0 || !root)
         return ERR_LIMIT;
     *spent = size - r.left;
     *ret = root;

@@ -92,6 +92,7 @@ struct schema_options {
     size_t size;        /* estimated bytes of the result; 0: 10 MiB */
     size_t *spent;      /* of SIZE by other files before; added to. NULL: nothing */
     bool no_background; /* background steps are switched off: their keys are unexpected */
+    bool prune;         /* the tree holds nothing that was refused: what is left fits */
 };
 
 /* Reads RAW (see yaml_limits.any_keys) as DEF says. Findings are added to DIAGS; *RET is the typed tree

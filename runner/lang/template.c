@@ -59,6 +59,18 @@ static size_t segment_end(struct slice s, size_t from)
     return 0;
 }
 
+bool template_next(struct slice text, size_t *at, struct slice *ret)
+{
+    ssize_t open = slice_find(slice_from(text, *at), SLICE("${{"));
+    size_t from = *at + (open < 0 ? 0 : (size_t)open), to = open < 0 ? 0 : segment_end(text, from);
+
+    if (to == 0)
+        return false;
+    *ret = utf_trim(slice_make(text.ptr + from + 3, to - from - 5));
+    *at = to;
+    return true;
+}
+
 static bool find_segments(struct compilation *c)
 {
     for (size_t at = 0;;) {

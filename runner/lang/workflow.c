@@ -116,11 +116,12 @@ static int read_workflow(struct workflow *w, struct slice text,
     if (!reading.spent)
         reading.spent = &w->size;
     limits.any_keys = true; /* the schema reader says which are duplicates */
+    reading.prune = options->go_on;
     if (yaml_parse(&w->arena, text, w->file, options->file_index ? options->file_index : 1, &limits,
                    &raw, diags) < 0 ||
         schema_read(&w->arena, raw, &schema_workflow, w->file, &reading, &root, diags) < 0)
         return ERR_INVALID;
-    if (diags->n_errors == c.errors_before) {
+    if (diags->n_errors == c.errors_before || options->go_on) {
         w->root = root;
         convert_workflow(&c, w);
     }
@@ -136,7 +137,8 @@ int workflow_parse_as(struct workflow *w, struct slice text, const char *file,
     w->file = arena_str(&w->arena, slice_of(file));
     if (read_workflow(w, text, options ? options : &usual, diags) == ERR_OK)
         return ERR_OK;
-    workflow_deinit(w);
+    if (!options || !options->go_on)
+        workflow_deinit(w);
     return ERR_INVALID;
 }
 

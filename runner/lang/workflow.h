@@ -28,7 +28,7 @@ struct workflow_job {
     const struct token *default_shell, *default_working_directory; /* the job's or the workflow's */
     const struct token *timeout_minutes, *cancel_timeout_minutes, *continue_on_error;
     const struct token *container, *services, *snapshot;
-    const char *uses; /* a calling job; NULL: a normal one */
+    const char *uses;        /* a calling job; NULL: a normal one */
     struct workflow *called; /* by a calling job, once calls.h has read it; the workflow owns it */
     const struct token *with, *secrets;
     struct step *steps;
@@ -68,6 +68,7 @@ struct workflow_options {
     struct schema_options schema;
     bool
         reader_only; /* leave out what GitHub asks when it dispatches: filters, inputs, references */
+    bool go_on;      /* for a checker: after findings all the same; W is then what could be read */
     int file_index;  /* of FILE in the run's file table, from 1; 0: 1 */
 };
 /* The same with other limits than GitHub's. OPTIONS may be NULL. */

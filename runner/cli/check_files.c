@@ -1,0 +1,269 @@
+#include "cli/check_files.h"
+
+#include "base/fd.h"
+#include "base/path.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void checked_clear(struct checked *f)
+{
+    vec_deinit(&f->scripts);
+    diags_deinit(&f->diags);
+    arena_deinit(&f->arena);
+    buf_deinit(&f->text);
+}
+
+void check_run_deinit(struct check_run *r)
+{
+    VEC_EACH (f, &r->files) {
+        checked_clear(*f);
+        free(*f);
+    }
+    vec_deinit(&r->files);
+    arena_deinit(&r->arena);
+}
+
+/* ---- which files ---- */
+
+static bool is_yaml(const char *name)
+{
+    return slice_ends(slice_of(name), SLICE(".yml")) || slice_ends(slice_of(name), SLICE(".yaml"));
+}
+
+static bool is_manifest(const char *path)
+{
+    const char *base = path_base(path);
+
+    return strcmp(base, "action.yml") == 0 || strcmp(base, "action.yaml") == 0;
+}
+
+static int add_file(struct check_run *r, const char *path, struct err *err)
+{
+    if (r->files.len == CHECK_FILES_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d files", (int)CHECK_FILES_MAX);
+    struct checked *f = mem_new(sizeof *f);
+    *f = (struct checked){.path = arena_str(&r->arena, slice_of(path)),
+                          .text = BUF_INIT(CHECK_FILE_SIZE_MAX)};
+    vec_push(&r->files, f);
+    return ERR_OK;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct checked *const *x = a, *const *y = b;
+
+    return strcmp((*x)->path, (*y)->path);
+}
+
+/* Adds the YAML files of FOLDER (those that are manifests, with MANIFESTS), in order. A folder that is
+ * not there has none. */
+static int add_folder(struct check_run *r, const char *folder, bool manifests, int depth,
+                      struct err *err)
+{
+    size_t before = r->files.len;
+    DIR *dir = opendir(folder);
+    int result = ERR_OK;
+
+    if (!dir)
+        return ERR_OK;
+    for (struct dirent *d; result == ERR_OK && (d = readdir(dir));) {
+        CLEANUP(free_ptr)
+        char *path = strcmp(folder, ".") == 0 ? mem_dup(d->d_name, strlen(d->d_name))
+                                              : path_join(folder, d->d_name);
+
+        if (d->d_name[0] == '.')
+            continue;
+        if (manifests ? is_manifest(d->d_name) : is_yaml(d->d_name))
+            result = add_file(r, path, err);
+        else if (depth > 0)
+            result = add_folder(r, path, manifests, depth - 1, err);
+    }
+    closedir(dir);
+    if (r->files.len > before)
+        qsort(r->files.ptr + before, r->files.len - before, sizeof *r->files.ptr, by_path);
+    return result;
+}
+
+/* The way up from the folder we are in to the top of its repository: "", "../", "../../". */
+static const char *way_to_root(struct check_run *r)
+{
+    const char *up = "";
+    struct stat st;
+
+    for (int i = 0; i < 32; i++) {
+        if (stat(arena_printf(&r->arena, "%s.git", up), &st) == 0 ||
+            stat(arena_printf(&r->arena, "%s.github", up), &st) == 0)
+            return up;
+        up = arena_printf(&r->arena, "%s../", up);
+    }
+    return "";
+}
+
+static int add_tree(struct check_run *r, const char *root, struct err *err)
+{
+    enum { ACTIONS_DEPTH = 6 };
+    static const char *const homes[] = {".github", ".gitea", ".forgejo"};
+    int result = add_folder(r, *root ? root : ".", true, 0, err);
+
+    for (size_t i = 0; i < COUNT_OF(homes) && result == ERR_OK; i++) {
+        const char *flows = arena_printf(&r->arena, "%s%s/workflows", root, homes[i]);
+        const char *actions = arena_printf(&r->arena, "%s%s/actions", root, homes[i]);
+
+        result = add_folder(r, flows, false, 0, err);
+        if (result == ERR_OK)
+            result = add_folder(r, actions, true, ACTIONS_DEPTH, err);
+    }
+    return result;
+}
+
+int check_find(struct check_run *r, struct err *err)
+{
+    int result = add_tree(r, way_to_root(r), err);
+
+    if (result == ERR_OK && !r->files.len)
+        return err_set(err, ERR_NOT_FOUND,
+                       "there is no .github/workflows/*.yml and no action.yml here: name the files "
+                       "to check");
+    return result;
+}
+
+int check_add(struct check_run *r, const char *path, struct err *err)
+{
+    size_t before = r->files.len;
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return err_sys(err, "cannot look at '%s'", path);
+    if (!S_ISDIR(st.st_mode))
+        return add_file(r, path, err);
+    int result = add_tree(r, arena_printf(&r->arena, "%s/", path), err);
+    if (result == ERR_OK && r->files.len == before)
+        result = add_folder(r, path, false, 0, err);
+    if (result == ERR_OK && r->files.len == before)
+        return err_set(err, ERR_NOT_FOUND, "there is no workflow in '%s'", path);
+    return result;
+}
+
+/* ---- reading ---- */
+
+static int read_text(int dir, const char *path, struct buf *to, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    struct stat st;
+    int r = path_open(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
+
+    if (r < 0)
+        return r;
+    if (fstat(fd, &st) < 0)
+        return err_sys(err, "cannot look at '%s'", path);
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, ERR_INVALID, "'%s' is a folder", path);
+    r = fd_read_all(fd, to, err);
+    return r < 0 ? err_in(err, "'%s'", path) : r;
+}
+
+/* What a check asks for while it looks at one file. */
+struct asking {
+    struct checked *file;
+    int root; /* the top of its repository; -1: unknown */
+};
+
+static bool read_other(void *ctx, const char *path, struct slice *ret)
+{
+    const struct asking *a = ctx;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(CHECK_FILE_SIZE_MAX);
+    struct err ignored = ERR_INIT; /* what can't be read is not there */
+
+    if (a->root < 0 || read_text(a->root, path, &text, &ignored) < 0)
+        return false;
+    *ret = arena_dup(&a->file->arena, buf_slice(&text));
+    return true;
+}
+
+static void keep_script(void *ctx, const struct check_script *script)
+{
+    struct checked *f = ((const struct asking *)ctx)->file;
+    struct check_place *lines = arena_array(&f->arena, script->n_lines, sizeof *lines);
+
+    if (strcmp(script->shell, "bash") != 0 && strcmp(script->shell, "sh") != 0)
+        return;
+    memcpy(lines, script->lines, script->n_lines * sizeof *lines);
+    vec_push(&f->scripts, (struct kept_script){
+                              arena_dup(&f->arena, script->text),
+                              strcmp(script->shell, "sh") == 0 ? "sh" : "bash",
+                              lines,
+                              script->n_lines,
+                          });
+}
+
+/* The top of the repository that PATH belongs to: the nearest folder above with .git or .github in it,
+ * else the file's own. */
+static int open_root(const char *path)
+{
+    CLEANUP(free_ptr) char *full = realpath(path, NULL);
+    struct stat st;
+
+    for (char *slash; full && (slash = strrchr(full, '/')) && slash != full;) {
+        *slash = '\0';
+        CLEANUP(free_ptr) char *git = path_join(full, ".git");
+        CLEANUP(free_ptr) char *github = path_join(full, ".github");
+
+        if (stat(git, &st) == 0 || stat(github, &st) == 0)
+            return open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    CLEANUP(free_ptr) char *own = mem_dup(path, strlen(path));
+    char *slash = strrchr(own, '/');
+    if (slash)
+        slash[slash == own] = '\0';
+    return open(slash ? own : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int check_one(struct check_run *r, struct checked *f, struct err *err)
+{
+    CLEANUP(fd_closep) int root = open_root(f->path);
+    struct asking asking = {f, root};
+    struct check_options options = {
+        .ignore = r->ignore,
+        .read = read_other,
+        .script = keep_script,
+        .ctx = &asking,
+    };
+    checked_clear(f);
+    f->diags.arena = &f->arena;
+    int result = read_text(AT_FDCWD, f->path, &f->text, err);
+    if (result < 0)
+        return result;
+    if (is_manifest(f->path))
+        check_manifest(buf_slice(&f->text), f->path, &options, &f->diags);
+    else
+        check_workflow(buf_slice(&f->text), f->path, &options, &f->diags);
+    return ERR_OK;
+}
+
+int check_all(struct check_run *r, struct err *err)
+{
+    VEC_EACH (f, &r->files) {
+        int result = check_one(r, *f, err);
+
+        if (result < 0)
+            return result;
+    }
+    return ERR_OK;
+}
+
+void check_count(struct check_run *r)
+{
+    r->n_errors = r->n_warnings = r->n_infos = r->n_with = 0;
+    VEC_EACH (f, &r->files) {
+        check_sort(&(*f)->diags);
+        r->n_with += (*f)->diags.list.len > 0;
+        VEC_EACH (d, &(*f)->diags.list) {
+            r->n_errors += d->level == DIAG_ERROR;
+            r->n_warnings += d->level == DIAG_WARNING;
+            r->n_infos += d->level == DIAG_INFO;
+        }
+    }
+}

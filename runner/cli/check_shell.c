@@ -1,0 +1,193 @@
+/* What shellcheck says about the scripts of workflows, at their places in the YAML. */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "cli/check_files.h"
+#include "io/proc.h"
+
+#include <jansson.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    BATCH = 200,                /* scripts a start of shellcheck */
+    TIMEOUT_MS = 300000,        /* a start's */
+    OUTPUT_SIZE_MAX = 64 << 20, /* bytes */
+};
+
+/* Left out: files that a script reads (1091); constant texts and tests, which ${{ }} look like (2043,
+ * 2050, 2157, 2170, 2194, 2242); names that steps get from `env` (2153, 2154). */
+static const char excluded[] = "SC1091,SC2043,SC2050,SC2153,SC2154,SC2157,SC2170,SC2194,SC2242";
+
+struct batch_script {
+    struct checked *file;
+    const struct kept_script *script;
+};
+
+struct batch {
+    const char *program, *tmp, *shell;
+    struct batch_script list[BATCH];
+    size_t n;
+};
+
+/* Removes the folder of a batch. */
+struct scratch {
+    const char *tmp;
+    char path[4096]; /* "": none yet */
+};
+
+static void scratch_remove(struct scratch *s)
+{
+    struct err ignored =
+        ERR_INIT; /* it is in a temporary folder, and nothing can be done about it */
+
+    if (*s->path)
+        (void)!path_remove(AT_FDCWD, s->path, &ignored);
+}
+
+static enum diag_level level_of(const char *name)
+{
+    if (name && strcmp(name, "error") == 0)
+        return DIAG_ERROR;
+    return name && strcmp(name, "warning") == 0 ? DIAG_WARNING : DIAG_INFO;
+}
+
+static void take_comment(struct batch *b, const json_t *comment)
+{
+    const char *file = json_string_value(json_object_get(comment, "file"));
+    const char *message = json_string_value(json_object_get(comment, "message"));
+    json_int_t line = json_integer_value(json_object_get(comment, "line"));
+    json_int_t col = json_integer_value(json_object_get(comment, "column"));
+    json_int_t code = json_integer_value(json_object_get(comment, "code"));
+    size_t which = file ? (size_t)strtoul(path_base(file), NULL, 10) : BATCH;
+
+    if (which >= b->n || !message || line < 1 || col < 1)
+        return;
+    const struct kept_script *s = b->list[which].script;
+    struct checked *f = b->list[which].file;
+    const struct check_place *at = &s->lines[(size_t)line <= s->n_lines ? line - 1 : 0];
+    struct diag *d =
+        diag_add(&f->diags, level_of(json_string_value(json_object_get(comment, "level"))), f->path,
+                 at->line, at->col + (int)(col - 1), "SC%d: %s", (int)code, message);
+    d->rule = check_rules[CHECK_SHELLCHECK].name;
+    d->hint = arena_printf(&f->arena, "https://www.shellcheck.net/wiki/SC%d", (int)code);
+}
+
+static int take_output(struct batch *b, int fd, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(OUTPUT_SIZE_MAX);
+    json_error_t error;
+
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_sys(err, "cannot read what shellcheck said");
+    int r = fd_read_all(fd, &text, err);
+    if (r < 0)
+        return r;
+    json_t *json = json_loadb(text.ptr, text.len, 0, &error);
+    if (!json)
+        return err_set(err, ERR_INVALID, "shellcheck said something that is no JSON: %s",
+                       error.text);
+    const json_t *comments = json_object_get(json, "comments");
+    for (size_t i = 0; i < json_array_size(comments); i++)
+        take_comment(b, json_array_get(comments, i));
+    json_decref(json);
+    return ERR_OK;
+}
+
+static int write_scripts(const struct batch *b, struct scratch *s, struct err *err)
+{
+    snprintf(s->path, sizeof s->path, "%s/ostler-check.XXXXXX", s->tmp);
+    if (!mkdtemp(s->path)) {
+        *s->path = '\0';
+        return err_sys(err, "cannot create a folder in '%s'", s->tmp);
+    }
+    CLEANUP(fd_closep) int dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return err_sys(err, "cannot open '%s'", s->path);
+    for (size_t i = 0; i < b->n; i++) {
+        char name[24];
+
+        snprintf(name, sizeof name, "%zu", i);
+        int r = path_write(dir, name, b->list[i].script->text, 0600, err);
+        if (r < 0)
+            return r;
+    }
+    return ERR_OK;
+}
+
+static int run_batch(struct batch *b, struct err *err)
+{
+    CLEANUP(scratch_remove) struct scratch scratch = {.tmp = b->tmp};
+    CLEANUP(fd_closep) int out = memfd_create("shellcheck", MFD_CLOEXEC);
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    const char **argv = arena_array(&a, b->n + 8, sizeof *argv);
+    struct proc_spec spec = PROC_SPEC_INIT;
+    struct proc_exit how;
+    struct proc *proc;
+    size_t n = 0;
+
+    if (out < 0)
+        return err_sys(err, "cannot create a memory file");
+    int r = write_scripts(b, &scratch, err);
+    if (r < 0)
+        return r;
+    argv[n++] = b->program;
+    argv[n++] = "--norc";
+    argv[n++] = "--format=json1";
+    argv[n++] = arena_printf(&a, "--shell=%s", b->shell);
+    argv[n++] = arena_printf(&a, "--exclude=%s", excluded);
+    for (size_t i = 0; i < b->n; i++)
+        argv[n++] = arena_printf(&a, "%s/%zu", scratch.path, i);
+    spec.argv = argv;
+    spec.out = out;
+    if ((r = proc_start(&spec, &proc, err)) < 0)
+        return r;
+    r = proc_wait(proc, clock_ms() + TIMEOUT_MS, &how, err);
+    (void)proc_free(proc);
+    if (r < 0)
+        return err_in(err, "shellcheck");
+    if (how.code > 1) /* 1: it has findings */
+        return err_set(err, ERR_INVALID, "shellcheck failed with exit code %d", how.code);
+    return take_output(b, out, err);
+}
+
+/* All scripts of one shell, batch by batch. */
+static int run_shell(struct check_run *r, struct batch *b, struct err *err)
+{
+    int result = ERR_OK;
+
+    b->n = 0;
+    VEC_EACH (f, &r->files)
+        VEC_EACH (s, &(*f)->scripts) {
+            if (strcmp(s->shell, b->shell) != 0)
+                continue;
+            b->list[b->n++] = (struct batch_script){*f, s};
+            if (b->n < BATCH)
+                continue;
+            if ((result = run_batch(b, err)) < 0)
+                return result;
+            b->n = 0;
+        }
+    return b->n ? run_batch(b, err) : result;
+}
+
+int check_shell(struct check_run *r, const char *search, const char *tmp, struct err *err)
+{
+    CLEANUP(free_ptr) char *program = NULL;
+    struct batch b = {.tmp = tmp};
+    size_t n = 0;
+
+    VEC_EACH (f, &r->files)
+        n += (*f)->scripts.len;
+    if (!n)
+        return ERR_OK;
+    int result = spawn_find("shellcheck", search, &program, err);
+    if (result < 0)
+        return result;
+    b.program = program;
+    b.shell = "bash";
+    if ((result = run_shell(r, &b, err)) < 0)
+        return result;
+    b.shell = "sh";
+    return run_shell(r, &b, err);
+}

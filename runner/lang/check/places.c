@@ -1,0 +1,181 @@
+/* From the value of a scalar back to where its characters stand in the file. */
+#include "lang/check/rules.h"
+#include "lang/utf.h"
+
+void check_lines(struct check *c)
+{
+    size_t n = 1, at = 0;
+
+    for (size_t i = 0; i < c->text.len; i++)
+        n += c->text.ptr[i] == '\n';
+    size_t *lines = arena_array(&c->arena, n, sizeof *lines);
+    c->lines = lines;
+    c->n_lines = n;
+    for (size_t i = 0; i < c->text.len; i++)
+        if (c->text.ptr[i] == '\n')
+            lines[++at] = i + 1;
+}
+
+static struct slice line_of(const struct check *c, size_t line)
+{
+    size_t from = c->lines[line], to = line + 1 < c->n_lines ? c->lines[line + 1] : c->text.len;
+
+    return slice_make(c->text.ptr + from, to - from);
+}
+
+/* The offset of character COL (from 1) of a line. */
+static size_t offset_of(const struct check *c, const struct token *tok)
+{
+    struct slice line = line_of(c, (size_t)tok->line - 1);
+    size_t at = 0;
+
+    for (int col = 1; col < tok->col && at < line.len; col++)
+        (void)utf_next(line, &at);
+    return c->lines[tok->line - 1] + at;
+}
+
+static struct check_place place_at(const struct check *c, size_t offset)
+{
+    size_t low = 0, high = c->n_lines;
+
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+
+        if (c->lines[middle] <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    struct slice line = line_of(c, low);
+    int col = 1;
+    for (size_t at = 0; at < offset - c->lines[low] && at < line.len; col++)
+        (void)utf_next(line, &at);
+    return (struct check_place){(int)low + 1, col};
+}
+
+/* Behind an anchor and a tag in front of a value. */
+static size_t skip_properties(const struct check *c, size_t at)
+{
+    while (at < c->text.len && (c->text.ptr[at] == '&' || c->text.ptr[at] == '!')) {
+        while (at < c->text.len && !strchr(" \t\r\n", c->text.ptr[at]))
+            at++;
+        while (at < c->text.len && (c->text.ptr[at] == ' ' || c->text.ptr[at] == '\t'))
+            at++;
+    }
+    return at;
+}
+
+static size_t indent_of(struct slice line)
+{
+    size_t n = 0;
+
+    while (n < line.len && line.ptr[n] == ' ')
+        n++;
+    return n;
+}
+
+static bool is_blank(struct slice line)
+{
+    return slice_trim(line).len == 0;
+}
+
+/* A block scalar whose "|" or ">" is at AT: the indentation of its text, and its first line. */
+static size_t block_indent(const struct check *c, size_t at, size_t *ret_line)
+{
+    size_t line = (size_t)place_at(c, at).line; /* the one behind, from 0 */
+
+    *ret_line = line;
+    while (line < c->n_lines && is_blank(line_of(c, line)))
+        line++;
+    return line < c->n_lines ? indent_of(line_of(c, line)) : 0;
+}
+
+/* "|2": the text is indented deeper than its block, and says by how much; rare enough to lose the
+ * exact column. */
+static struct check_place block_place(const struct check *c, size_t at, struct slice value,
+                                      size_t offset)
+{
+    size_t line, n = 0, begin = 0;
+    size_t indent = block_indent(c, at, &line);
+
+    for (size_t i = 0; i < offset && i < value.len; i++)
+        if (value.ptr[i] == '\n') {
+            n++;
+            begin = i + 1;
+        }
+    if (line + n >= c->n_lines)
+        return place_at(c, at);
+    return place_at(c, c->lines[line + n] + indent + (offset - begin));
+}
+
+/* Walks the written text and the value side by side; where they differ, white space was folded or an
+ * escape read. */
+static struct check_place flow_place(const struct check *c, size_t at, struct slice value,
+                                     size_t offset)
+{
+    size_t end = c->text.len;
+
+    for (size_t i = 0; i < offset && i < value.len && at < end; i++) {
+        char v = value.ptr[i];
+
+        if (c->text.ptr[at] == v && v != ' ') {
+            at++;
+        } else if (v == ' ' || v == '\n') {
+            if (at + 1 < end && c->text.ptr[at] == ' ' && c->text.ptr[at + 1] != '\r' &&
+                c->text.ptr[at + 1] != '\n') {
+                at++;
+                continue;
+            }
+            while (at < end && strchr(" \t\r\n", c->text.ptr[at]))
+                at++;
+        } else if (c->text.ptr[at] == '\\') {
+            at += 2;
+        } else {
+            at++;
+        }
+        if (v == '\'' && at < end && c->text.ptr[at] == '\'' && i + 1 < value.len &&
+            value.ptr[i + 1] != '\'')
+            at++; /* '' in single quotes */
+    }
+    return place_at(c, at);
+}
+
+struct check_place check_place_of(const struct check *c, const struct token *tok, size_t offset)
+{
+    struct check_place own = {tok->line, tok->col};
+
+    if (tok->line < 1 || (size_t)tok->line > c->n_lines || !tok->source.ptr)
+        return own;
+    size_t at = skip_properties(c, offset_of(c, tok));
+    if (at >= c->text.len)
+        return own;
+    if (c->text.ptr[at] == '|')
+        return block_place(c, at, tok->source, offset);
+    if (c->text.ptr[at] == '>') {
+        size_t line;
+        size_t indent = block_indent(c, at, &line);
+        if (line >= c->n_lines)
+            return own;
+        return flow_place(c, c->lines[line] + indent, tok->source, offset);
+    }
+    if (c->text.ptr[at] == '"' || c->text.ptr[at] == '\'')
+        at++;
+    return flow_place(c, at, tok->source, offset);
+}
+
+struct check_place *check_line_places(struct check *c, const struct token *tok, size_t *ret_n)
+{
+    struct slice value = tok->source;
+    size_t n = 1, at = 0;
+
+    for (size_t i = 0; i < value.len; i++)
+        n += value.ptr[i] == '\n';
+    struct check_place *places = arena_array(&c->arena, n, sizeof *places);
+    for (size_t i = 0; i < n; i++) {
+        places[i] = check_place_of(c, tok, at);
+        ssize_t end = slice_find_char(slice_from(value, at), '\n');
+        at = end < 0 ? value.len : at + (size_t)end + 1;
+    }
+    *ret_n = n;
+    return places;
+}

@@ -1,0 +1,276 @@
+/* Values of a job that GitHub takes as they are: the labels of its runner, the lines of its matrix. */
+#include "lang/check/rules.h"
+
+#include "lang/convert.h"
+
+/* ---- runner labels ---- */
+
+/* The runners that GitHub hosts; what has the same IMAGE may stand side by side. */
+static const struct hosted {
+    const char *label;
+    int image;
+} hosted[] = {
+    {"ubuntu-latest", 1},
+    {"ubuntu-24.04", 1},
+    {"ubuntu-22.04", 2},
+    {"ubuntu-24.04-arm", 3},
+    {"ubuntu-22.04-arm", 4},
+    {"ubuntu-slim", 5},
+    {"windows-latest", 10},
+    {"windows-2025", 10},
+    {"windows-2022", 11},
+    {"windows-11-arm", 12},
+    {"windows-2025-vs2026", 13},
+    {"macos-latest", 20},
+    {"macos-latest-large", 21},
+    {"macos-latest-xlarge", 22},
+    {"macos-26", 23},
+    {"macos-26-intel", 24},
+    {"macos-26-large", 24},
+    {"macos-26-xlarge", 25},
+    {"macos-15", 20},
+    {"macos-15-intel", 26},
+    {"macos-15-large", 26},
+    {"macos-15-xlarge", 22},
+    {"macos-14", 27},
+    {"macos-14-large", 28},
+    {"macos-14-xlarge", 29},
+    {"macos-13", 30},
+    {"macos-13-large", 31},
+    {"macos-13-xlarge", 32},
+};
+
+/* Those that every runner of one's own has, by its machine. */
+static const char *const own_labels[] = {"self-hosted", "linux", "windows", "macos",
+                                         "x64",         "x86",   "arm",     "arm64"};
+
+static int image_of(struct slice label)
+{
+    for (size_t i = 0; i < COUNT_OF(hosted); i++)
+        if (slice_eq_nocase(label, slice_of(hosted[i].label)))
+            return hosted[i].image;
+    return 0;
+}
+
+static bool is_own(struct slice label)
+{
+    for (size_t i = 0; i < COUNT_OF(own_labels); i++)
+        if (slice_eq_nocase(label, slice_of(own_labels[i])))
+            return true;
+    return false;
+}
+
+static void check_label(struct check *c, const struct token *label)
+{
+    struct near_best best = near_begin(label->text);
+
+    if (!label->text.len || image_of(label->text) || is_own(label->text))
+        return;
+    for (size_t i = 0; i < COUNT_OF(hosted); i++)
+        near_offer(&best, slice_of(hosted[i].label));
+    check_hint(check_report_at(c, CHECK_RUNNER, DIAG_INFO, label,
+                               "'%.*s' is no runner that GitHub hosts", SLICE_ARG(label->text)),
+               best.match.ptr ? near_hint(c->diags->arena, &best)
+                              : "this is fine for a runner of your own");
+}
+
+static void check_labels(struct check *c, const struct token *list)
+{
+    const struct token *first = NULL;
+    bool own = false;
+
+    for (size_t i = 0; i < list->n_items; i++)
+        own |= list->items[i]->kind == TOKEN_STRING &&
+               slice_eq_nocase(list->items[i]->text, SLICE("self-hosted"));
+    for (size_t i = 0; i < list->n_items; i++) {
+        const struct token *label = list->items[i];
+
+        if (label->kind != TOKEN_STRING)
+            continue;
+        if (!own)
+            check_label(c, label);
+        if (!image_of(label->text))
+            continue;
+        if (first && image_of(first->text) != image_of(label->text))
+            check_hint(check_report_at(c, CHECK_RUNNER, DIAG_WARNING, label,
+                                       "no runner is '%.*s' and '%.*s' at once",
+                                       SLICE_ARG(first->text), SLICE_ARG(label->text)),
+                       "a list names one runner by all its labels: a matrix runs on several");
+        else if (!first)
+            first = label;
+    }
+}
+
+/* Values of a matrix end up as labels where `runs-on` is just one of its names. */
+static void check_vector(struct check *c, struct slice written)
+{
+    const struct token *matrix = token_find(c->job->strategy, "matrix"), *values;
+    struct slice inside;
+    size_t at = 0;
+
+    if (!template_next(written, &at, &inside) || at < written.len ||
+        !slice_starts(inside, SLICE("matrix.")))
+        return;
+    values = token_find(matrix, arena_str(&c->arena, slice_from(inside, strlen("matrix."))));
+    for (size_t i = 0; convert_is(values, TOKEN_SEQUENCE) && i < values->n_items; i++) {
+        const struct token *one = values->items[i];
+
+        if (one->kind == TOKEN_STRING)
+            check_label(c, one);
+        else if (one->kind == TOKEN_SEQUENCE)
+            check_labels(c, one);
+    }
+}
+
+static void check_runner(struct check *c, const struct token *on)
+{
+    const struct type *type;
+
+    if (!on)
+        return;
+    if (on->kind == TOKEN_STRING) {
+        check_label(c, on);
+    } else if (on->kind == TOKEN_SEQUENCE) {
+        check_labels(c, on);
+    } else if (on->kind == TOKEN_EXPR) {
+        check_vector(c, check_written(on));
+        type = check_type_of(c, on);
+        if (type->kind == TYPE_OBJECT && !type_member(type, SLICE("labels")) &&
+            !type_member(type, SLICE("group")))
+            check_hint(
+                check_report_at(c, CHECK_TYPE, DIAG_ERROR, on, "`runs-on` can't be this object"),
+                "it wants a label, a list of labels, or an object with `group` or `labels`");
+    }
+}
+
+/* ---- matrix ---- */
+
+static bool same(struct check *c, const struct token *x, const struct token *y);
+
+/* FILTER names a part of VALUE: its keys, the first elements of its lists. */
+static bool fits(struct check *c, const struct token *filter, const struct token *value)
+{
+    if (convert_has_expr(filter) || convert_has_expr(value))
+        return true; /* nobody can say yet */
+    if (filter->kind == TOKEN_MAPPING) {
+        for (size_t i = 0; i < filter->n_pairs; i++) {
+            const struct token *part = NULL;
+
+            for (size_t k = 0; value->kind == TOKEN_MAPPING && k < value->n_pairs; k++)
+                if (slice_eq_nocase(value->pairs[k].key->text, filter->pairs[i].key->text))
+                    part = value->pairs[k].value;
+            if (!part || !fits(c, filter->pairs[i].value, part))
+                return false;
+        }
+        return value->kind == TOKEN_MAPPING;
+    }
+    if (filter->kind == TOKEN_SEQUENCE) {
+        if (value->kind != TOKEN_SEQUENCE || filter->n_items > value->n_items)
+            return false;
+        for (size_t i = 0; i < filter->n_items; i++)
+            if (!fits(c, filter->items[i], value->items[i]))
+                return false;
+        return true;
+    }
+    return value->kind != TOKEN_MAPPING && value->kind != TOKEN_SEQUENCE && same(c, filter, value);
+}
+
+static struct expr_value value_of(const struct token *tok)
+{
+    switch (tok->kind) {
+    case TOKEN_STRING:
+        return (struct expr_value){.kind = EXPR_STRING, .text = tok->text};
+    case TOKEN_NUMBER:
+        return (struct expr_value){.kind = EXPR_NUMBER, .number = tok->number};
+    case TOKEN_BOOL:
+        return (struct expr_value){.kind = EXPR_BOOL, .boolean = tok->boolean};
+    default:
+        return (struct expr_value){.kind = EXPR_NULL};
+    }
+}
+
+/* Two scalars, by the loose == of expressions. */
+static bool same(struct check *c, const struct token *x, const struct token *y)
+{
+    struct expr_value a = value_of(x), b = value_of(y);
+
+    return expr_equals(&c->arena, &a, &b);
+}
+
+static void check_filter(struct check *c, const struct token *matrix, const struct token_pair *part)
+{
+    const struct token *values = NULL;
+
+    for (size_t i = 0; i < matrix->n_pairs; i++)
+        if (matrix->pairs[i].key->kind == TOKEN_STRING &&
+            slice_eq_nocase(matrix->pairs[i].key->text, part->key->text))
+            values = matrix->pairs[i].value;
+    if (!convert_is(values, TOKEN_SEQUENCE))
+        return;
+    for (size_t i = 0; i < values->n_items; i++)
+        if (fits(c, part->value, values->items[i]))
+            return;
+    check_hint(check_report_at(c, CHECK_MATRIX, DIAG_WARNING, part->value,
+                               "no value of '%.*s' is like this, so nothing is excluded",
+                               SLICE_ARG(part->key->text)),
+               "write a value of the list above, or remove the line");
+}
+
+static void check_repeats(struct check *c, const struct token_pair *vector)
+{
+    const struct token *list = vector->value;
+
+    for (size_t i = 1; list->kind == TOKEN_SEQUENCE && i < list->n_items && i < 256; i++)
+        for (size_t k = 0; k < i; k++) {
+            if (convert_has_expr(list->items[i]) || convert_has_expr(list->items[k]) ||
+                list->items[i]->kind != list->items[k]->kind ||
+                !fits(c, list->items[i], list->items[k]) ||
+                !fits(c, list->items[k], list->items[i]))
+                continue;
+            check_hint(check_report_at(c, CHECK_MATRIX, DIAG_WARNING, list->items[i],
+                                       "'%.*s' has this value twice", SLICE_ARG(vector->key->text)),
+                       "remove one of the two, or the job runs twice");
+            break;
+        }
+}
+
+static void check_matrix(struct check *c, const struct token *matrix)
+{
+    const struct token *exclude = token_find(matrix, "exclude");
+
+    if (!convert_is(matrix, TOKEN_MAPPING))
+        return;
+    for (size_t i = 0; i < matrix->n_pairs; i++) {
+        struct slice key = matrix->pairs[i].key->text;
+
+        if (matrix->pairs[i].key->kind == TOKEN_STRING && !slice_eq(key, SLICE("include")) &&
+            !slice_eq(key, SLICE("exclude")))
+            check_repeats(c, &matrix->pairs[i]);
+    }
+    for (size_t i = 0; convert_is(exclude, TOKEN_SEQUENCE) && i < exclude->n_items; i++) {
+        const struct token *filter = exclude->items[i];
+
+        for (size_t k = 0; filter->kind == TOKEN_MAPPING && k < filter->n_pairs; k++)
+            if (filter->pairs[k].key->kind == TOKEN_STRING)
+                check_filter(c, matrix, &filter->pairs[k]);
+    }
+}
+
+/* ---- times ---- */
+
+static void check_minutes(struct check *c, const struct token *tok)
+{
+    if (convert_is(tok, TOKEN_NUMBER) && tok->number <= 0)
+        check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, tok,
+                                   "a time limit of %g minutes is none", tok->number),
+                   "write a number above 0, or remove the key");
+}
+
+void check_job_values(struct check *c)
+{
+    check_runner(c, c->job->runs_on);
+    check_matrix(c, token_find(c->job->strategy, "matrix"));
+    check_minutes(c, c->job->timeout_minutes);
+    for (size_t i = 0; i < c->job->n_steps; i++)
+        check_minutes(c, c->job->steps[i].timeout_minutes);
+}
