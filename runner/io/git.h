@@ -30,7 +30,8 @@ struct git_facts {
     char sha[GIT_SHA_SIZE]; /* "" when there is no commit yet */
     const char *origin;     /* remote.origin.url, without credentials */
     const char
-        *default_branch; /* of origin, else init.defaultBranch, else main or master if there */
+        *default_branch;  /* of origin, else init.defaultBranch, else main or master if there */
+    const char *upstream; /* what HEAD's branch follows: "refs/remotes/origin/main" */
     const char *user_name, *user_email;
 
     /* The commit at HEAD, filled in by git_facts_commit(). */

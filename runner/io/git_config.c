@@ -51,6 +51,8 @@ static void setting(struct parser *p, struct slice key, const struct buf *value)
         {SLICE("user"), SLICE(""), SLICE("name"), &c->user_name},
         {SLICE("user"), SLICE(""), SLICE("email"), &c->user_email},
         {SLICE("init"), SLICE(""), SLICE("defaultbranch"), &c->default_branch},
+        {SLICE("branch"), slice_of(c->branch), SLICE("remote"), &c->remote},
+        {SLICE("branch"), slice_of(c->branch), SLICE("merge"), &c->merge},
     };
 
     if (slice_eq_nocase(p->section, SLICE("include")) && !p->subsection.len &&

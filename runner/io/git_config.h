@@ -12,6 +12,8 @@ struct git_config {
     const char *origin; /* remote.origin.url */
     const char *user_name, *user_email;
     const char *default_branch; /* init.defaultBranch */
+    const char *branch;         /* asked about; NULL: none */
+    const char *remote, *merge; /* branch.BRANCH.remote and .merge */
 };
 
 void git_config_user(struct git_config *c, const struct git_env *env);

@@ -254,6 +254,16 @@ static const char *without_credentials(struct arena *a, const char *url)
     return at ? arena_printf(a, "%.*s%s", (int)(host - url), url, at + 1) : url;
 }
 
+/* By the usual refspec; "." is this repository. */
+static const char *upstream(struct arena *a, const struct git_config *c)
+{
+    if (!c->branch || !c->remote || !c->merge || strncmp(c->merge, "refs/heads/", 11) != 0)
+        return NULL;
+    if (strcmp(c->remote, ".") == 0)
+        return c->merge;
+    return arena_printf(a, "refs/remotes/%s/%s", c->remote, c->merge + 11);
+}
+
 int git_facts_read(const struct git_env *env, const char *dir, struct git_facts *ret,
                    struct err *err)
 {
@@ -273,7 +283,10 @@ int git_facts_read(const struct git_env *env, const char *dir, struct git_facts 
             arena_deinit(&f.arena);
             return err->code;
         }
+        if (f.head_ref && strncmp(f.head_ref, "refs/heads/", 11) == 0)
+            c.branch = f.head_ref + 11;
         git_config_repository(&c, f.git_dir, f.common_dir);
+        f.upstream = upstream(&f.arena, &c);
         find_default_branch(&f, c.default_branch);
     }
     f.origin = without_credentials(&f.arena, c.origin);
