@@ -153,3 +153,22 @@ void utf8_clean(struct slice text, struct buf *out)
     if (add_certain(text, out).len)
         buf_add(out, replacement);
 }
+
+const char *utf8_text(struct arena *a, const char *text)
+{
+    struct slice all = slice_of(text ? text : "");
+    struct buf clean = BUF_INIT(3 * all.len + 1);
+
+    if (utf8_valid(all) == all.len)
+        return text;
+    utf8_clean(all, &clean);
+    text = arena_str(a, buf_slice(&clean));
+    buf_deinit(&clean);
+    return text;
+}
+
+struct slice utf8_head(struct slice text, size_t max)
+{
+    text = slice_head(text, max);
+    return slice_head(text, utf8_valid(text));
+}

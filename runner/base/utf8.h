@@ -2,6 +2,7 @@
  * piece of a character, as browsers and .NET do it. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/buf.h"
 
 /* Length of the valid text at the start of S. */
@@ -22,3 +23,9 @@ struct slice utf8_end(struct utf8 *u);
 
 /* Appends all of TEXT. */
 void utf8_clean(struct slice text, struct buf *out);
+
+/* TEXT itself if it is valid, else a clean copy in A. NULL gives NULL. */
+const char *utf8_text(struct arena *a, const char *text);
+
+/* At most MAX bytes of the valid TEXT, cut between characters. */
+struct slice utf8_head(struct slice text, size_t max);

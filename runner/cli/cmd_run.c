@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/utf8.h"
 #include "cli/exit.h"
 #include "cli/isolation.h"
 #include "cli/run_options.h"
@@ -163,7 +164,8 @@ static int load_workflow(struct call *c, const char *path, struct err *err)
     struct workflow *w = mem_new(sizeof *w);
     workflow_init(w);
     const char *name = path_below(full, root);
-    r = workflow_parse(w, buf_slice(&text), arena_str(&c->arena, slice_of(name)), &diags);
+    r = workflow_parse(w, buf_slice(&text),
+                       utf8_text(&c->arena, arena_str(&c->arena, slice_of(name))), &diags);
     for (size_t i = 0; i < diags.list.len; i++)
         diags.list.ptr[i].file = path; /* as the user called it */
     print_findings(&diags);

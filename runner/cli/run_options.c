@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "base/utf8.h"
 #include "cli/settings.h"
 
 #include <fcntl.h>
@@ -331,6 +332,25 @@ static int take(struct run_options *o, int option, const char *text, struct err 
     return ERR_OK;
 }
 
+/* What jobs are given travels as JSON and is read by expressions: bytes that are no text have no place there. */
+static int check_text(const char *what, const struct strmap *values, struct err *err)
+{
+    STRMAP_EACH (v, values)
+        if (utf8_valid(slice_make(v->value, v->value_len)) != v->value_len)
+            return err_set(err, ERR_INVALID, "the %s '%s' is not UTF-8 text (base64 is)", what,
+                           v->name);
+    return ERR_OK;
+}
+
+static int check_texts(const struct run_options *o, struct err *err)
+{
+    if (check_text("secret", &o->secrets, err) < 0 || check_text("variable", &o->vars, err) < 0 ||
+        check_text("input", &o->inputs, err) < 0 ||
+        check_text("environment variable", &o->env, err) < 0)
+        return err->code;
+    return ERR_OK;
+}
+
 int run_options_parse(struct run_options *o, int argc, char **argv, struct err *err)
 {
     int option;
@@ -355,5 +375,5 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         o->slots = cores < 1 ? 1 : cores > SLOTS_MAX ? SLOTS_MAX : (int)cores;
     }
-    return ERR_OK;
+    return check_texts(o, err);
 }

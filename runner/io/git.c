@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "io/proc.h"
 
@@ -161,7 +162,7 @@ static bool take_field(struct slice *rest, struct arena *a, const char **ret)
 
     if (!slice_split(rest, '\0', &field))
         return false;
-    *ret = arena_str(a, field);
+    *ret = utf8_text(a, arena_str(a, field)); /* names and messages of old commits may be Latin-1 */
     return true;
 }
 

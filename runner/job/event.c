@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -62,6 +63,16 @@ void event_writer_init(struct event_writer *w, int fd, const char *job)
 void event_writer_deinit(struct event_writer *w)
 {
     buf_deinit(&w->log_head);
+}
+
+json_t *event_text_new(const char *text)
+{
+    struct buf clean = BUF_INIT(3 * strlen(text) + 1);
+
+    utf8_clean(slice_of(text), &clean);
+    json_t *json = json_stringn(clean.ptr ? clean.ptr : "", clean.len);
+    buf_deinit(&clean);
+    return json;
 }
 
 int event_emit(struct event_writer *w, json_t *event, struct err *err)

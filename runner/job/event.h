@@ -43,6 +43,9 @@ struct event_writer {
 void event_writer_init(struct event_writer *w, int fd, const char *job);
 void event_writer_deinit(struct event_writer *w);
 
+/* TEXT, that may quote bytes from anywhere, for a member of an event: what is no UTF-8 in it is replaced. */
+json_t *event_text_new(const char *text);
+
 /* Takes over EVENT (a new reference), also when it fails; adds "job" where there is one. */
 MUST_CHECK int event_emit(struct event_writer *w, json_t *event, struct err *err);
 /* LINES must be masked already, and no longer than EVENT_LOG_MAX; none is no event. They go from where

@@ -68,7 +68,7 @@ static void on_note(void *ctx, const char *text)
 {
     struct step_run *s = ctx;
 
-    run_emit(s->run, json_pack("{s:s, s:s}", "event", "note", "text", text));
+    run_emit(s->run, json_pack("{s:s, s:o}", "event", "note", "text", event_text_new(text)));
 }
 
 static void on_mask(void *ctx, struct slice secret)

@@ -1,10 +1,18 @@
 #include "job/steps.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "job/contexts.h"
 #include "job/effects.h"
 #include "job/handlers.h"
 #include "lang/explain.h"
+
+enum {
+    NAME_MAX_SIZE = 4096, /* bytes of a step's name as shown */
+    NAME_MASKED_MAX =
+        64 << 20, /* of one that is masked and not cut yet: an expression's value can be long */
+    REASON_MAX = 2000,
+};
 
 /* ---- frames ---- */
 
@@ -86,7 +94,7 @@ static void set_name(struct step_run *s, struct eval *e)
 {
     static const char *const prefix[] = {
         [STAGE_PRE] = "Pre ", [STAGE_MAIN] = "", [STAGE_POST] = "Post "};
-    CLEANUP(buf_deinit) struct buf masked = BUF_INIT(64 << 10);
+    CLEANUP(buf_deinit) struct buf masked = BUF_INIT(NAME_MASKED_MAX);
     struct err ignored = ERR_INIT; /* a name that cannot be evaluated yet shows as it was written */
     struct slice name = SLICE("");
 
@@ -100,9 +108,10 @@ static void set_name(struct step_run *s, struct eval *e)
     }
     if (slice_trim(name).len == 0)
         name = slice_of(step_default_name(&s->arena, s->def));
-    mask_apply(s->run->mask, slice_head(name, 4096), &masked);
-    struct buf full = BUF_INIT(70 << 10);
-    buf_printf(&full, "%s%s", prefix[s->stage], masked.ptr);
+    mask_apply(s->run->mask, name, &masked); /* before it is cut: half a secret is one, too */
+    struct buf full = BUF_INIT(NAME_MAX_SIZE + 16);
+    buf_printf(&full, "%s%.*s", prefix[s->stage],
+               SLICE_ARG(utf8_head(buf_slice(&masked), NAME_MAX_SIZE)));
     free(s->name);
     s->name = buf_take(&full);
 }
@@ -323,7 +332,7 @@ static void limit_time(struct step_run *s, struct eval *e)
 /* Why it is skipped, for people; masked, as values of contexts are in it. */
 static void set_reason(struct step_run *s, struct eval *e, struct slice condition)
 {
-    struct buf masked = BUF_INIT(8192);
+    CLEANUP(buf_deinit) struct buf masked = BUF_INIT(NAME_MASKED_MAX);
     bool failed = s->run->status > RESULT_SUCCESS || s->frame->status > RESULT_SUCCESS, wrapped;
     const char *why = NULL;
 
@@ -332,9 +341,10 @@ static void set_reason(struct step_run *s, struct eval *e, struct slice conditio
         why = s->run->cancelled ? "the job was cancelled" : "an earlier step failed";
     else
         why = explain_condition(&s->arena, condition, &e->scope);
-    mask_apply(s->run->mask, slice_head(slice_of(why), 2000), &masked);
+    mask_apply(s->run->mask, slice_of(why), &masked);
+    struct slice shown = utf8_head(buf_slice(&masked), REASON_MAX);
     free(s->reason);
-    s->reason = buf_take(&masked);
+    s->reason = mem_dup(shown.ptr ? shown.ptr : "", shown.len);
 }
 
 static bool condition_holds(struct step_run *s, struct eval *e, bool *ret_failed)

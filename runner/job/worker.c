@@ -119,7 +119,7 @@ static void on_note(void *ctx, const char *text)
 {
     struct run *run = ctx;
 
-    run_emit(run, json_pack("{s:s, s:s}", "event", "note", "text", text));
+    run_emit(run, json_pack("{s:s, s:o}", "event", "note", "text", event_text_new(text)));
 }
 
 /* ---- setting up ---- */

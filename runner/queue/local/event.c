@@ -2,6 +2,7 @@
 
 #include "base/num.h"
 #include "base/path.h"
+#include "base/utf8.h"
 #include "queue/local/payload.h"
 
 #include <inttypes.h>
@@ -33,7 +34,10 @@ static void note(json_t *notes, const char *fmt, ...)
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    json_array_append_new(notes, json_stringn(text.ptr, text.len));
+    struct buf clean = BUF_INIT(3 * text.len + 1);
+    utf8_clean(buf_slice(&text), &clean);
+    json_array_append_new(notes, json_stringn(clean.ptr, clean.len));
+    buf_deinit(&clean);
     buf_deinit(&text);
 }
 
@@ -348,6 +352,18 @@ static json_t *make_context(struct subject *s, json_t *event)
     return c;
 }
 
+/* What git and the file system gave as bytes, as the text that JSON and expressions are made of. Only now: refs
+ * were looked up as they are. */
+static void make_text(struct subject *s)
+{
+    const char **const texts[] = {
+        &s->server,         &s->owner, &s->name,     &s->repository, &s->actor,
+        &s->default_branch, &s->ref,   &s->ref_name, &s->head,       &s->base};
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        *texts[i] = utf8_text(&s->arena, *texts[i]);
+}
+
 int local_event(const struct local_event_spec *spec, json_t **ret_github, json_t **ret_notes,
                 struct err *err)
 {
@@ -370,6 +386,7 @@ int local_event(const struct local_event_spec *spec, json_t **ret_github, json_t
         return err->code;
     }
     say_what_is_missing(&s, notes);
+    make_text(&s);
     event = payload_make(&s, e);
     if (spec->event_file)
         merge(event, spec->event_file);

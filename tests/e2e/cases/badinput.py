@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 
 from case import case
 from world import check
@@ -285,3 +286,43 @@ def ignored_signals_of_the_caller_do_not_reach_the_job(w):
     flow = w.steps("- {name: a, run: 'grep SigIgn /proc/self/status'}")
     r = w.run(flow, prefix=["sh", "-c", "trap '' PIPE USR1; exec \"$@\"", "sh"], code=0)
     r.says("SigIgn:\t0000000000000000", step="a")
+
+
+@case()
+def bytes_that_are_no_text_come_as_replacements(w):
+    """Branch, author and message in Latin-1, a folder and a file named so: nothing of it stops a run."""
+    w.steps(r"""
+        - uses: actions/checkout@v4
+        - name: a
+          run: |
+            printf 'o=x\351y\n' >>"$GITHUB_OUTPUT"; printf 'E=x\351y\n' >>"$GITHUB_ENV"; printf '/tmp/p\351\n' >>"$GITHUB_PATH"
+            printf 'sum\351\n' >>"$GITHUB_STEP_SUMMARY"; printf '::error file=f\351.txt,line=1::m\351\n'; ls
+        - {name: b, run: 'echo "$E" "${{ github.ref_name }}" "${{ github.event.head_commit.message }}"'}
+        """)
+    repo, flow = (os.fsdecode(name) for name in (b"caf\xe9", b"f\xe9.yml"))
+    repo = w.repo.rename(w.repo.parent / repo)
+    flow = (repo / ".github/workflows/ci.yml").rename(repo / flow)
+    git = ["git", "-c", b"user.name=J\xe9r\xf4me", "-c", "user.email=j@example.test"]
+    for args in (["checkout", "-q", "-b", b"br\xe9"], ["commit", "-q", "--allow-empty", "-m", b"m\xe9ssage"]):
+        subprocess.run([*git, *args], cwd=repo, check=True, stderr=subprocess.DEVNULL)
+    r = w.run(flow, cwd=repo, code=0, clean=False)
+    r.says("x\ufffdy br\ufffd méssage", step="b")  # git makes Latin-1 of what is no UTF-8
+
+
+@case()
+def values_that_are_no_text_are_refused(w):
+    flow = w.steps("- run: echo hi")
+    for option in ("--secret", "--var", "--env", "--input"):
+        r = w.run(flow, option, os.fsdecode(b"X=q\xe9"), code=2)
+        check("'X' is not UTF-8 text" in r.err, f"{option}\n{r}")
+
+
+@case()
+def a_name_is_cut_between_characters_and_never_inside_a_secret(w):
+    flow = w.steps(f"""
+        - {{name: 'x{"é" * 3000}', run: 'echo one'}}
+        - {{name: '{"z" * 4090}${{{{ secrets.S }}}}', run: 'echo two'}}
+        """)
+    r = w.run(flow, "--secret", "S=hunter2hunter2", code=0)
+    check("hunter" not in r.out, f"half a secret is in a name\n{r}")
+    check(any(e.get("name", "").startswith("xé") for e in r.of("step.started")), f"the name\n{r}")

@@ -71,3 +71,25 @@ Test(utf8, valid_text_is_not_copied)
     cr_assert_eq(scratch.len, 0);
     buf_deinit(&scratch);
 }
+
+Test(utf8, cuts_between_characters)
+{
+    struct slice euro = SLICE("a\xe2\x82\xac"
+                              "b");
+
+    for (size_t max = 0; max <= 6; max++) {
+        static const size_t want[] = {0, 1, 1, 1, 4, 5, 5};
+        cr_expect_eq(utf8_head(euro, max).len, want[max], "%zu", max);
+    }
+}
+
+Test(utf8, makes_text_of_bytes)
+{
+    struct arena a = ARENA_INIT;
+    const char *good = "caf\xc3\xa9";
+
+    cr_expect_eq(utf8_text(&a, good), good);
+    cr_expect_null(utf8_text(&a, NULL));
+    cr_expect_str_eq(utf8_text(&a, "caf\xe9"), "caf" FFFD);
+    arena_deinit(&a);
+}
