@@ -92,7 +92,9 @@ void lines_duration(struct lines *l, int64_t ms)
 {
     int64_t tenths = (ms + 50) / 100, s = (ms + 500) / 1000;
 
-    if (tenths < 600)
+    if (ms < 100) /* most steps that are no build */
+        buf_printf(&l->out, "%" PRId64 "ms", ms);
+    else if (tenths < 600)
         buf_printf(&l->out, "%" PRId64 ".%" PRId64 "s", tenths / 10, tenths % 10);
     else if (s < 3600)
         buf_printf(&l->out, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
