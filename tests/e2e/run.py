@@ -106,6 +106,8 @@ class Stage:
     def _copy(self, to):
         leave_out = shutil.ignore_patterns("node_modules", "dist", "__pycache__")
         shutil.copytree(ROOT / "pipelines", to / "pipelines", symlinks=True, ignore=leave_out)
+        for folder in ("include", "sdk"):
+            shutil.copytree(ROOT / folder, to / folder)
         shutil.copytree(HERE, to / "tests" / "e2e", symlinks=True, ignore=leave_out)
         if (ROOT / "build" / "tools").is_dir():
             shutil.copytree(ROOT / "build" / "tools", to / "build" / "tools", symlinks=True)

@@ -2,7 +2,7 @@
 # headers - the public headers compile alone, without a warning, as C11, C17, C++11 and C++20; and a
 # whole plugin, with the initializer macros, as C11, C17 and C++20.
 #
-#   tests/abi/headers.sh INCLUDE_DIR
+#   sdk/abi/headers.sh INCLUDE_DIR
 set -euo pipefail
 
 include=$1
