@@ -10,6 +10,7 @@
 #include "cli/workers.h"
 #include "io/git.h"
 #include "queue/local/event.h"
+#include "queue/local/files.h"
 #include "queue/local/local.h"
 #include "report/report.h"
 
@@ -123,6 +124,8 @@ static void print_findings(const struct diags *diags)
                 d->level == DIAG_ERROR ? "error" : "warning", SLICE_ARG(d->message));
         if (d->hint)
             fprintf(stderr, "  %s\n", d->hint);
+        if (d->caller)
+            fprintf(stderr, "  called by %s:%d:%d\n", d->caller, d->caller_line, d->caller_col);
     }
 }
 
@@ -301,6 +304,30 @@ static int read_event(struct call *c, struct err *err)
     return local_event(&spec, &c->github, &c->notes, err);
 }
 
+/* Reads what the workflows call. The event names the repository: its own workflows are at hand. */
+static int load_calls(struct call *c, struct err *err)
+{
+    struct git_env env = {.path = settings_env("PATH"), .home = settings_home()};
+    const char *repository = json_string_value(json_object_get(c->github, "repository"));
+    struct local_files files = {.root = c->source,
+                                .repository = repository,
+                                .repositories = &c->options.repositories,
+                                .git_env = &env};
+    struct calls_options options = {.source = local_files_source(&files), .repository = repository};
+
+    for (size_t i = 0; i < c->workflows.len; i++) {
+        CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+        CLEANUP(diags_deinit) struct diags diags = {.arena = &a};
+        int r = workflow_load_calls(c->workflows.ptr[i], &options, &diags);
+
+        print_findings(&diags);
+        if (r < 0)
+            return err_set(err, ERR_INVALID, "'%s' calls a workflow that cannot run",
+                           c->workflows.ptr[i]->file);
+    }
+    return ERR_OK;
+}
+
 static int make_queue(struct call *c, struct err *err)
 {
     struct run_options *o = &c->options;
@@ -364,6 +391,8 @@ static int prepare(struct call *c, struct err *err)
         r = open_reports(c, err);
     if (r == ERR_OK)
         r = read_event(c, err);
+    if (r == ERR_OK)
+        r = load_calls(c, err);
     if (r == ERR_OK)
         r = make_queue(c, err);
     if (r == ERR_OK && c->options.isolation_required && strcmp(c->options.isolation, "host") != 0)

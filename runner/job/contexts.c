@@ -111,7 +111,10 @@ static json_t *env_context(struct run *run, struct frame *frame, struct step_run
 
 static json_t *job_context(struct run *run)
 {
-    return json_pack("{s:s}", "status", result_name(run->status));
+    json_t *job = json_pack("{s:s}", "status", result_name(run->status));
+
+    json_object_update_missing(job, json_object_get(run->job->contexts, "job"));
+    return job;
 }
 
 /* ---- callbacks of the expression engine ---- */

@@ -17,8 +17,9 @@ struct job {
     const char *name; /* as shown */
     const char *file; /* the workflow's path, for messages; may be "" */
 
-    json_t *contexts;        /* object: github, vars, needs, strategy, matrix, inputs; owned */
-    struct strmap secrets;   /* names ignore case; GITHUB_TOKEN among them */
+    json_t *contexts;      /* object: github, vars, needs, strategy, matrix, inputs, and of the job
+                         context what the queue knows; owned */
+    struct strmap secrets; /* names ignore case; GITHUB_TOKEN among them */
     struct strmap variables; /* job variables: "ACTIONS_STEP_DEBUG" and the like */
 
     const struct token **env; /* workflow level, then job level; evaluated one after the other */

@@ -74,8 +74,8 @@ struct permissions permissions_of(const struct token *tok, enum calls_policy pol
 }
 
 /* The scopes of which ASKED has more than MAX, with their levels in OF. */
-static const char *list(struct arena *a, const struct permissions *asked, const struct permissions *max,
-                  const struct permissions *of)
+static const char *list(struct arena *a, const struct permissions *asked,
+                        const struct permissions *max, const struct permissions *of)
 {
     const char *text = "";
 

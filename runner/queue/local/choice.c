@@ -56,14 +56,26 @@ static bool strategy_may_have(struct arena *a, const struct token *strategy,
     return false;
 }
 
+static bool outline_may_have(struct arena *a, const struct outline *o,
+                             const struct local_pair *only)
+{
+    for (size_t i = 0; i < o->workflow->n_jobs; i++) {
+        const struct outline_job *j = &o->jobs[i];
+
+        if (j->chosen && (strategy_may_have(a, j->def->strategy, only) ||
+                          (j->inner && outline_may_have(a, j->inner, only))))
+            return true;
+    }
+    return false;
+}
+
 int plan_check_choices(struct plan *p, struct err *err)
 {
     for (size_t i = 0; i < p->n_only; i++) {
         bool there = false;
 
-        for (size_t n = 0; n < p->n_nodes && !there; n++)
-            there = p->nodes[n].chosen &&
-                    strategy_may_have(&p->arena, p->nodes[n].def->strategy, &p->only[i]);
+        for (size_t k = 0; k < p->n_named && !there; k++)
+            there = outline_may_have(&p->arena, p->outlines[k], &p->only[i]);
         if (!there)
             return err_set(
                 err, ERR_INVALID,

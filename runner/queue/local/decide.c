@@ -21,7 +21,8 @@ enum {
 void place_init(struct place *p, const struct plan *plan, const struct node *node,
                 const struct config *config)
 {
-    *p = (struct place){.plan = plan, .node = node, .config = config, .needs = json_object()};
+    *p = (struct place){
+        .plan = plan, .flow = node->flow, .node = node, .config = config, .needs = json_object()};
     for (size_t i = 0; i < node->n_needs; i++) {
         const struct node *n = node->needs[i];
         json_t *one = json_pack("{s:s}", "result", queue_result_name(n->result));
@@ -34,6 +35,8 @@ void place_init(struct place *p, const struct plan *plan, const struct node *nod
 void place_deinit(struct place *p)
 {
     json_decref(p->needs);
+    json_decref(p->secrets);
+    json_decref(p->jobs);
 }
 
 static const json_t *context(void *ctx, struct slice name)
@@ -43,12 +46,14 @@ static const json_t *context(void *ctx, struct slice name)
         struct slice name;
         const json_t *value;
     } known[] = {
-        {SLICE("github"), p->node->flow->github},
-        {SLICE("inputs"), p->node->flow->inputs},
+        {SLICE("github"), p->flow->github},
+        {SLICE("inputs"), p->flow->inputs},
         {SLICE("vars"), p->plan->vars},
         {SLICE("needs"), p->needs},
         {SLICE("strategy"), p->config ? p->config->strategy : NULL},
         {SLICE("matrix"), p->config ? p->config->matrix : NULL},
+        {SLICE("secrets"), p->secrets},
+        {SLICE("jobs"), p->jobs},
     };
 
     for (size_t i = 0; i < COUNT_OF(known); i++) {
@@ -64,7 +69,7 @@ static bool ancestors(const struct place *p, enum queue_result result, bool all)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     size_t n;
-    const struct node **list = node_ancestors(p->plan, p->node, &a, &n);
+    const struct node **list = node_ancestors(p->node, &a, &n);
 
     for (size_t i = 0; i < n; i++) {
         if ((list[i]->result == result) != all)
@@ -92,12 +97,13 @@ static bool named(const struct node *n, enum queue_result result, bool all,
 static bool status(void *ctx, struct slice name, const struct slice *args, size_t n_args)
 {
     const struct place *p = ctx;
+    bool cancelled = flow_is_cancelled(p->plan, p->flow);
 
     if (slice_eq_nocase(name, SLICE("always")))
         return true;
     if (slice_eq_nocase(name, SLICE("cancelled")))
-        return p->plan->cancelled;
-    if (p->plan->cancelled)
+        return cancelled;
+    if (cancelled)
         return false;
     bool success = slice_eq_nocase(name, SLICE("success"));
     enum queue_result result = success ? QUEUE_SUCCESS : QUEUE_FAILURE;
@@ -112,12 +118,13 @@ struct expr_scope place_scope(struct place *p)
 
 /* ---- the condition ---- */
 
-static int job_error(const struct node *n, const char *key, struct err *err)
+int job_error(const struct node *n, const char *file, const char *key, struct err *err)
 {
     struct err why = *err;
 
     return err_set(err, why.code, "Error when evaluating '%s' for job '%s'. %s%s%s", key,
-                   n->def->id, n->flow->workflow->file, why.text[0] == '(' ? " " : ": ", why.text);
+                   n->def->id, file ? file : n->flow->workflow->file,
+                   why.text[0] == '(' ? " " : ": ", why.text);
 }
 
 int node_condition(const struct plan *p, const struct node *n, bool *ret, struct err *err)
@@ -131,7 +138,7 @@ int node_condition(const struct plan *p, const struct node *n, bool *ret, struct
     struct template_eval t = {.arena = &a, .scope = &scope};
 
     r = template_test(&t, slice_of(n->def->condition), ret, err);
-    return r == ERR_OK ? ERR_OK : job_error(n, "if", err);
+    return r == ERR_OK ? ERR_OK : job_error(n, NULL, "if", err);
 }
 
 static const char *ended_how(enum queue_result r)
@@ -156,10 +163,10 @@ static bool needs_succeeded(const struct node *n)
 }
 
 /* Where it began: a job that did not succeed although those before it had. NULL: all succeeded. */
-static const struct node *culprit(const struct plan *p, const struct node *n, struct arena *a)
+static const struct node *culprit(const struct node *n, struct arena *a)
 {
     size_t count;
-    const struct node **list = node_ancestors(p, n, a, &count);
+    const struct node **list = node_ancestors(n, a, &count);
 
     for (size_t i = 0; i < count; i++) {
         if (list[i]->result != QUEUE_SUCCESS && needs_succeeded(list[i]))
@@ -186,7 +193,7 @@ static const char *why_needs(const struct node *n, const struct node *first, str
 const char *node_why_not(const struct plan *p, const struct node *n, struct arena *a)
 {
     CLEANUP(place_deinit) struct place place = {0};
-    const struct node *first = culprit(p, n, a);
+    const struct node *first = culprit(n, a);
     struct slice condition = slice_of(n->def->condition);
     bool wrapped;
 
@@ -222,13 +229,12 @@ static bool is_wanted(struct plan *p, struct arena *a, const json_t *matrix)
     return true;
 }
 
-static bool key_taken(const struct plan *p, const struct node *node, size_t n, const char *key)
+static bool key_taken(const struct node *node, size_t n, const char *key)
 {
     for (size_t i = 0; i < n; i++) {
         if (strcmp(node->configs[i].key, key) == 0)
             return true;
     }
-    (void)p;
     return false;
 }
 
@@ -239,7 +245,7 @@ static const char *make_key(struct plan *p, const struct node *n, size_t at, con
                                : arena_printf(&p->arena, "%s%s", prefix, id);
     const char *key = base;
 
-    for (size_t k = 2; key_taken(p, n, at, key); k++)
+    for (size_t k = 2; key_taken(n, at, key); k++)
         key = arena_printf(&p->arena, "%s #%zu", base, k);
     return key;
 }
@@ -269,14 +275,14 @@ static int evaluate_config(struct plan *p, struct config *c, const struct matrix
     struct template_eval t = {.arena = &a, .scope = &scope};
 
     if (template_string(&t, d->name, &name, err) != ERR_OK)
-        return job_error(c->node, "name", err);
+        return job_error(c->node, NULL, "name", err);
     if (minutes(&t, d->timeout_minutes, TIMEOUT_MINUTES, &c->timeout_ms, err) != ERR_OK)
-        return job_error(c->node, "timeout-minutes", err);
+        return job_error(c->node, NULL, "timeout-minutes", err);
     if (minutes(&t, d->cancel_timeout_minutes, CANCEL_TIMEOUT_MINUTES, &c->cancel_timeout_ms,
                 err) != ERR_OK)
-        return job_error(c->node, "cancel-timeout-minutes", err);
+        return job_error(c->node, NULL, "cancel-timeout-minutes", err);
     if (template_bool(&t, d->continue_on_error, false, &c->forgiven, err) != ERR_OK)
-        return job_error(c->node, "continue-on-error", err);
+        return job_error(c->node, NULL, "continue-on-error", err);
     c->name = arena_printf(&p->arena, "%s%s", c->node->flow->title,
                            matrix_job_name(&a, name.ptr ? arena_str(&a, name) : NULL,
                                            d->name && d->name->kind == TOKEN_EXPR, d->id, m));
@@ -332,11 +338,11 @@ int node_expand(struct plan *p, struct node *n, struct err *err)
     struct template_eval t = {.arena = &a, .scope = &scope};
 
     if (template_json(&t, n->def->strategy, &strategy, err) != ERR_OK)
-        return job_error(n, "strategy", err);
+        return job_error(n, NULL, "strategy", err);
     r = matrix_expand(strategy, n->def->id, &m, err);
     json_decref(strategy);
     if (r != ERR_OK)
-        return job_error(n, "strategy", err);
+        return job_error(n, NULL, "strategy", err);
     r = add_configs(p, n, &m, err);
     matrix_deinit(&m);
     if (r != ERR_OK)

@@ -29,9 +29,9 @@ static json_t *contexts(const struct plan *p, const struct config *c)
 
     place_init(&place, p, c->node, c);
     json_object_set_new(github, "job", json_string(c->node->def->id));
-    all = json_pack("{s:o, s:O, s:O, s:O, s:O, s:O}", "github", github, "vars", p->vars, "needs",
-                    place.needs, "strategy", c->strategy, "matrix", c->matrix, "inputs",
-                    c->node->flow->inputs);
+    all = json_pack("{s:o, s:O, s:O, s:O, s:O, s:O, s:O}", "github", github, "vars", p->vars,
+                    "needs", place.needs, "strategy", c->strategy, "matrix", c->matrix, "inputs",
+                    c->node->flow->inputs, "job", c->node->flow->about);
     place_deinit(&place);
     return all;
 }
@@ -49,7 +49,7 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
     j->name = arena_str(&j->arena, slice_of(c->name));
     j->file = w->file;
     j->contexts = contexts(p, c);
-    strmap_merge(&j->secrets, &p->secrets);
+    strmap_merge(&j->secrets, &c->node->flow->secrets);
     strmap_merge(&j->variables, &p->variables);
     strmap_merge(&j->repositories, &p->repositories);
 

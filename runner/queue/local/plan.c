@@ -24,29 +24,100 @@ static const char *repository_path(const char *file, const char *source)
     return below && *below ? below : file;
 }
 
-static void add_flow(struct plan *p, struct flow *f, const struct local_spec *spec, size_t at)
+/* For the job context: the file that a job is written in. */
+static json_t *about(const struct workflow *w, const json_t *github)
+{
+    const char *repository = json_string_value(json_object_get(github, "repository"));
+    const char *ref = json_string_value(json_object_get(github, "ref"));
+    const char *sha = json_string_value(json_object_get(github, "sha"));
+    const char *path = w->path ? w->path : "";
+
+    if (w->repository) {
+        repository = w->repository;
+        ref = w->ref;
+        sha = w->sha;
+    }
+    return json_pack("{s:o, s:s, s:s, s:s}", "workflow_ref",
+                     json_sprintf("%s/%s@%s", repository ? repository : "", path, ref ? ref : ""),
+                     "workflow_sha", sha ? sha : "", "workflow_repository",
+                     repository ? repository : "", "workflow_file_path", path);
+}
+
+static struct node *find_node(const struct flow *f, const char *id)
+{
+    for (size_t i = 0; i < f->n_nodes; i++)
+        if (strcasecmp(f->nodes[i].def->id, id) == 0)
+            return &f->nodes[i];
+    return NULL;
+}
+
+static void link_needs(struct plan *p, struct node *n)
+{
+    n->needs = arena_array(&p->arena, n->def->n_needs, sizeof *n->needs);
+    for (; n->n_needs < n->def->n_needs; n->n_needs++)
+        n->needs[n->n_needs] = find_node(n->flow, n->def->needs[n->n_needs]);
+}
+
+struct flow *plan_add_flow(struct plan *p, const struct outline *outline, struct config *call)
+{
+    struct flow *f = ARENA_NEW(&p->arena, struct flow);
+
+    *f = (struct flow){
+        .outline = outline,
+        .workflow = outline->workflow,
+        .call = call,
+        .prefix = call ? arena_printf(&p->arena, "%s/", call->key) : "",
+        .title = call ? arena_printf(&p->arena, "%s / ", call->name) : "",
+        .secrets = STRMAP_INIT_NOCASE,
+        .nodes = arena_array(&p->arena, outline->workflow->n_jobs, sizeof *f->nodes),
+    };
+    for (; f->n_nodes < outline->workflow->n_jobs; f->n_nodes++)
+        f->nodes[f->n_nodes] = (struct node){.flow = f,
+                                             .def = outline->jobs[f->n_nodes].def,
+                                             .inner = outline->jobs[f->n_nodes].inner,
+                                             .chosen = outline->jobs[f->n_nodes].chosen};
+    for (size_t i = 0; i < f->n_nodes; i++)
+        link_needs(p, &f->nodes[i]);
+    if (call) {
+        f->github = json_copy(call->node->flow->github);
+        f->about = about(f->workflow, f->github);
+        json_object_set(f->github, "job_workflow_sha", json_object_get(f->about, "workflow_sha"));
+    }
+    vec_push(&p->flows, f);
+    return f;
+}
+
+/* The flow of workflow number AT that the run named. */
+static struct flow *add_named(struct plan *p, const struct local_spec *spec, size_t at)
 {
     const struct workflow *w = spec->workflows[at];
+    struct flow *f = plan_add_flow(p, p->outlines[at], NULL);
     const char *repository = json_string_value(json_object_get(spec->github, "repository"));
     const char *ref = json_string_value(json_object_get(spec->github, "ref"));
+    const char *path = repository_path(w->file, spec->source);
     json_t *sha = json_object_get(spec->github, "sha");
     bool many = spec->n_workflows > 1;
     const char *name = stem(&p->arena, w->file);
 
-    f->workflow = w;
+    p->n_named++;
     f->prefix = many ? arena_printf(&p->arena, "%s/", name) : "";
     for (size_t i = 0; i < at; i++) { /* a/ci.yml and b/ci.yml */
-        if (strcmp(p->flows[i].prefix, f->prefix) == 0 && many)
+        if (strcmp(p->flows.ptr[i]->prefix, f->prefix) == 0 && many)
             f->prefix = arena_printf(&p->arena, "%s-%zu/", name, at + 1);
     }
     f->title = many ? arena_printf(&p->arena, "%s / ", w->name) : "";
+    strmap_merge(&f->secrets, &p->secrets);
     f->github = spec->github ? json_deep_copy(spec->github) : json_object();
     json_object_set_new(f->github, "workflow", json_string(w->name));
-    json_object_set_new(f->github, "workflow_ref",
-                        json_sprintf("%s/%s@%s", repository ? repository : "",
-                                     repository_path(w->file, spec->source), ref ? ref : ""));
+    json_object_set_new(
+        f->github, "workflow_ref",
+        json_sprintf("%s/%s@%s", repository ? repository : "", path, ref ? ref : ""));
     if (sha)
         json_object_set(f->github, "workflow_sha", sha);
+    f->about = about(w, f->github);
+    json_object_set(f->about, "workflow_ref", json_object_get(f->github, "workflow_ref"));
+    json_object_set_new(f->about, "workflow_file_path", json_string(path));
+    return f;
 }
 
 /* Which cron line fired cannot be known: the first one, unless the event file says. */
@@ -64,81 +135,44 @@ static void add_schedule(struct plan *p, struct flow *f)
                             json_string(arena_str(&p->arena, token_text(&p->arena, cron))));
 }
 
-static size_t count_jobs(const struct local_spec *spec)
-{
-    size_t n = 0;
+/* ---- choosing ---- */
 
-    for (size_t i = 0; i < spec->n_workflows; i++)
-        n += spec->workflows[i]->n_jobs;
-    return n;
-}
-
-static struct node *find_node(struct plan *p, const struct flow *f, const char *id)
-{
-    for (size_t i = 0; i < p->n_nodes; i++) {
-        if (p->nodes[i].flow == f && strcasecmp(p->nodes[i].def->id, id) == 0)
-            return &p->nodes[i];
-    }
-    return NULL;
-}
-
-static void link_needs(struct plan *p)
-{
-    for (size_t i = 0; i < p->n_nodes; i++) {
-        struct node *n = &p->nodes[i];
-
-        n->needs = arena_array(&p->arena, n->def->n_needs, sizeof *n->needs);
-        for (size_t k = 0; k < n->def->n_needs; k++) {
-            struct node *other = find_node(p, n->flow, n->def->needs[k]);
-
-            if (!other)
-                BUG("job '%s' needs '%s', which the workflow's reader let pass", n->def->id,
-                    n->def->needs[k]);
-            n->needs[n->n_needs++] = other;
-        }
-    }
-}
-
-static void choose(struct node *n)
-{
-    if (n->chosen)
-        return;
-    n->chosen = true;
-    for (size_t i = 0; i < n->n_needs; i++)
-        choose(n->needs[i]); /* ends: the reader refuses cycles */
-}
-
-static int unknown_job(const struct plan *p, const char *id, struct err *err)
+static int unknown_job(const struct plan *p, const struct local_spec *spec, const char *id,
+                       struct err *err)
 {
     CLEANUP(buf_deinit) struct buf known = BUF_INIT(160);
+    bool one =
+        spec->n_workflows == 1 && spec->workflows[0]->n_jobs == 1 && !p->outlines[0]->jobs[0].inner;
 
-    for (size_t i = 0; i < p->n_nodes; i++)
-        buf_printf(&known, "%s%s", i ? ", " : "", p->nodes[i].def->id);
+    for (size_t i = 0; i < spec->n_workflows; i++)
+        outline_names(p->outlines[i], &known);
     return err_set(err, ERR_INVALID, "no job '%s' in %s; there %s: %s%s", id,
-                   p->n_flows == 1 ? p->flows[0].workflow->file : "the workflows",
-                   p->n_nodes == 1 ? "is only" : "are", known.ptr, known.overflow ? ", ..." : "");
+                   spec->n_workflows == 1 ? spec->workflows[0]->file : "the workflows",
+                   one ? "is only" : "are", known.ptr, known.overflow ? ", ..." : "");
 }
 
-/* Marks the wanted jobs with all they need, and drops the others. */
 static int choose_jobs(struct plan *p, const struct local_spec *spec, struct err *err)
 {
-    for (const char *const *id = spec->jobs; id && *id; id++) {
+    bool all = !spec->jobs || !spec->jobs[0];
+
+    p->outlines = arena_array(&p->arena, spec->n_workflows, sizeof *p->outlines);
+    for (size_t i = 0; i < spec->n_workflows; i++) {
+        p->outlines[i] = outline_new(&p->arena, spec->workflows[i]);
+        if (all)
+            outline_choose_all(p->outlines[i]);
+    }
+    for (const char *const *id = spec->jobs; !all && *id; id++) {
         bool found = false;
 
-        for (size_t i = 0; i < p->n_flows; i++) {
-            struct node *n = find_node(p, &p->flows[i], *id);
-
-            if (n)
-                choose(n);
-            found = found || n;
-        }
+        for (size_t i = 0; i < spec->n_workflows; i++)
+            found |= outline_choose(p->outlines[i], slice_of(*id));
         if (!found)
-            return unknown_job(p, *id, err);
+            return unknown_job(p, spec, *id, err);
     }
-    for (size_t i = 0; i < p->n_nodes && (!spec->jobs || !spec->jobs[0]); i++)
-        p->nodes[i].chosen = true;
     return ERR_OK;
 }
+
+/* ---- settings ---- */
 
 /* A mapping of literal texts. */
 static const struct token *literal_map(struct arena *a, const struct strmap *m)
@@ -198,33 +232,29 @@ int plan_init(struct plan *p, const struct local_spec *spec, struct err *err)
     const char *token;
 
     keep_settings(p, spec);
-    p->flows = arena_array(&p->arena, spec->n_workflows, sizeof *p->flows);
-    p->nodes = arena_array(&p->arena, count_jobs(spec), sizeof *p->nodes);
     token = strmap_get(&p->secrets, "GITHUB_TOKEN");
+    if (choose_jobs(p, spec, err) != ERR_OK)
+        return err->code;
     for (size_t i = 0; i < spec->n_workflows; i++) {
-        struct flow *f = &p->flows[i];
+        struct flow *f = add_named(p, spec, i);
 
-        add_flow(p, f, spec, i);
-        p->n_flows++;
         add_schedule(p, f);
         json_object_set_new(f->github, "token", json_string(token ? token : ""));
         if (plan_inputs(p, f, spec, err) != ERR_OK)
             return err->code;
-        for (size_t k = 0; k < f->workflow->n_jobs; k++)
-            p->nodes[p->n_nodes++] = (struct node){.flow = f, .def = &f->workflow->jobs[k]};
     }
-    link_needs(p);
-    if (choose_jobs(p, spec, err) != ERR_OK)
-        return err->code;
     if (plan_check_choices(p, err) != ERR_OK)
         return err->code;
-    return plan_refuse_unsupported(p, err);
+    for (size_t i = 0; i < p->n_named; i++)
+        if (outline_refuse_unsupported(p->outlines[i], err) != ERR_OK)
+            return err->code;
+    return ERR_OK;
 }
 
-void plan_deinit(struct plan *p)
+static void flow_deinit(struct flow *f)
 {
-    for (size_t i = 0; i < p->n_nodes; i++) {
-        struct node *n = &p->nodes[i];
+    for (size_t i = 0; i < f->n_nodes; i++) {
+        struct node *n = &f->nodes[i];
 
         for (size_t k = 0; k < n->n_configs; k++) {
             json_decref(n->configs[k].matrix);
@@ -233,10 +263,17 @@ void plan_deinit(struct plan *p)
         }
         json_decref(n->outputs);
     }
-    for (size_t i = 0; i < p->n_flows; i++) {
-        json_decref(p->flows[i].github);
-        json_decref(p->flows[i].inputs);
-    }
+    json_decref(f->github);
+    json_decref(f->inputs);
+    json_decref(f->about);
+    strmap_deinit(&f->secrets);
+}
+
+void plan_deinit(struct plan *p)
+{
+    for (size_t i = 0; i < p->flows.len; i++)
+        flow_deinit(p->flows.ptr[i]);
+    vec_deinit(&p->flows);
     json_decref(p->vars);
     strmap_deinit(&p->secrets);
     strmap_deinit(&p->variables);
@@ -245,18 +282,20 @@ void plan_deinit(struct plan *p)
     arena_deinit(&p->arena);
 }
 
-const struct node **node_ancestors(const struct plan *p, const struct node *n, struct arena *a,
-                                   size_t *ret_n)
+/* ---- the graph ---- */
+
+const struct node **node_ancestors(const struct node *n, struct arena *a, size_t *ret_n)
 {
-    const struct node **list = arena_array(a, p->n_nodes, sizeof *list);
-    bool *seen = arena_array(a, p->n_nodes, sizeof *seen);
+    const struct flow *f = n->flow;
+    const struct node **list = arena_array(a, f->n_nodes, sizeof *list);
+    bool *seen = arena_array(a, f->n_nodes, sizeof *seen);
     size_t len = 0;
 
     for (size_t next = 0;; next++) { /* the list is also the queue of those still to be looked at */
         for (size_t i = 0; i < n->n_needs; i++) {
-            if (!seen[n->needs[i] - p->nodes])
+            if (!seen[n->needs[i] - f->nodes])
                 list[len++] = n->needs[i];
-            seen[n->needs[i] - p->nodes] = true;
+            seen[n->needs[i] - f->nodes] = true;
         }
         if (next == len)
             break;
@@ -266,40 +305,31 @@ const struct node **node_ancestors(const struct plan *p, const struct node *n, s
     return list;
 }
 
-/* ---- what this version does not run yet ---- */
-
-static int unsupported(const struct node *n, const struct token *at, const char *what,
-                       struct err *err)
+bool flow_is_cancelled(const struct plan *p, const struct flow *f)
 {
-    const char *file = n->flow->workflow->file;
-
-    return err_set(err, ERR_UNSUPPORTED,
-                   "%s:%d:%d: job '%s' %s, which this version does not run yet", file,
-                   at && at->line ? at->line : n->def->line, at && at->line ? at->col : n->def->col,
-                   n->def->id, what);
+    for (; f; f = f->call ? f->call->node->flow : NULL)
+        if (f->stopped)
+            return true;
+    return p->cancelled;
 }
 
-/* An empty image means no container; only an expression could still come to that. */
-static bool names_container(const struct token *t)
+bool flow_is_over(const struct flow *f)
 {
-    return t && t->kind != TOKEN_NULL && !(t->kind == TOKEN_STRING && !slice_trim(t->text).len);
+    for (size_t i = 0; i < f->n_nodes; i++)
+        if (f->nodes[i].chosen && f->nodes[i].state != NODE_OVER)
+            return false;
+    return true;
 }
 
-int plan_refuse_unsupported(const struct plan *p, struct err *err)
+enum queue_result flow_result(const struct flow *f)
 {
-    for (size_t i = 0; i < p->n_nodes; i++) {
-        const struct node *n = &p->nodes[i];
-        const struct workflow_job *d = n->def;
+    size_t count[QUEUE_RESULTS] = {0};
 
-        if (!n->chosen)
-            continue;
-        if (d->uses)
-            return unsupported(n, token_find(d->node, "uses"), "calls a workflow (`uses`)", err);
-        if (names_container(d->container))
-            return unsupported(n, d->container, "wants a `container`", err);
-        if (d->services && !(d->services->kind == TOKEN_MAPPING && d->services->n_pairs == 0) &&
-            d->services->kind != TOKEN_NULL)
-            return unsupported(n, d->services, "wants `services`", err);
-    }
-    return ERR_OK;
+    for (size_t i = 0; i < f->n_nodes; i++)
+        count[f->nodes[i].result] += f->nodes[i].chosen;
+    if (count[QUEUE_FAILURE])
+        return QUEUE_FAILURE;
+    if (count[QUEUE_CANCELLED])
+        return QUEUE_CANCELLED;
+    return count[QUEUE_SUCCESS] ? QUEUE_SUCCESS : QUEUE_SKIPPED;
 }

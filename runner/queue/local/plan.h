@@ -1,11 +1,19 @@
 /* plan - the jobs of a local run and how they hang together; what the queue's parts share.
  *
- *   flow    one workflow: its contexts
- *   node    one job of it as written: its needs, and what it came to
- *   config  one job to run: a configuration of the node's matrix, or its only one
+ *   outline  a workflow as written and what was chosen of it; a call has the outline of its inside. Made
+ *            once, before anything is evaluated.
+ *   flow     one going through an outline: its contexts and its nodes
+ *   node     one job of it as written: its needs, and what it came to
+ *   config   one configuration of the node's matrix, or its only one: a job to run, or a call with a
+ *            flow of its own inside
  *
- * A node waits until its needs are over, is then decided once (its `if`, its strategy), and is over
- * when all its configurations are. */
+ * A node waits until its needs are over, is then decided once (its `if`, its strategy), and is over when
+ * all its configurations are. A config that is a call is over when all nodes inside are; what is inside
+ * sees nothing of the caller's jobs but the inputs and secrets it was given.
+ *
+ * The plan owns all of it: outlines and nodes lie in its arena and never move, what has JSON or secrets
+ * in it is released by plan_deinit(). A flow inside a call is made when the call starts, because only
+ * then its matrix and its inputs are known, and stays until the end. */
 #pragma once
 
 #include "base/mask.h"
@@ -13,12 +21,29 @@
 #include "lang/expr.h"
 #include "queue/local/local.h"
 
-struct flow {
+struct outline {
     const struct workflow *workflow;
-    const char *prefix; /* of keys: "" or "FILE/" */
-    const char *title;  /* of names: "" or "NAME / " */
-    json_t *github;     /* context without `job` */
-    json_t *inputs;     /* typed */
+    struct outline_job {
+        const struct workflow_job *def;
+        bool chosen;           /* by --job, itself or because a chosen one needs it */
+        bool whole;            /* of a call: all that is inside, too */
+        struct outline *inner; /* of a call; NULL: a job */
+    } * jobs;                  /* in file order, as the workflow's */
+};
+
+struct flow {
+    const struct outline *outline;
+    const struct workflow *workflow; /* the outline's */
+    struct config *call;             /* whose inside this is; NULL: the run named it */
+    const char *prefix;              /* of keys: "", "FILE/" or "CALL/" */
+    const char *title;               /* of names: "", "NAME / " or "CALL / " */
+    json_t *github;                  /* context without `job`; the caller's within a call. Owned */
+    json_t *inputs;                  /* typed; owned */
+    json_t *about;                   /* of its file, for the job context; owned */
+    struct strmap secrets;
+    const char *stopped; /* why it was stopped: cancelled() holds inside; NULL: it goes on */
+    struct node *nodes;  /* the workflow's jobs, in file order */
+    size_t n_nodes;
 };
 
 enum config_state { CONFIG_QUEUED, CONFIG_RUNNING, CONFIG_OVER };
@@ -27,6 +52,7 @@ struct config {
     struct node *node;
     const char *key, *name;
     json_t *matrix, *strategy; /* contexts; owned */
+    struct flow *inner;        /* of a call that runs or ran; NULL: a job, or not started */
     enum config_state state;
     enum queue_result result;
     bool has_result; /* the worker said job.finished */
@@ -41,7 +67,8 @@ enum node_state { NODE_WAITING, NODE_DECIDED, NODE_OVER };
 struct node {
     const struct flow *flow;
     const struct workflow_job *def;
-    struct node **needs; /* direct ones */
+    const struct outline *inner; /* of a call; NULL: a job */
+    struct node **needs;         /* direct ones */
     size_t n_needs;
     bool chosen;
     enum node_state state;
@@ -55,55 +82,92 @@ struct node {
 
 struct plan {
     struct arena arena;
-    struct flow *flows;
-    size_t n_flows;
-    struct node *nodes; /* the chosen ones of all workflows, in file order; never moved */
-    size_t n_nodes;
-    size_t n_configs;
+    struct outline **outlines;        /* of the workflows that the run named */
+    VEC(struct flow *) flows;         /* theirs first, then those of calls as they start */
+    size_t n_named;                   /* how many the run named */
+    size_t n_configs;                 /* of all nodes that were decided */
     json_t *vars;                     /* context */
     const struct token *env_override; /* a mapping; NULL: none */
     struct strmap secrets, variables, repositories;
-    struct mask *mask;       /* of the secrets */
+    struct mask *mask;       /* of all secrets, also those that calls make of others */
     struct local_pair *only; /* --matrix */
     bool *only_met;          /* a configuration had that value */
     size_t n_only;
     bool cancelled, hard;
 };
 
+/* Every node there is so far: PLAN_EACH_NODE(n, p) { ... }. Flows may be added on the way. */
+#define PLAN_EACH_NODE(n, p)                                                                       \
+    for (size_t f_ = 0; f_ < (p)->flows.len; f_++)                                                 \
+        for (struct node *n = (p)->flows.ptr[f_]->nodes;                                           \
+             n < (p)->flows.ptr[f_]->nodes + (p)->flows.ptr[f_]->n_nodes; n++)
+
+/* ---- building ---- */
+
 /* Copies what it needs of SPEC, checks the choices, builds the graph. PLAN is zeroed storage, and to
  * be released even after an error. */
 MUST_CHECK int plan_init(struct plan *p, const struct local_spec *spec, struct err *err);
 void plan_deinit(struct plan *p);
 
+/* Adds a flow through OUTLINE with nodes and needs. CALL: the config it is inside of, whose github
+ * context it gets; inputs and secrets are the caller's to set. */
+struct flow *plan_add_flow(struct plan *p, const struct outline *outline, struct config *call);
+
 /* The typed inputs of F, and github.event.inputs as text; see workflow-language.md 6.7. */
 MUST_CHECK int plan_inputs(struct plan *p, struct flow *f, const struct local_spec *spec,
                            struct err *err);
+
+/* ---- outlines ---- */
+
+/* Of W and all it calls, nothing chosen yet; in A. */
+struct outline *outline_new(struct arena *a, const struct workflow *w);
+void outline_choose_all(struct outline *o);
+/* Chooses the job that WORDS name, "id" or "call / id", with all it needs; false: there is none. */
+bool outline_choose(struct outline *o, struct slice words);
+/* The names outline_choose() knows, "a, deploy, deploy / b". */
+void outline_names(const struct outline *o, struct buf *to);
+/* How many of the chosen jobs are no calls. */
+size_t outline_count(const struct outline *o);
+/* ERR_UNSUPPORTED for what a chosen job asks for and this version does not run yet. */
+MUST_CHECK int outline_refuse_unsupported(const struct outline *o, struct err *err);
 
 /* ERR_INVALID for a --matrix that no chosen job's matrix can meet, as far as that can be told before
  * anything is evaluated. */
 MUST_CHECK int plan_check_choices(struct plan *p, struct err *err);
 
-/* ERR_UNSUPPORTED for what a chosen job asks for and this version does not run yet. */
-MUST_CHECK int plan_refuse_unsupported(const struct plan *p, struct err *err);
+/* ---- the graph ---- */
 
-/* All jobs that N depends on, directly or through others, each once; the array lives in A. */
-const struct node **node_ancestors(const struct plan *p, const struct node *n, struct arena *a,
-                                   size_t *ret_n);
+/* All jobs that N depends on, directly or through others, each once; the array lives in A. Those of a
+ * caller are not among them. */
+const struct node **node_ancestors(const struct node *n, struct arena *a, size_t *ret_n);
+
+/* Is the run cancelled, or F, or a call that it is inside of? */
+bool flow_is_cancelled(const struct plan *p, const struct flow *f);
+
+/* All chosen nodes of F are over. */
+bool flow_is_over(const struct flow *f);
+/* What they came to together: failure over cancelled over success; nothing but skipped: skipped. */
+enum queue_result flow_result(const struct flow *f);
 
 /* ---- evaluation ---- */
 
 /* Where expressions of a job find their values. */
 struct place {
     const struct plan *plan;
-    const struct node *node;
+    const struct flow *flow;
+    const struct node *node;     /* NULL: none, for what belongs to the workflow */
     const struct config *config; /* NULL: strategy and matrix are not there yet */
     json_t *needs;               /* owned */
+    json_t *secrets, *jobs;      /* contexts; owned; NULL: not there */
 };
 
 void place_init(struct place *p, const struct plan *plan, const struct node *node,
                 const struct config *config);
 void place_deinit(struct place *p);
 struct expr_scope place_scope(struct place *p);
+
+/* "Error when evaluating 'KEY' for job 'ID'. FILE ..." around what ERR holds; FILE NULL: the job's. */
+int job_error(const struct node *n, const char *file, const char *key, struct err *err);
 
 /* The `if` of NODE, whose needs are over. */
 MUST_CHECK int node_condition(const struct plan *p, const struct node *n, bool *ret,
@@ -114,6 +178,16 @@ const char *node_why_not(const struct plan *p, const struct node *n, struct aren
 /* Makes NODE's configurations: strategy, names, limits. ERR_INVALID with GitHub's words when something
  * in it cannot be evaluated. None at all: --matrix left none. */
 MUST_CHECK int node_expand(struct plan *p, struct node *n, struct err *err);
+
+/* ---- calls ---- */
+
+/* Starts the call C: evaluates `with` and `secrets`, makes the flow inside. ERR_INVALID when a value is
+ * not what the called workflow wants; there is no flow then. */
+MUST_CHECK int call_open(struct plan *p, struct config *c, struct err *err);
+
+/* The call C, whose inside is over: its result, and its outputs by on.workflow_call.outputs. An output
+ * that holds a secret is left out; *RET_NOTE then says so, in the plan's arena (else NULL). */
+MUST_CHECK int call_close(struct plan *p, struct config *c, const char **ret_note, struct err *err);
 
 /* The job that a worker gets; the caller owns it. */
 struct job *config_job(const struct plan *p, const struct config *c, const struct local_spec *how,

@@ -1,10 +1,12 @@
 /* Scheduling, as transcripts: tests/data/queue/NAME.run holds a workflow, a line "----", and then commands
- * ("$ success build") with what the queue does about each. The whole transcript must come out again. */
+ * ("$ success build") with what the queue does about each. The whole transcript must come out again.
+ *
+ * Behind a line "====" comes another workflow of the run, behind "==== PATH" one that is called. */
 #include "queue/local/local.h"
 
 #include "base/path.h"
 #include "base/vec.h"
-#include "lang/workflow.h"
+#include "lang/calls.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -18,6 +20,7 @@ struct play {
     struct arena arena;
     struct workflow workflow[2];
     size_t n_workflows;
+    struct strmap called; /* path: text */
     struct queue *queue;
     VEC(struct job *) jobs; /* handed out and kept for a look */
     struct buf out;
@@ -211,6 +214,11 @@ static void do_show(struct play *p, struct slice rest)
             say(p, "%lld %lld", (long long)(*j)->timeout_ms, (long long)(*j)->cancel_timeout_ms);
             return;
         }
+        if (strcmp(member, "secrets") == 0) {
+            STRMAP_EACH (i, &(*j)->secrets)
+                say(p, "%s=%s", i->name, i->value);
+            return;
+        }
         if (strcmp(member, "env") == 0) {
             say(p, "%zu maps", (*j)->n_env);
             return;
@@ -246,27 +254,66 @@ static void command(struct play *p, struct slice line)
     }
 }
 
-static void read_workflows(struct play *p, struct slice source)
+static void check(struct play *p, int r, const struct diags *diags)
+{
+    cr_assert_eq(r, ERR_OK, "%s",
+                 diags->list.len ? diag_text(&p->arena, &diags->list.ptr[0]) : "?");
+}
+
+static void read_workflow(struct play *p, struct slice text)
 {
     static const char *const files[] = {"ci.yml", "more.yml"};
-    ssize_t cut;
+    struct diags diags = {.arena = &p->arena};
 
-    for (;;) {
+    workflow_init(&p->workflow[p->n_workflows]);
+    check(p, workflow_parse(&p->workflow[p->n_workflows], text, files[p->n_workflows], &diags),
+          &diags);
+    diags_deinit(&diags);
+    p->n_workflows++;
+}
+
+static int read_called(void *ctx, const struct call_ref *ref, struct arena *a, struct buf *to,
+                       const char **ret_sha, struct err *err)
+{
+    const struct play *p = ctx;
+    const char *name = ref->repository
+                           ? arena_printf(a, "%s/%s@%s", ref->repository, ref->path, ref->ref)
+                           : ref->path;
+    const char *text = strmap_get(&p->called, name);
+
+    if (!text)
+        return err_set(err, ERR_NOT_FOUND, "there is no '%s'", name);
+    buf_add_str(to, text);
+    if (ref->repository)
+        *ret_sha = "fedcba9";
+    return ERR_OK;
+}
+
+static void read_workflows(struct play *p, struct slice source)
+{
+    struct calls_options options = {.source = {.read = read_called, .ctx = p}};
+
+    ssize_t first = slice_find(source, SLICE("\n===="));
+
+    read_workflow(p, first < 0 ? source : slice_head(source, (size_t)first + 1));
+    for (ssize_t cut; (cut = slice_find(source, SLICE("\n===="))) >= 0;) {
+        struct slice path, text;
+        ssize_t end;
+
+        source = slice_from(source, (size_t)cut + 5);
+        cr_assert(slice_split(&source, '\n', &path));
+        end = slice_find(source, SLICE("\n===="));
+        text = end < 0 ? source : slice_head(source, (size_t)end + 1);
+        if (slice_trim(path).len)
+            strmap_set(&p->called, slice_trim(path), text);
+        else
+            read_workflow(p, text);
+    }
+    for (size_t i = 0; i < p->n_workflows; i++) {
         struct diags diags = {.arena = &p->arena};
-        struct slice one = source;
 
-        cut = slice_find(source, SLICE("\n====\n"));
-        if (cut >= 0)
-            one = slice_head(source, (size_t)cut + 1);
-        workflow_init(&p->workflow[p->n_workflows]);
-        int r = workflow_parse(&p->workflow[p->n_workflows], one, files[p->n_workflows], &diags);
-        cr_assert_eq(r, ERR_OK, "%s",
-                     diags.list.len ? diag_text(&p->arena, &diags.list.ptr[0]) : "?");
+        check(p, workflow_load_calls(&p->workflow[i], &options, &diags), &diags);
         diags_deinit(&diags);
-        p->n_workflows++;
-        if (cut < 0)
-            return;
-        source = slice_from(source, (size_t)cut + 6);
     }
 }
 
@@ -301,6 +348,7 @@ static void play(const char *name)
     vec_deinit(&p.jobs);
     for (size_t i = 0; i < p.n_workflows; i++)
         workflow_deinit(&p.workflow[i]);
+    strmap_deinit(&p.called);
     buf_deinit(&p.out);
     arena_deinit(&p.arena);
 }

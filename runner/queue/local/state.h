@@ -1,0 +1,44 @@
+/* state - a local queue while it runs: what the files of local.h share. */
+#pragma once
+
+#include "queue/local/plan.h"
+
+struct local {
+    struct queue base;
+    struct plan plan;
+    struct arena arena;    /* holds what `how` points to */
+    struct local_spec how; /* the parts that each job is given */
+    json_t *notes;
+    size_t n_handed_out;
+    int64_t started_ms;
+    bool started, finished;
+    enum queue_result result;
+    struct err late; /* of a call that could not return it */
+};
+
+/* ---- tell.c: the queue's own events, masked ---- */
+
+MUST_CHECK int tell_started(struct local *l, struct err *err); /* run.started and the notes */
+MUST_CHECK int tell_note(struct local *l, const char *text, struct err *err);
+MUST_CHECK int tell_queued(struct local *l, const struct config *c, struct err *err);
+/* job.finished of a job that has no worker to say it. */
+MUST_CHECK int tell_finished(struct local *l, const char *key, const char *name,
+                             enum queue_result result, const char *reason, struct err *err);
+MUST_CHECK int tell_run_finished(struct local *l, struct err *err);
+
+/* The key of N, and the name that is known, without a configuration; in the queue's arena. */
+const char *node_key(struct local *l, const struct node *n);
+const char *node_name(struct local *l, const struct node *n);
+
+/* ---- settle.c: what ends, and what ends with it ---- */
+
+void node_over(struct node *n, enum queue_result result);
+
+/* C, a job or a call, ended as its `result` says: merges its outputs, stops its siblings if `fail-fast`
+ * asks for it, settles its node. */
+MUST_CHECK int config_over(struct local *l, struct config *c, struct err *err);
+
+/* Asks everything in F to end because of WHY: queued jobs at once, running ones by their workers. What
+ * has a condition that holds all the same goes on, unless the run is cancelled hard. Goes on after an
+ * error and returns it. */
+MUST_CHECK int flow_cancel(struct local *l, struct flow *f, const char *why, struct err *err);
