@@ -2,6 +2,8 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "cli/settings.h"
+#include "io/zone.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -199,6 +201,17 @@ static void keep_script(void *ctx, const struct check_script *script)
                           });
 }
 
+static bool has_zone(void *ctx, const char *name)
+{
+    const struct asking *a = ctx;
+    struct zone_offset *offsets;
+    struct err ignored = ERR_INIT;
+    size_t n;
+    int r = zone_load(&a->file->arena, name, 0, 1, settings_env("TZ"), &offsets, &n, &ignored);
+
+    return r != ERR_NOT_FOUND; /* where the data is missing, nobody knows */
+}
+
 /* The top of the repository that PATH belongs to: the nearest folder above with .git or .github in it,
  * else the file's own. */
 static int open_root(const char *path)
@@ -229,6 +242,7 @@ static int check_one(struct check_run *r, struct checked *f, struct err *err)
         .ignore = r->ignore,
         .read = read_other,
         .script = keep_script,
+        .zone = has_zone,
         .ctx = &asking,
     };
     checked_clear(f);

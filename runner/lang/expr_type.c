@@ -319,6 +319,55 @@ static const struct type *type_case(const struct expr_typing *t, const struct ty
     return type;
 }
 
+/* What is known of the pattern of a format(). */
+struct pattern {
+    bool invalid;
+    bool has_text; /* characters beside the placeholders */
+    size_t most;   /* arguments it asks for */
+};
+
+static struct pattern read_pattern(struct slice s)
+{
+    struct pattern p = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.len && !p.invalid; i++) {
+        char c = s.ptr[i];
+        size_t digits = 0;
+
+        if (c != '{' && c != '}') {
+            p.has_text = true;
+        } else if (i + 1 < s.len && s.ptr[i + 1] == c) {
+            p.has_text = true;
+            i++;
+        } else {
+            for (n = 0; i + 1 < s.len && s.ptr[i + 1] >= '0' && s.ptr[i + 1] <= '9'; i++, digits++)
+                n = n > EXPR_MAX_ARGS ? n : n * 10 + (size_t)(s.ptr[i + 1] - '0');
+            p.invalid = c == '}' || !digits || i + 1 >= s.len || s.ptr[++i] != '}';
+            p.most = n + 1 > p.most ? n + 1 : p.most;
+        }
+    }
+    return p;
+}
+
+static void check_format(const struct expr_typing *t, const struct expr_node *call)
+{
+    const struct expr_node *first = call->first;
+
+    if (!first || first->op != EXPR_OP_LITERAL || first->literal.kind != EXPR_STRING)
+        return;
+    struct pattern p = read_pattern(first->literal.text);
+    if (p.invalid)
+        report(t, EXPR_NEVER_WORKS, first->offset,
+               "braces that are meant as such are written {{ }}",
+               "this format has a brace that is no placeholder");
+    else if (p.most > call->n - 1)
+        report(t, EXPR_NEVER_WORKS, first->offset, "placeholders count from {0}",
+               arena_printf(t->arena, "this format asks for {%zu}, and there %s %zu argument%s",
+                            p.most - 1, call->n == 2 ? "is" : "are", call->n - 1,
+                            call->n == 2 ? "" : "s"));
+}
+
 static const struct type *type_call(const struct expr_typing *t, const struct expr_node *call)
 {
     const struct type **args = arena_array(t->arena, call->n, sizeof *args);
@@ -334,6 +383,8 @@ static const struct type *type_call(const struct expr_typing *t, const struct ex
             check_argument(t, call, n, s->args[n > 0], arg, args[n]);
         n++;
     }
+    if (slice_eq(call->key, SLICE("format")))
+        check_format(t, call);
     if (slice_eq(call->key, SLICE("fromjson")) && n == 1)
         return type_from_json(t, call->first);
     if (slice_eq(call->key, SLICE("case")) && n >= 3)
@@ -461,6 +512,15 @@ static bool is_constant(const struct expr_node *node)
 bool expr_is_constant(const struct expr *e)
 {
     return e->root && is_constant(e->root);
+}
+
+bool expr_is_always_true(const struct expr *e)
+{
+    const struct expr_node *call = e->root, *first = call ? call->first : NULL;
+
+    return call && call->op == EXPR_OP_CALL && slice_eq(call->key, SLICE("format")) && first &&
+           first->op == EXPR_OP_LITERAL && first->literal.kind == EXPR_STRING &&
+           read_pattern(first->literal.text).has_text;
 }
 
 /* ---- what becomes a part of the text ---- */

@@ -79,6 +79,10 @@ const struct type *expr_type(const struct expr_typing *t, const struct expr *e);
 /* True if no context and no function of the moment (success(), hashFiles()) has a say in it. */
 bool expr_is_constant(const struct expr *e);
 
+/* True for a format() with characters of its own: its text is never empty, and a text that is not empty
+ * is true. */
+bool expr_is_always_true(const struct expr *e);
+
 /* Calls FN for each look-up whose value may become a part of the result's text: not for what is only
  * compared, tested or searched. A path is as in expr_each_reference(), "*" for elements of any
  * key; WHOLE: all that is below comes along (toJSON). */

@@ -5,14 +5,17 @@
 static const char *path_fault(struct slice path)
 {
     static const struct slice folder = SLICE_INIT(".github/workflows/");
+    static const struct slice lab = SLICE_INIT(".github/workflows-lab/"); /* GitHub's own trials */
 
-    if (!slice_starts(path, folder))
+    if (!slice_starts(path, folder) && !slice_starts(path, lab))
         return "references to workflows must be rooted in '.github/workflows'";
-    path = slice_from(path, folder.len);
+    path = slice_from(path, slice_starts(path, folder) ? folder.len : lab.len);
     if (slice_find_char(path, '/') >= 0)
         return "workflows must be defined at the top level of the .github/workflows/ directory";
     if (!slice_ends(path, SLICE(".yml")) && !slice_ends(path, SLICE(".yaml")))
         return "workflow file should have either a '.yml' or '.yaml' file extension";
+    if (slice_eq(path, SLICE(".yml")) || slice_eq(path, SLICE(".yaml")))
+        return "invalid workflow file name";
     return NULL;
 }
 
@@ -28,6 +31,16 @@ static bool is_name(struct slice name)
     return name.len > 0;
 }
 
+/* git check-ref-format, as far as the editor goes. */
+static bool is_ref(struct slice ref)
+{
+    for (size_t i = 0; i < ref.len; i++)
+        if (strchr(" ~^:?*[\\", ref.ptr[i]))
+            return false;
+    return slice_find(ref, SLICE("..")) < 0 && !slice_ends(ref, SLICE(".")) &&
+           !slice_ends(ref, SLICE(".lock")) && !slice_starts(ref, SLICE("/"));
+}
+
 static const char *remote_fault(struct slice path, struct slice ref)
 {
     struct slice owner, repo;
@@ -38,6 +51,8 @@ static const char *remote_fault(struct slice path, struct slice ref)
         return "repository name is invalid";
     if (!ref.len)
         return "no version specified";
+    if (!is_ref(ref))
+        return "this can't be a version: no branch, tag or commit has such a name";
     return path_fault(path);
 }
 

@@ -4,6 +4,20 @@
 
 /* What the dispatcher asks of `on` beyond the schema (workflow-language.md 6.2, 6.7). */
 
+/* KEY, or the one called NAME when that stands behind it. */
+static const struct token *later_key(const struct token *mapping, struct slice name,
+                                     const struct token *key)
+{
+    bool behind = false;
+
+    for (size_t i = 0; i < mapping->n_pairs; i++) {
+        if (behind && slice_eq(mapping->pairs[i].key->text, name))
+            return mapping->pairs[i].key;
+        behind |= mapping->pairs[i].key == key;
+    }
+    return key;
+}
+
 static void check_filters(struct convert *c, const struct token *config)
 {
     for (size_t i = 0; i < config->n_pairs; i++) {
@@ -13,7 +27,8 @@ static void check_filters(struct convert *c, const struct token *config)
         if (!slice_ends(key->text, SLICE("-ignore")) ||
             !token_find(config, arena_str(c->arena, kind)))
             continue;
-        convert_error(c, key, "you may only define one of `%.*s` and `%.*s`", SLICE_ARG(kind),
+        convert_error(c, later_key(config, kind, key),
+                      "you may only define one of `%.*s` and `%.*s`", SLICE_ARG(kind),
                       SLICE_ARG(key->text))
             ->hint = "use one list, with '!' before the patterns to leave out";
     }

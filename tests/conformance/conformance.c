@@ -21,11 +21,17 @@ static const struct {
     {"act-facts/expressions.json", run_act_expressions},
     {"act-facts/hash-files.json", run_hash_files},
     {"action-manifests/EXPECTED.json", run_manifests},
+    {"actionlint/ok/*.yaml", run_lint},
+    {"actionlint/err/*.yaml", run_lint},
+    {"actionlint/examples/*.yaml", run_lint},
+    {"actionlint/projects/*.out", run_lint_project},
     {"actionlint-facts/expression-syntax.json", run_expression_syntax},
     {"actionlint-facts/format-placeholders.json", run_format_placeholders},
     {"actionlint-facts/if-conditions.json", run_lint_conditions},
     {"editor-validation/validate.expressions.json", run_editor_expressions},
     {"editor-validation/validate.format-string.json", run_format_strings},
+    {"editor-validation/validate*.json", run_editor},
+    {"actionlint/github-editor-verdict.json", run_editor_verdict},
     {"language-facts/cron.json", run_cron},
     {"language-facts/id-builder.json", run_id_builder},
     {"language-facts/yaml-scalars.json", run_yaml_scalars},
@@ -240,6 +246,42 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* What came of each folder, for the table at the end. */
+static struct folder {
+    char name[40];
+    struct totals totals;
+} folders[32];
+static size_t n_folders;
+
+static void count_folder(const char *name, const struct totals *before, const struct totals *after)
+{
+    struct folder *f = &folders[n_folders];
+
+    if (n_folders == COUNT_OF(folders))
+        return;
+    snprintf(f->name, sizeof f->name, "%s", name);
+    f->totals = (struct totals){
+        after->passed - before->passed,
+        after->failed - before->failed,
+        after->different - before->different,
+        after->skipped - before->skipped,
+    };
+    n_folders += f->totals.passed + f->totals.failed + f->totals.different > 0;
+}
+
+static void print_folders(void)
+{
+    printf("\n%-24s %8s %8s %16s %12s\n", "folder", "passed", "failed", "known different",
+           "not for us");
+    for (size_t i = 0; i < n_folders; i++) {
+        const struct totals *t = &folders[i].totals;
+
+        printf("%-24s %8zu %8zu %16zu %12zu\n", folders[i].name, t->passed, t->failed, t->different,
+               t->skipped);
+    }
+    putchar('\n');
+}
+
 /* Every file below FOLDER/BELOW, in order. */
 static void walk(const char *folder, const char *below, struct totals *totals)
 {
@@ -258,8 +300,13 @@ static void walk(const char *folder, const char *below, struct totals *totals)
     closedir(dir);
     if (names.list.len)
         qsort(names.list.ptr, names.list.len, sizeof *names.list.ptr, by_name);
-    VEC_EACH (name, &names.list)
+    VEC_EACH (name, &names.list) {
+        struct totals before = *totals;
+
         walk(folder, *name, totals);
+        if (!*below)
+            count_folder(*name, &before, totals);
+    }
 }
 
 int main(int argc, char **argv)
@@ -281,6 +328,7 @@ int main(int argc, char **argv)
         closedir(dir);
     }
     walk(folder, below, &totals);
+    print_folders();
     print_totals("all", &totals);
     printf("%zu passed, %zu failed\n", totals.passed, totals.failed);
     return totals.failed || totals.passed == 0 ? 1 : 0;

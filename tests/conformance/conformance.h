@@ -48,4 +48,5 @@ runner_fn run_expressions, run_act_expressions, run_expression_syntax, run_forma
     run_workflow_reader, run_parser_cases, run_manifests, run_action_cases, run_masking,
     run_command_parse, run_command_manager, run_output_processing, run_file_commands,
     run_annotation_lines, run_step_summary, run_result_merge, run_execution_context,
-    run_composite_markers, run_problem_matchers, run_triggers, run_cron;
+    run_composite_markers, run_problem_matchers, run_lint, run_lint_project, run_editor,
+    run_editor_verdict, run_triggers, run_cron;

@@ -1,4 +1,5 @@
 /* Actions and workflows of the same repository, and what is passed to the latter. */
+#include "lang/calls.h"
 #include "lang/check/rules.h"
 
 #include "lang/convert.h"
@@ -8,7 +9,8 @@ enum { LOCALS_MAX = 256 }; /* different ones in a file; further ones are unknown
 struct local {
     const char *uses;
     bool missing;
-    bool is_action, is_workflow; /* it could be read as that */
+    const char *broken;          /* its first error; NULL: none */
+    bool is_action, is_workflow; /* it could be read as that, in parts at least */
     struct action action;
     struct workflow workflow;
 };
@@ -42,8 +44,17 @@ static const char *path_of(struct check *c, const char *uses)
     return path.overflow ? NULL : arena_str(&c->arena, buf_slice(&path));
 }
 
+static const char *first_error(struct check *c, const struct diags *diags)
+{
+    VEC_EACH (d, &diags->list)
+        if (d->level == DIAG_ERROR)
+            return arena_printf(&c->arena, "%s:%d: %.*s", d->file, d->line, SLICE_ARG(d->message));
+    return NULL;
+}
+
 static void read_local(struct check *c, struct local *l, bool workflow)
 {
+    static const struct workflow_options reading = {.go_on = true};
     static const char *const names[] = {"action.yml", "action.yaml"};
     CLEANUP(diags_deinit) struct diags diags = {.arena = &c->arena};
     const char *path = path_of(c, l->uses);
@@ -53,7 +64,10 @@ static void read_local(struct check *c, struct local *l, bool workflow)
         return;
     if (workflow) {
         l->missing = !c->options->read(c->options->ctx, path, &text);
-        l->is_workflow = !l->missing && workflow_parse(&l->workflow, text, path, &diags) == ERR_OK;
+        l->is_workflow = !l->missing &&
+                         (workflow_parse_as(&l->workflow, text, path, &reading, &diags) == ERR_OK ||
+                          l->workflow.root);
+        l->broken = first_error(c, &diags);
         return;
     }
     l->missing = true;
@@ -63,6 +77,7 @@ static void read_local(struct check *c, struct local *l, bool workflow)
         l->missing = !c->options->read(c->options->ctx, file, &text);
         l->is_action = !l->missing && action_parse(&l->action, text, file, &diags) == ERR_OK;
     }
+    l->broken = first_error(c, &diags);
 }
 
 static const struct local *find_local(struct check *c, const char *uses, bool workflow)
@@ -95,58 +110,7 @@ const struct workflow *check_local_workflow(struct check *c, const char *uses)
     return l && l->is_workflow ? &l->workflow : NULL;
 }
 
-bool check_is_missing(struct check *c, const char *uses)
-{
-    const struct local *l = find_local(c, uses, true);
-
-    return l && l->missing;
-}
-
 /* ---- what a call passes ---- */
-
-static const struct token *find_nocase(const struct token *mapping, struct slice name)
-{
-    for (size_t i = 0; convert_is(mapping, TOKEN_MAPPING) && i < mapping->n_pairs; i++)
-        if (mapping->pairs[i].key->kind == TOKEN_STRING &&
-            slice_eq_nocase(mapping->pairs[i].key->text, name))
-            return mapping->pairs[i].value;
-    return NULL;
-}
-
-static bool is_required(const struct token *spec)
-{
-    const struct token *required = token_find(spec, "required");
-
-    return convert_is(required, TOKEN_BOOL) && required->boolean;
-}
-
-/* WHAT is "input" or "secret": those of GIVEN that are not DECLARED, and those that are missing. */
-static void compare(struct check *c, const char *what, const struct token *declared,
-                    const struct token *given, const struct token *uses)
-{
-    char first = (char)(*what - ('a' - 'A'));
-
-    for (size_t i = 0; convert_is(given, TOKEN_MAPPING) && i < given->n_pairs; i++) {
-        const struct token *key = given->pairs[i].key;
-
-        if (key->kind != TOKEN_STRING || find_nocase(declared, key->text))
-            continue;
-        struct near_best best = near_begin(key->text);
-        struct diag *d =
-            check_report_at(c, CHECK_CALL, DIAG_ERROR, key,
-                            "Invalid %s, %.*s is not defined in the referenced workflow.", what,
-                            SLICE_ARG(key->text));
-        for (size_t k = 0; convert_is(declared, TOKEN_MAPPING) && k < declared->n_pairs; k++)
-            near_offer(&best, declared->pairs[k].key->text);
-        check_hint(d, near_hint(c->diags->arena, &best));
-    }
-    for (size_t i = 0; convert_is(declared, TOKEN_MAPPING) && i < declared->n_pairs; i++)
-        if (is_required(declared->pairs[i].value) &&
-            !find_nocase(given, declared->pairs[i].key->text))
-            check_report_at(c, CHECK_CALL, DIAG_ERROR, uses,
-                            "%c%s %.*s is required, but not provided while calling.", first,
-                            what + 1, SLICE_ARG(declared->pairs[i].key->text));
-}
 
 static bool has_type(struct check *c, const struct token *value, struct slice type)
 {
@@ -157,47 +121,66 @@ static bool has_type(struct check *c, const struct token *value, struct slice ty
     return t->kind == (slice_eq(type, SLICE("boolean")) ? TYPE_BOOL : TYPE_NUMBER);
 }
 
-static void check_types(struct check *c, const struct token *declared, const struct token *given)
+/* The types of expressions; literals are looked at with all other values. */
+static void check_types(struct check *c, const struct workflow *called, const struct token *given)
 {
+    const struct token *declared = call_declares(called, "inputs");
+
     for (size_t i = 0; convert_is(given, TOKEN_MAPPING) && i < given->n_pairs; i++) {
         const struct token *key = given->pairs[i].key, *value = given->pairs[i].value;
-        const struct token *spec =
-            key->kind == TOKEN_STRING ? find_nocase(declared, key->text) : NULL;
-        const struct token *type = spec ? token_find(spec, "type") : NULL;
+        const struct token_pair *input =
+            key->kind == TOKEN_STRING ? call_pair(declared, key->text) : NULL;
 
-        if (convert_is(type, TOKEN_STRING) && !has_type(c, value, type->text))
+        if (!input || value->kind != TOKEN_EXPR)
+            continue;
+        struct slice type = call_input_type(input->value);
+        if (!has_type(c, value, type))
             check_hint(check_report_at(c, CHECK_CALL, DIAG_ERROR, value,
                                        "input '%.*s' is a %.*s, and this is a %s",
-                                       SLICE_ARG(key->text), SLICE_ARG(type->text),
+                                       SLICE_ARG(key->text), SLICE_ARG(type),
                                        type_name(check_type_of(c, value))),
-                       "write it without quotes, or fromJSON(...) around the expression");
+                       "fromJSON() turns a text into a number or boolean");
     }
+}
+
+/* What the language itself asks of a call, as findings of this rule. */
+static void check_values(struct check *c, const struct workflow_job *job,
+                         const struct workflow *called)
+{
+    size_t n = c->diags->list.len;
+
+    check_call_values(c->workflow, job, called, c->diags);
+    for (; n < c->diags->list.len; n++)
+        c->diags->list.ptr[n].rule = check_rules[CHECK_CALL].name;
 }
 
 void check_call(struct check *c, const struct workflow_job *job)
 {
     const struct token *uses = token_find(job->node, "uses");
-    const struct workflow *w = check_local_workflow(c, job->uses);
-    bool inherit = convert_is(job->secrets, TOKEN_STRING);
+    const struct local *l = find_local(c, job->uses, true);
 
-    if (check_is_missing(c, job->uses)) {
+    if (!l || c->options->ignore & 1u << CHECK_CALL)
+        return;
+    if (l->missing)
         check_report_at(c, CHECK_CALL, DIAG_ERROR, uses, "there is no workflow '%s'", job->uses);
+    else if (l->broken)
+        check_report_at(c, CHECK_CALL, DIAG_ERROR, uses, "'%s' can't be called: %s", job->uses,
+                        l->broken);
+    if (!l->is_workflow)
         return;
-    }
-    if (!w)
-        return;
-    const struct workflow_event *call = workflow_event_find(w, "workflow_call");
-    if (!call) {
+    if (workflow_event_find(&l->workflow, "workflow_call")) {
+        check_values(c, job, &l->workflow);
+        check_types(c, &l->workflow, job->with);
+    } else {
         check_hint(check_report_at(c, CHECK_CALL, DIAG_ERROR, uses,
                                    "workflow_call key is not defined in the referenced workflow."),
                    "add 'workflow_call:' to its `on`");
-        return;
     }
-    const struct token *inputs = token_find(call->config, "inputs");
-    if (job->with == NULL || convert_is(job->with, TOKEN_MAPPING)) {
-        compare(c, "input", inputs, job->with, uses);
-        check_types(c, inputs, job->with);
-    }
-    if (!inherit && (!job->secrets || convert_is(job->secrets, TOKEN_MAPPING)))
-        compare(c, "secret", token_find(call->config, "secrets"), job->secrets, uses);
+}
+
+const char *check_local_fault(struct check *c, const char *uses)
+{
+    const struct local *l = find_local(c, uses, false);
+
+    return l ? l->broken : NULL;
 }

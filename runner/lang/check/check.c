@@ -131,6 +131,21 @@ void check_workflow(struct slice text, const char *file, const struct check_opti
     check_sort(diags);
 }
 
+/* Defaults and hooks, from the text as it was written: the model keeps no places for the latter. */
+static void check_manifest_values(struct check *c, const struct action *a, struct slice text)
+{
+    CLEANUP(diags_deinit) struct diags ignored = {.arena = &c->arena};
+    struct token *raw;
+    bool never;
+
+    for (size_t i = 0; i < a->n_inputs; i++)
+        check_value(c, a->inputs[i].fallback, USE_TEXT);
+    if (yaml_parse(&c->arena, text, c->file, 1, NULL, &raw, &ignored) < 0)
+        return;
+    check_condition(c, token_find(token_find(raw, "runs"), "pre-if"), &never);
+    check_condition(c, token_find(token_find(raw, "runs"), "post-if"), &never);
+}
+
 void check_manifest(struct slice text, const char *file, const struct check_options *options,
                     struct diags *diags)
 {
@@ -144,9 +159,12 @@ void check_manifest(struct slice text, const char *file, const struct check_opti
     bool sound = action_check(text, file, diags) == ERR_OK;
     if ((sound || action_parse(&a, text, file, &again) == ERR_OK) && !a.using)
         sound = action_parse(&a, text, file, &again) == ERR_OK;
+    if (sound)
+        check_manifest_values(&c, &a, text);
     if (sound && a.kind == ACTION_COMPOSITE) {
-        check_make_action_scope(&c, &a);
         struct type *seen = type_object(&c.arena, NULL);
+
+        check_make_action_scope(&c, &a);
         check_steps(&c, a.steps, a.n_steps, seen);
         c.scope.steps = seen;
         for (size_t i = 0; i < a.n_outputs; i++)

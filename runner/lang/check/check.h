@@ -53,6 +53,8 @@ struct check_options {
     bool (*read)(void *ctx, const char *path, struct slice *ret);
     /* NULL: nobody wants them. */
     void (*script)(void *ctx, const struct check_script *script);
+    /* Whether there is a time zone of that name; NULL: nobody knows. */
+    bool (*zone)(void *ctx, const char *name);
     void *ctx;
 };
 

@@ -152,14 +152,19 @@ const struct type *check_type_of(struct check *c, const struct token *tok)
 
 /* ---- conditions ---- */
 
-static void report_constant(struct check *c, const struct token *tok, struct slice expr, bool value)
+static void report_constant(struct check *c, const struct token *tok, bool value)
 {
-    struct check_place at = check_place_of(c, tok, (size_t)(expr.ptr - check_written(tok).ptr));
+    check_hint(check_report_at(c, CHECK_CONDITION, DIAG_WARNING, tok, "this condition is always %s",
+                               value ? "true" : "false"),
+               value ? "remove the `if`" : "remove what it guards, or say when it is to run");
+}
 
-    check_hint(
-        check_report(c, CHECK_CONDITION, DIAG_WARNING, at.line, at.col,
-                     value ? "this condition is always true" : "this condition is always false"),
-        value ? "remove the `if`" : "remove what it guards, or say when it is to run");
+static void report_text(struct check *c, const struct token *tok, const char *hint)
+{
+    check_hint(check_report_at(c, CHECK_CONDITION, DIAG_ERROR, tok,
+                               "this condition is always true: with characters around its "
+                               "expressions it is a text, and a text is true"),
+               hint);
 }
 
 /* How many characters of TEXT stand outside of its *RET_N expressions; *RET_EXPR is the last of those. */
@@ -189,10 +194,7 @@ void check_condition(struct check *c, const struct token *tok, bool *ret_never)
     struct slice text = check_written(tok), expr;
     size_t around = text_around(text, &n, &expr);
     if (n && around)
-        check_hint(check_report_at(c, CHECK_CONDITION, DIAG_ERROR, tok,
-                                   "this condition is always true: with characters around ${{ }} "
-                                   "it is a text, and a text is true"),
-                   "put the whole condition between ${{ and }}, or leave them out");
+        report_text(c, tok, "put the whole condition between ${{ and }}, or leave them out");
     if (n > 1 || (n && around)) {
         check_value(c, tok, USE_ANY);
         return;
@@ -202,8 +204,10 @@ void check_condition(struct check *c, const struct token *tok, bool *ret_never)
     if (!expr.len)
         return;
     const struct expr *e = look(c, tok, expr, &type);
+    if (e && expr_is_always_true(e))
+        report_text(c, tok, "compare the text that format() gives, or leave it out");
     if (!e || !expr_is_constant(e) || expr_eval(e, &nothing, &c->arena, &value, &ignored) < 0)
         return;
     *ret_never = !expr_truthy(&value);
-    report_constant(c, tok, expr, expr_truthy(&value));
+    report_constant(c, tok, expr_truthy(&value));
 }

@@ -9,10 +9,7 @@ static void check_call_outputs(struct check *c)
 {
     const struct workflow_event *call = workflow_event_find(c->workflow, "workflow_call");
     const struct token *outputs = call ? token_find(call->config, "outputs") : NULL;
-    const struct token *inputs = call ? token_find(call->config, "inputs") : NULL;
 
-    for (size_t i = 0; convert_is(inputs, TOKEN_MAPPING) && i < inputs->n_pairs; i++)
-        check_value(c, token_find(inputs->pairs[i].value, "default"), USE_ANY);
     if (!convert_is(outputs, TOKEN_MAPPING))
         return;
     c->scope.jobs = check_jobs_type(c);
@@ -81,13 +78,16 @@ static void check_normal_job(struct check *c)
 {
     const struct workflow_job *job = c->job;
     struct type *seen = type_object(&c->arena, NULL);
+    bool never;
 
     check_value(c, job->runs_on, USE_ANY);
     check_map(c, job->env);
+    check_env_names(c, job->env);
     check_value(c, job->default_shell, USE_TEXT);
     check_value(c, job->container, USE_ANY);
     check_value(c, job->services, USE_ANY);
-    check_value(c, job->snapshot, USE_ANY);
+    check_value(c, token_find(job->snapshot, "image-name"), USE_TEXT);
+    check_condition(c, token_find(job->snapshot, "if"), &never);
     check_value(c, job->timeout_minutes, USE_TEXT);
     check_value(c, job->cancel_timeout_minutes, USE_TEXT);
     check_job_values(c);
@@ -123,7 +123,9 @@ void check_jobs(struct check *c)
 
     check_value(c, w->run_name, USE_TEXT);
     check_map(c, w->env);
+    check_env_names(c, w->env);
     check_value(c, w->concurrency, USE_ANY);
+    check_on(c);
     check_call_outputs(c);
     for (size_t i = 0; i < w->n_jobs; i++)
         check_job(c, &w->jobs[i], &reach.never[i]);

@@ -80,8 +80,13 @@ const struct type *check_step_type(struct check *c, const struct step *s);
 const struct type *check_jobs_type(struct check *c);
 
 void check_jobs(struct check *c);
+void check_on(struct check *c);
+
+/* Says so when LIST is one without items. WHAT: "labels". */
+void check_empty_list(struct check *c, const struct token *list, const char *what);
 void check_steps(struct check *c, const struct step *steps, size_t n, struct type *seen);
 void check_job_values(struct check *c); /* runner labels, matrix */
+void check_env_names(struct check *c, const struct token *env);
 void check_call(struct check *c, const struct workflow_job *job);
 void check_untrusted(struct check *c, const struct token *script);
 
@@ -89,6 +94,6 @@ void check_untrusted(struct check *c, const struct token *script);
 const struct action *check_local_action(struct check *c, const char *uses);
 /* The workflow behind "./.github/workflows/x.yml"; NULL: unknown. */
 const struct workflow *check_local_workflow(struct check *c, const char *uses);
-/* Whether the file behind USES is one that can be asked for, and is not there. */
-bool check_is_missing(struct check *c, const char *uses);
+/* The first error of a local action's manifest; NULL: none, or it is unknown. */
+const char *check_local_fault(struct check *c, const char *uses);
 void check_locals_deinit(struct check *c);

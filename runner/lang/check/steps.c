@@ -204,8 +204,17 @@ static void check_pinned(struct check *c, const struct step *s, const struct tok
     bool ours = slice_starts(uses, SLICE("actions/")) || slice_starts(uses, SLICE("github/")) ||
                 slice_starts(uses, SLICE("ostler/"));
 
-    if (sign < 0 || slice_starts(uses, SLICE("docker://")) ||
-        is_commit(slice_from(uses, (size_t)sign + 1)))
+    if (slice_starts(uses, SLICE("docker://"))) {
+        ssize_t name = slice_find_char(slice_from(uses, strlen("docker://")), ':');
+
+        if (sign < 0 && (name < 0 || slice_ends(uses, SLICE(":"))))
+            check_hint(check_report_at(c, CHECK_UNPINNED, DIAG_WARNING, at,
+                                       "'%s' names no version: it is whatever is the latest",
+                                       s->uses),
+                       "add a tag, or better a digest: image@sha256:...");
+        return;
+    }
+    if (sign < 0 || is_commit(slice_from(uses, (size_t)sign + 1)))
         return;
     check_hint(check_report_at(c, CHECK_UNPINNED, ours ? DIAG_INFO : DIAG_WARNING, at,
                                "'%s' is not pinned: whoever can move '%s' changes what runs here",
@@ -251,8 +260,11 @@ static void report_input(struct check *c, const struct action *a, const char *us
 static void check_inputs(struct check *c, const struct step *s, const struct token *at)
 {
     const struct action *a = check_local_action(c, s->uses);
+    const char *fault = check_local_fault(c, s->uses);
     const struct token *with = convert_is(s->with, TOKEN_MAPPING) ? s->with : NULL;
 
+    if (fault)
+        check_report_at(c, CHECK_INPUT, DIAG_ERROR, at, "'%s' can't be used: %s", s->uses, fault);
     if (!a || (s->with && !with))
         return;
     for (size_t i = 0; with && i < with->n_pairs; i++) {
@@ -280,6 +292,10 @@ static void check_uses(struct check *c, const struct step *s)
 
     if (!at)
         return;
+    if (slice_find(slice_of(s->uses), SLICE("/.github/workflows/")) >= 0 &&
+        slice_find_char(slice_of(s->uses), '@') >= 0)
+        check_hint(check_report_at(c, CHECK_VALUE, DIAG_ERROR, at, "a workflow can't be a step"),
+                   "call it from a job of its own: jobs.<id>.uses");
     if (slice_starts(slice_of(s->uses), SLICE("./")))
         check_inputs(c, s, at);
     else
@@ -302,6 +318,7 @@ static void check_step(struct check *c, const struct step *s, struct type *seen)
     check_condition(c, token_find(s->node, "if"), &never);
     check_map(c, s->with);
     check_map(c, s->env);
+    check_env_names(c, s->env);
     check_value(c, s->shell, USE_TEXT);
     check_value(c, s->working_directory, USE_TEXT);
     check_value(c, s->continue_on_error, USE_TEXT);

@@ -3,6 +3,8 @@
 
 #include "lang/convert.h"
 
+#include <math.h>
+
 /* ---- runner labels ---- */
 
 /* The runners that GitHub hosts; what has the same IMAGE may stand side by side. */
@@ -74,6 +76,35 @@ static void check_label(struct check *c, const struct token *label)
                               : "this is fine for a runner of your own");
 }
 
+static void report_conflict(struct check *c, const struct token *first, const struct token *label)
+{
+    check_hint(check_report_at(c, CHECK_RUNNER, DIAG_WARNING, label,
+                               "no runner is '%.*s' and '%.*s' at once", SLICE_ARG(first->text),
+                               SLICE_ARG(label->text)),
+               "a list names one runner by all its labels: a matrix runs on several");
+}
+
+/* What a label of a runner that GitHub hosts can't stand beside: another image, another system. */
+static bool is_other(struct slice first, struct slice label)
+{
+    static const char *const systems[] = {"ubuntu", "linux", "windows", "macos"};
+    size_t a = COUNT_OF(systems), b = COUNT_OF(systems);
+
+    if (image_of(label))
+        return image_of(first) != image_of(label);
+    for (size_t i = 0; i < COUNT_OF(systems); i++) {
+        struct slice name = slice_of(systems[i]);
+
+        if (slice_eq_nocase(slice_head(first, name.len), name))
+            a = i;
+        if (slice_eq_nocase(label, name))
+            b = i;
+    }
+    return b < COUNT_OF(systems) && (a ? a : 1) != b; /* an ubuntu is a linux */
+}
+
+static const struct token *vector_of(struct check *c, struct slice written);
+
 static void check_labels(struct check *c, const struct token *list)
 {
     const struct token *first = NULL;
@@ -89,29 +120,39 @@ static void check_labels(struct check *c, const struct token *list)
             continue;
         if (!own)
             check_label(c, label);
-        if (!image_of(label->text))
-            continue;
-        if (first && image_of(first->text) != image_of(label->text))
-            check_hint(check_report_at(c, CHECK_RUNNER, DIAG_WARNING, label,
-                                       "no runner is '%.*s' and '%.*s' at once",
-                                       SLICE_ARG(first->text), SLICE_ARG(label->text)),
-                       "a list names one runner by all its labels: a matrix runs on several");
-        else if (!first)
+        if (first && is_other(first->text, label->text))
+            report_conflict(c, first, label);
+        else if (!first && image_of(label->text))
             first = label;
+    }
+    for (size_t i = 0; first && i < list->n_items; i++) {
+        const struct token *values =
+            list->items[i]->kind == TOKEN_EXPR ? vector_of(c, check_written(list->items[i])) : NULL;
+
+        for (size_t k = 0; convert_is(values, TOKEN_SEQUENCE) && k < values->n_items; k++)
+            if (values->items[k]->kind == TOKEN_STRING &&
+                is_other(first->text, values->items[k]->text))
+                report_conflict(c, first, values->items[k]);
     }
 }
 
 /* Values of a matrix end up as labels where `runs-on` is just one of its names. */
-static void check_vector(struct check *c, struct slice written)
+static const struct token *vector_of(struct check *c, struct slice written)
 {
-    const struct token *matrix = token_find(c->job->strategy, "matrix"), *values;
+    const struct token *matrix = token_find(c->job->strategy, "matrix");
     struct slice inside;
     size_t at = 0;
 
     if (!template_next(written, &at, &inside) || at < written.len ||
         !slice_starts(inside, SLICE("matrix.")))
-        return;
-    values = token_find(matrix, arena_str(&c->arena, slice_from(inside, strlen("matrix."))));
+        return NULL;
+    return token_find(matrix, arena_str(&c->arena, slice_from(inside, strlen("matrix."))));
+}
+
+static void check_vector(struct check *c, struct slice written)
+{
+    const struct token *values = vector_of(c, written);
+
     for (size_t i = 0; convert_is(values, TOKEN_SEQUENCE) && i < values->n_items; i++) {
         const struct token *one = values->items[i];
 
@@ -240,6 +281,8 @@ static void check_matrix(struct check *c, const struct token *matrix)
 
     if (!convert_is(matrix, TOKEN_MAPPING))
         return;
+    check_empty_list(c, token_find(matrix, "include"), "includes");
+    check_empty_list(c, exclude, "excludes");
     for (size_t i = 0; i < matrix->n_pairs; i++) {
         struct slice key = matrix->pairs[i].key->text;
 
@@ -256,7 +299,47 @@ static void check_matrix(struct check *c, const struct token *matrix)
     }
 }
 
-/* ---- times ---- */
+/* ---- needs, env ---- */
+
+static void check_needs(struct check *c, const struct token *needs)
+{
+    check_empty_list(c, needs, "jobs");
+    for (size_t i = 1; convert_is(needs, TOKEN_SEQUENCE) && i < needs->n_items && i < 256; i++)
+        for (size_t k = 0; k < i; k++)
+            if (slice_eq_nocase(needs->items[i]->text, needs->items[k]->text)) {
+                check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, needs->items[i],
+                                           "job '%.*s' is needed twice",
+                                           SLICE_ARG(needs->items[i]->text)),
+                           "remove one of the two");
+                break;
+            }
+}
+
+void check_env_names(struct check *c, const struct token *env)
+{
+    for (size_t i = 0; convert_is(env, TOKEN_MAPPING) && i < env->n_pairs; i++) {
+        const struct token *key = env->pairs[i].key;
+        bool fits = key->kind != TOKEN_STRING || key->text.len;
+
+        for (size_t k = 0; key->kind == TOKEN_STRING && k < key->text.len; k++)
+            fits &= !strchr("=& ", key->text.ptr[k]);
+        if (!fits)
+            check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, key,
+                                       "'%.*s' is no name that a shell could ask for",
+                                       SLICE_ARG(key->text)),
+                       "use letters, digits and '_'");
+    }
+}
+
+/* ---- numbers ---- */
+
+static void check_parallel(struct check *c, const struct token *tok)
+{
+    if (convert_is(tok, TOKEN_NUMBER) && tok->number != floor(tok->number))
+        check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, tok, "%g jobs at once can't be",
+                                   tok->number),
+                   "write a whole number");
+}
 
 static void check_minutes(struct check *c, const struct token *tok)
 {
@@ -268,7 +351,13 @@ static void check_minutes(struct check *c, const struct token *tok)
 
 void check_job_values(struct check *c)
 {
+    const struct token *strategy = c->job->strategy;
+
     check_runner(c, c->job->runs_on);
+    check_empty_list(c, c->job->runs_on, "labels");
+    check_empty_list(c, token_find(c->job->runs_on, "labels"), "labels");
+    check_needs(c, token_find(c->job->node, "needs"));
+    check_parallel(c, token_find(strategy, "max-parallel"));
     check_matrix(c, token_find(c->job->strategy, "matrix"));
     check_minutes(c, c->job->timeout_minutes);
     for (size_t i = 0; i < c->job->n_steps; i++)
