@@ -64,6 +64,18 @@ int place_mkdirs(struct run *run, const char *path, struct err *err)
     return r < 0 ? r : path_mkdirs(dir, path[0] == '/' ? path + 1 : path, 0777, err);
 }
 
+int place_link(struct run *run, const char *to, const char *path, struct err *err)
+{
+    CLEANUP(fd_closep) int dir = -1;
+    const char *name = path_base(path);
+    CLEANUP(free_ptr) char *parent = mem_dup(path, (size_t)(name - path));
+    int r = open_folder(run, parent, &dir, err);
+
+    if (r == ERR_OK && symlinkat(to, dir, name) < 0)
+        r = err_sys(err, "cannot create link '%s'", path);
+    return r;
+}
+
 int place_check_folder(struct run *run, const char *path, struct err *err)
 {
     CLEANUP(fd_closep) int dir = -1;

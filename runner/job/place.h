@@ -18,6 +18,9 @@ MUST_CHECK int place_read(struct run *run, const char *path, struct buf *to, str
 /* Creates PATH with the folders on the way. */
 MUST_CHECK int place_mkdirs(struct run *run, const char *path, struct err *err);
 
+/* Makes PATH, in a folder that exists, a symbolic link to TO. */
+MUST_CHECK int place_link(struct run *run, const char *to, const char *path, struct err *err);
+
 /* ERR_NOT_FOUND naming PATH and the cure when it is no folder. */
 MUST_CHECK int place_check_folder(struct run *run, const char *path, struct err *err);
 

@@ -243,6 +243,23 @@ static int open_place(struct run *run, struct err *err)
     return sandbox_open(&spec, run->loop, on_note, run, &run->sandbox, err);
 }
 
+/* The steps' command files: small, and made and removed by the dozen. In the sandbox they lie in memory, because
+ * some file systems (ext4) look at every inode that was freed in the last seconds before they give one out. */
+static int make_files_folder(struct run *run, struct err *err)
+{
+    static const char memory[] = "/run/ostler/file_commands";
+    int r;
+
+    if (sandbox_level(run->sandbox) == SANDBOX_HOST)
+        r = place_mkdirs(run, run->files_path, err);
+    else if ((r = place_mkdirs(run, memory, err)) == ERR_OK)
+        r = place_link(run, memory, run->files_path, err);
+    if (r < 0)
+        return r;
+    return path_open_in(sandbox_root(run->sandbox), run->files_path, O_RDONLY | O_DIRECTORY, 0,
+                        &run->files_dir, err);
+}
+
 static int make_folders(struct run *run, struct err *err)
 {
     const char *work = sandbox_work(run->sandbox);
@@ -253,14 +270,13 @@ static int make_folders(struct run *run, struct err *err)
     run->files_path = path_join(run->temp, "_runner_file_commands");
     CLEANUP(free_ptr) char *actions = path_join(work, "_actions");
     CLEANUP(free_ptr) char *workflow = path_join(run->temp, "_github_workflow");
-    const char *const all[] = {run->workspace, run->tools, run->files_path, actions, workflow};
+    const char *const all[] = {run->workspace, run->tools, actions, workflow};
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         int r = place_mkdirs(run, all[i], err);
         if (r < 0)
             return r;
     }
-    int r = path_open_in(sandbox_root(run->sandbox), run->files_path, O_RDONLY | O_DIRECTORY, 0,
-                         &run->files_dir, err);
+    int r = make_files_folder(run, err);
     if (r == ERR_OK && run->job->tool_cache && access(run->job->tool_cache, R_OK | X_OK) == 0)
         r = sandbox_show_tree(run->sandbox, run->job->tool_cache, run->tools, NULL, err);
     return r;
