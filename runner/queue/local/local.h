@@ -3,8 +3,9 @@
  * A job's `if`, `strategy` and name are evaluated when its needs are met; each matrix configuration is
  * a job of its own. Results follow workflow-language.md 13.3 and expressions.md 7.5.
  *
- * Jobs are named by key, unique in the run: the id, "id (a, b)" for a configuration of a matrix, and
- * with several workflows "FILE/id", FILE without its folder and ending. */
+ * Jobs are named by key, unique in the run: the id, "id (a, b)" for a configuration of a matrix,
+ * "CALL/id" inside a called workflow, CALL being the key of the call, and with several workflows
+ * "FILE/id", FILE without its folder and ending. */
 #pragma once
 
 #include "lang/workflow.h"
@@ -17,7 +18,8 @@ struct local_pair {
 };
 
 /* All borrowed: the workflows, `plugin_path` and `source` for as long as the queue and its jobs live,
- * the rest for the call. NULL or zero members mean none. */
+ * the rest for the call. What the workflows call has been read (lang/calls.h, files.h). NULL or zero
+ * members mean none. */
 struct local_spec {
     const struct workflow *const *workflows;
     size_t n_workflows;
@@ -32,7 +34,8 @@ struct local_spec {
     const struct strmap *env;       /* set over workflow and job level */
     const struct strmap *variables; /* job variables: ACTIONS_STEP_DEBUG and the like */
 
-    const char *const *jobs;         /* NULL-terminated ids, with all they need; NULL: every job */
+    const char *const
+        *jobs; /* NULL-terminated: "id" or "call / id", with all they need; NULL: all */
     const struct local_pair *matrix; /* only configurations with these values */
     size_t n_matrix;                 /* a name twice: either value */
 
