@@ -180,5 +180,8 @@ for figure in "$@"; do
 done
 printf '%-44s %13s %13s %9s   %s\n' figure floor ostler ratio wanted
 for figure in "$@"; do
+    # Nobody pays for the one before: its record is gone, and ext4 forgets freed inodes after five seconds.
+    rm -rf "$XDG_STATE_HOME"
+    sleep 6
     "figure_$figure"
 done
