@@ -27,7 +27,7 @@ _ostler() {
         --isolation) choice=(sandbox host) ;;
         --phase) choice=(pre main post) ;;
         --format) choice=(text yaml json) ;;
-        --event-file | --secret-file | --context)
+        --event-file | --secret-file | --context | --changed | --changed-file)
             compopt -o default
             return
             ;;
@@ -35,7 +35,9 @@ _ostler() {
             compopt -o dirnames
             return
             ;;
-        --ref | --base) mapfile -t choice < <(git for-each-ref --format='%(refname:short)' refs/heads refs/tags 2>/dev/null) ;;
+        --type) choice=(opened synchronize reopened closed labeled edited created published completed) ;;
+        --at) choice=(now) ;;
+        --ref | --base | --before) mapfile -t choice < <(git for-each-ref --format='%(refname:short)' refs/heads refs/tags 2>/dev/null) ;;
         *)
             if [[ $word == -* ]]; then
                 mapfile -t choice < <(_ostler_options "$program" "$command")

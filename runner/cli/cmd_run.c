@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/utf8.h"
+#include "cli/choose.h"
 #include "cli/exit.h"
 #include "cli/isolation.h"
 #include "cli/run_options.h"
@@ -26,15 +27,24 @@ static const char help[] =
     "Usage: ostler run [WORKFLOW...] [options]\n"
     "\n"
     "Runs workflows of the working tree on this machine. Without WORKFLOW: those in\n"
-    ".github/workflows that listen to the event.\n"
+    ".github/workflows that the event starts.\n"
     "\n"
     "What happened\n"
     "  --event NAME            the event (default: push)\n"
+    "  --type ACTIVITY         the event's action: opened, labeled, published, ...\n"
     "  --event-file FILE       JSON laid over the event's payload\n"
     "  --ref REF               branch, tag or full ref (default: what HEAD names)\n"
     "  --base BRANCH           base branch of a pull request (default: the default branch)\n"
     "  --actor NAME            who caused it (default: git's user)\n"
     "  --input NAME=VALUE      input of workflow_dispatch\n"
+    "\n"
+    "What is filtered by\n"
+    "  --before COMMIT         where a push starts (default: where the branch is on its\n"
+    "                          remote, else the commit before HEAD)\n"
+    "  --changed PATH          a changed file; git is not asked then (repeatable)\n"
+    "  --changed-file LIST     a file of such paths, one a line; - is stdin\n"
+    "  --at TIME               schedule: the minute, as 2026-01-31T10:00Z or now\n"
+    "  --no-filter             run it whatever its filters say\n"
     "\n"
     "What runs\n"
     "  --job ID                only this job and those it needs; CALL/JOB is one inside\n"
@@ -62,16 +72,20 @@ static const char help[] =
     "  -v, --verbose           the log of every step\n"
     "  --json                  events as JSON lines on stdout\n"
     "\n"
-    "Exit codes: 0 success, 1 the run failed, 2 bad usage or input, 3 cancelled,\n"
-    "4 this machine lacks something.\n";
+    "Exit codes: 0 success or nothing to start, 1 the run failed, 2 bad usage or input,\n"
+    "3 cancelled, 4 this machine lacks something.\n";
 
 /* Everything of one call; all of it ends with run_end(). */
 struct call {
     struct run_options options;
     struct arena arena;
     const char *state;
-    const char *source; /* absolute: the working tree */
-    VEC(struct workflow *) workflows;
+    const char *source;               /* absolute: the working tree */
+    VEC(struct workflow *) workflows; /* all that were read */
+    VEC(const char *) paths;          /* of the same number: as the user calls them */
+    VEC(struct workflow *) started;
+    VEC(const char *) schedules; /* of the same number: what fired; NULL: no schedule */
+    bool nothing_listens;        /* nothing was started, as none of them knows the event */
     struct git_facts git;
     json_t *github, *notes;
     struct queue *queue;
@@ -90,6 +104,9 @@ static void call_deinit(struct call *c)
         free(c->workflows.ptr[i]);
     }
     vec_deinit(&c->workflows);
+    vec_deinit(&c->paths);
+    vec_deinit(&c->started);
+    vec_deinit(&c->schedules);
     git_facts_deinit(&c->git);
     json_decref(c->github);
     json_decref(c->notes);
@@ -180,6 +197,7 @@ static int load_workflow(struct call *c, const char *path, struct err *err)
         return err_set(err, ERR_INVALID, "'%s' is not a workflow that can run", path);
     }
     vec_push(&c->workflows, w);
+    vec_push(&c->paths, c->options.files.len ? path : w->file);
     return ERR_OK;
 }
 
@@ -189,7 +207,7 @@ static int is_workflow_name(const struct dirent *e)
     return slice_ends(name, SLICE(".yml")) || slice_ends(name, SLICE(".yaml"));
 }
 
-/* All of .github/workflows that listen to the event, in the order of their names. */
+/* All of .github/workflows in the order of their names. */
 static int find_workflows(struct call *c, struct err *err)
 {
     CLEANUP(free_ptr) char *here = realpath(".", NULL);
@@ -221,20 +239,6 @@ static int find_workflows(struct call *c, struct err *err)
         free(names[i]);
     }
     free(names);
-    for (size_t i = 0; r == ERR_OK && i < c->workflows.len;) {
-        struct workflow *w = c->workflows.ptr[i];
-
-        if (workflow_event_find(w, c->options.event_name)) {
-            i++;
-            continue;
-        }
-        vec_remove(&c->workflows, i);
-        workflow_deinit(w);
-        free(w);
-    }
-    if (r == ERR_OK && c->workflows.len == 0)
-        return err_set(err, ERR_NOT_FOUND, "no workflow in '%s' listens to the event '%s'", dir,
-                       c->options.event_name);
     return r;
 }
 
@@ -296,6 +300,8 @@ static int read_event(struct call *c, struct err *err)
         .event_name = o->event_name,
         .ref = o->ref,
         .base = o->base,
+        .before = o->before,
+        .activity = o->activity,
         .actor = o->actor,
         .inputs = &o->inputs,
         .event_file = o->event_file,
@@ -317,17 +323,116 @@ static int load_calls(struct call *c, struct err *err)
                                 .git_env = &env};
     struct calls_options options = {.source = local_files_source(&files), .repository = repository};
 
-    for (size_t i = 0; i < c->workflows.len; i++) {
+    for (size_t i = 0; i < c->started.len; i++) {
         CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
         CLEANUP(diags_deinit) struct diags diags = {.arena = &a};
-        int r = workflow_load_calls(c->workflows.ptr[i], &options, &diags);
+
+        if (i > 0 && c->started.ptr[i] == c->started.ptr[i - 1])
+            continue; /* it starts twice, by two schedules */
+        int r = workflow_load_calls(c->started.ptr[i], &options, &diags);
 
         print_findings(&diags);
         if (r < 0)
             return err_set(err, ERR_INVALID, "'%s' calls a workflow that cannot run",
-                           c->workflows.ptr[i]->file);
+                           c->started.ptr[i]->file);
     }
     return ERR_OK;
+}
+
+/* ---- what the event starts ---- */
+
+static void note(struct call *c, const char *text)
+{
+    json_array_append_new(c->notes, json_string(text));
+}
+
+/* On GitHub each schedule that fires is a run of its own. */
+static void start(struct call *c, size_t i, const struct trigger_verdict *v)
+{
+    size_t n = v->starts ? v->n_schedules : 0, at = 0;
+
+    do {
+        vec_push(&c->started, c->workflows.ptr[i]);
+        vec_push(&c->schedules, n ? arena_str(&c->arena, slice_of(v->schedules[at])) : NULL);
+    } while (++at < n);
+}
+
+static void take_verdict(struct call *c, size_t i, const struct choice *choice)
+{
+    const struct trigger_verdict *v = &choice->verdicts[i];
+    const char *path = c->paths.ptr[i];
+    const char *why = trigger_text(&c->arena, &choice->facts, v, path);
+    bool named = c->options.files.len > 0;
+
+    if (v->note && !c->options.no_filter)
+        note(c, arena_printf(&c->arena, "%s: %s", path, v->note));
+    if (!why || (c->options.no_filter && (named || v->filter != TRIGGER_ON))) {
+        start(c, i, v);
+    } else if (named && !choose_is_stated(&c->options)) {
+        note(c, arena_printf(&c->arena,
+                             "it runs as it is named, though GitHub would not start it: %s", why));
+        start(c, i, v);
+    } else if (v->filter != TRIGGER_ON) {
+        note(c, arena_printf(&c->arena, "not started: %s", why));
+    }
+}
+
+/* Those that do not know the event at all share a line. */
+static void say_who_is_deaf(struct call *c, const struct choice *choice)
+{
+    CLEANUP(buf_deinit) struct buf names = BUF_INIT(4000);
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->workflows.len; i++)
+        if (choice->verdicts[i].filter == TRIGGER_ON)
+            buf_printf(&names, "%s%s", n++ ? ", " : "", c->paths.ptr[i]);
+    if (n && n < c->workflows.len && !c->options.files.len)
+        note(c, arena_printf(&c->arena, "not started, as they do not listen to '%s': %s",
+                             choice->facts.event, names.ptr));
+    c->nothing_listens = n == c->workflows.len;
+}
+
+static void choose_workflows(struct call *c)
+{
+    struct git_env env = {.path = settings_env("PATH"), .home = settings_home()};
+    struct choose_spec spec = {
+        .options = &c->options,
+        .git = &c->git,
+        .env = &env,
+        .source = c->source,
+        .github = c->github,
+        .workflows = (const struct workflow *const *)c->workflows.ptr,
+        .n = c->workflows.len,
+    };
+    struct choice choice = {0};
+
+    choose(&spec, &choice);
+    if (choice.note && !c->options.no_filter)
+        note(c, choice.note);
+    for (size_t i = 0; i < c->workflows.len; i++)
+        take_verdict(c, i, &choice);
+    say_who_is_deaf(c, &choice);
+    choice_deinit(&choice);
+}
+
+/* Nothing to do is no failure, unless no workflow could ever do it. */
+static int say_nothing_starts(struct call *c)
+{
+    const char *event = c->options.event_name;
+    json_t *text;
+    size_t i;
+
+    if (c->nothing_listens) {
+        fprintf(stderr,
+                "ostler: no workflow listens to the event '%s': name another with --event\n",
+                event);
+        return EXIT_USAGE;
+    }
+    fprintf(stderr, "ostler: the event '%s' starts no workflow\n", event);
+    json_array_foreach (c->notes, i, text) {
+        fprintf(stderr, "  %s\n", json_string_value(text));
+    }
+    return EXIT_OK;
 }
 
 static int make_queue(struct call *c, struct err *err)
@@ -336,8 +441,9 @@ static int make_queue(struct call *c, struct err *err)
 
     c->jobs_dir = arena_printf(&c->arena, "%s/%s", c->hint, o->keep ? "kept" : "jobs");
     struct local_spec spec = {
-        .workflows = (const struct workflow *const *)c->workflows.ptr,
-        .n_workflows = c->workflows.len,
+        .workflows = (const struct workflow *const *)c->started.ptr,
+        .n_workflows = c->started.len,
+        .schedules = c->schedules.ptr,
         .run_id = path_base(c->hint),
         .github = c->github,
         .notes = c->notes,
@@ -394,6 +500,10 @@ static int prepare(struct call *c, struct err *err)
     if (r == ERR_OK)
         r = read_event(c, err);
     if (r == ERR_OK)
+        choose_workflows(c);
+    if (r == ERR_OK && c->started.len == 0)
+        return ERR_OK;
+    if (r == ERR_OK)
         r = load_calls(c, err);
     if (r == ERR_OK)
         r = make_queue(c, err);
@@ -408,8 +518,8 @@ static int run(struct call *c)
     bool cancelled = false;
     int r = prepare(c, &err);
 
-    if (r < 0) {
-        int code = refuse(&err);
+    if (r < 0 || c->started.len == 0) {
+        int code = r < 0 ? refuse(&err) : say_nothing_starts(c);
 
         if (report_close(c->report, &err) < 0) /* nothing ran: nothing is kept */
             fprintf(stderr, "ostler: %s\n", err.text);

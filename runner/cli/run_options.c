@@ -5,9 +5,12 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "cli/settings.h"
+#include "lang/cron.h"
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { VALUE_MAX = 1 << 20, FILE_MAX = 4 << 20, SLOTS_MAX = 256 };
@@ -18,6 +21,12 @@ enum option_id {
     OPT_REF,
     OPT_BASE,
     OPT_ACTOR,
+    OPT_BEFORE,
+    OPT_TYPE,
+    OPT_CHANGED,
+    OPT_CHANGED_FILE,
+    OPT_AT,
+    OPT_NO_FILTER,
     OPT_JOB,
     OPT_MATRIX,
     OPT_INPUT,
@@ -41,6 +50,12 @@ static const struct option table[] = {
     {"ref", required_argument, NULL, OPT_REF},
     {"base", required_argument, NULL, OPT_BASE},
     {"actor", required_argument, NULL, OPT_ACTOR},
+    {"before", required_argument, NULL, OPT_BEFORE},
+    {"type", required_argument, NULL, OPT_TYPE},
+    {"changed", required_argument, NULL, OPT_CHANGED},
+    {"changed-file", required_argument, NULL, OPT_CHANGED_FILE},
+    {"at", required_argument, NULL, OPT_AT},
+    {"no-filter", no_argument, NULL, OPT_NO_FILTER},
     {"job", required_argument, NULL, OPT_JOB},
     {"matrix", required_argument, NULL, OPT_MATRIX},
     {"input", required_argument, NULL, OPT_INPUT},
@@ -81,6 +96,7 @@ void run_options_deinit(struct run_options *o)
     strmap_deinit(&o->variables);
     strmap_deinit(&o->repositories);
     vec_deinit(&o->files);
+    vec_deinit(&o->changed);
     vec_deinit(&o->jobs);
     vec_deinit(&o->matrix);
     vec_deinit(&o->keep_env);
@@ -260,6 +276,88 @@ static int add_repository(struct run_options *o, const char *text, struct err *e
     return ERR_OK;
 }
 
+/* ---- what changed, and when ---- */
+
+enum { CHANGED_MAX = 100000 };
+
+static int add_changed(struct run_options *o, struct slice path, struct err *err)
+{
+    while (slice_starts(path, SLICE("./")))
+        path = slice_from(path, 2);
+    struct slice rest = path, part;
+    bool up = false;
+
+    while (slice_split(&rest, '/', &part))
+        up |= slice_eq(part, SLICE(".."));
+    if (path.len == 0 || path.ptr[0] == '/' || up)
+        return err_set(err, ERR_INVALID,
+                       "'%.*s' is no path of a changed file: they start at the repository's root, "
+                       "as 'docs/index.md'",
+                       SLICE_ARG(slice_head(path, 100)));
+    if (o->changed.len == CHANGED_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d changed files", CHANGED_MAX);
+    vec_push(&o->changed, arena_dup(&o->arena, path));
+    return ERR_OK;
+}
+
+/* A path a line; where there are NUL bytes, as in "git diff -z", they end the paths. */
+static int load_changed(struct run_options *o, const char *path, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(FILE_MAX);
+    bool from_stdin = strcmp(path, "-") == 0;
+    struct slice rest, one;
+    int r = from_stdin ? ERR_OK : path_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err);
+
+    if (r == ERR_OK)
+        r = fd_read_all(from_stdin ? STDIN_FILENO : fd, &text, err);
+    if (r < 0)
+        return err_in(err, "--changed-file '%s'", path);
+    rest = buf_slice(&text);
+    bool zero = slice_find_char(rest, '\0') >= 0;
+    while (r == ERR_OK && (zero ? slice_split(&rest, '\0', &one) : slice_line(&rest, &one)))
+        if (one.len)
+            r = add_changed(o, one, err);
+    return r < 0 ? err_in(err, "--changed-file '%s'", path) : r;
+}
+
+static int set_time(struct run_options *o, const char *text, struct err *err)
+{
+    int r = ERR_OK;
+
+    o->has_at = true;
+    o->at = time(NULL);
+    if (strcmp(text, "now") != 0)
+        r = cron_stamp_parse(slice_of(text), &o->at, err);
+    return r < 0 ? err_in(err, "--at") : r;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* What is said of another event would be lost without a word. */
+static int check_event(struct run_options *o, struct err *err)
+{
+    bool push = strcmp(o->event_name, "push") == 0;
+    bool pull = strcmp(o->event_name, "pull_request") == 0 ||
+                strcmp(o->event_name, "pull_request_target") == 0;
+
+    if (o->before && !push)
+        return err_set(err, ERR_INVALID, "--before goes with '--event push' only");
+    if (o->knows_changed && !push && !pull)
+        return err_set(err, ERR_INVALID,
+                       "the event '%s' has no changed files: --changed goes with push and "
+                       "pull_request",
+                       o->event_name);
+    if (o->has_at && strcmp(o->event_name, "schedule") != 0)
+        return err_set(err, ERR_INVALID, "--at goes with '--event schedule' only");
+    if (o->changed.len)
+        qsort(o->changed.ptr, o->changed.len, sizeof *o->changed.ptr, by_bytes);
+    return ERR_OK;
+}
+
 static int take(struct run_options *o, int option, const char *text, struct err *err)
 {
     int64_t n = 0;
@@ -281,6 +379,24 @@ static int take(struct run_options *o, int option, const char *text, struct err 
         break;
     case OPT_ACTOR:
         o->actor = text;
+        break;
+    case OPT_BEFORE:
+        o->before = text;
+        break;
+    case OPT_TYPE:
+        o->activity = text;
+        break;
+    case OPT_CHANGED:
+        o->knows_changed = true;
+        r = add_changed(o, slice_of(text), err);
+        return r < 0 ? err_in(err, "--changed") : r;
+    case OPT_CHANGED_FILE:
+        o->knows_changed = true;
+        return load_changed(o, text, err);
+    case OPT_AT:
+        return set_time(o, text, err);
+    case OPT_NO_FILTER:
+        o->no_filter = true;
         break;
     case OPT_JOB:
         vec_push(&o->jobs, text);
@@ -375,5 +491,6 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         o->slots = cores < 1 ? 1 : cores > SLOTS_MAX ? SLOTS_MAX : (int)cores;
     }
-    return check_texts(o, err);
+    int r = check_texts(o, err);
+    return r < 0 ? r : check_event(o, err);
 }

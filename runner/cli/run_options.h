@@ -11,6 +11,13 @@ struct run_options {
     const char *event_name;  /* "push" unless given */
     json_t *event_file;      /* the payload laid over ours; NULL: none */
     const char *ref, *base, *actor;
+    const char *before;        /* --before: where a push starts */
+    const char *activity;      /* --type */
+    VEC(struct slice) changed; /* --changed, --changed-file: paths in the order of bytes */
+    bool knows_changed;        /* one of them was given */
+    bool has_at;               /* --at, in seconds since 1970 */
+    int64_t at;
+    bool no_filter;
     VEC(const char *) jobs; /* NULL-terminated once parsed */
     VEC(struct local_pair) matrix;
     VEC(const char *) keep_env; /* names taken over from our environment, NULL-terminated */

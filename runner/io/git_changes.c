@@ -165,6 +165,17 @@ static int by_bytes(const void *a, const void *b)
     return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
 }
 
+/* A file that was taken out of the index and is still there is listed twice. */
+static size_t unique(struct slice *list, size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || !slice_eq(list[kept - 1], list[i]))
+            list[kept++] = list[i];
+    return kept;
+}
+
 int git_changed_files(const struct git_env *env, const char *dir, const char *tree, struct arena *a,
                       struct slice **ret, size_t *ret_n, struct err *err)
 {
@@ -203,6 +214,6 @@ int git_changed_files(const struct git_env *env, const char *dir, const char *tr
             list[n++] = path;
     qsort(list, n, sizeof *list, by_bytes);
     *ret = list;
-    *ret_n = n;
+    *ret_n = unique(list, n);
     return ERR_OK;
 }

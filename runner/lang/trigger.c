@@ -87,7 +87,7 @@ static void refuse(struct deciding *d, enum trigger_filter filter, const struct 
                    struct buf *why)
 {
     const char *name = filter_names[filter];
-    bool key = filter > TRIGGER_SKIP;
+    bool key = filter > TRIGGER_SKIP && filter != TRIGGER_SCHEDULE;
 
     d->verdict.starts = false;
     d->verdict.filter = filter;

@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/utf8.h"
+#include "queue/local/facts.h"
 #include "queue/local/payload.h"
 
 #include <inttypes.h>
@@ -276,6 +277,20 @@ static int find_ref(struct subject *s, const struct payload_event *e, json_t *no
     return ERR_OK;
 }
 
+/* Where a push starts. */
+static int find_before(struct subject *s, struct err *err)
+{
+    struct local_before before;
+    int r = local_before_find(s->git, s->spec->git_env, s->ref, s->spec->before, s->git->parent,
+                              &before, err);
+
+    if (r < 0)
+        return r;
+    s->before = arena_str(&s->arena, slice_of(before.sha));
+    s->created = before.created;
+    return ERR_OK;
+}
+
 /* ---- what is said out loud ---- */
 
 static void say_what_is_missing(struct subject *s, json_t *notes)
@@ -375,12 +390,14 @@ int local_event(const struct local_event_spec *spec, json_t **ret_github, json_t
         return err_set(err, ERR_INVALID, "there is no event '%s'", spec->event_name);
     if (spec->event_file && !json_is_object(spec->event_file))
         return err_set(err, ERR_INVALID, "the event file holds no JSON object");
+    if (spec->activity && !e->action)
+        return err_set(err, ERR_INVALID, "the event '%s' has no types", e->name);
     if (spec->server_url && !strstr(spec->server_url, "://"))
         return err_set(err, ERR_INVALID, "'%s' is no server URL", spec->server_url);
     notes = json_array();
     find_repository(&s);
     find_commit(&s, notes);
-    if (find_ref(&s, e, notes, err) != ERR_OK) {
+    if (find_ref(&s, e, notes, err) != ERR_OK || find_before(&s, err) != ERR_OK) {
         json_decref(notes);
         arena_deinit(&s.arena);
         return err->code;

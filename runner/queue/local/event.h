@@ -16,6 +16,8 @@ struct local_event_spec {
     const struct git_env *git_env; /* NULL: the commit's message and author stay unknown */
     const char *event_name;        /* "push" */
     const char *ref;             /* --ref: "refs/heads/topic", or a branch's or tag's short name */
+    const char *before;          /* --before of a push: a commit's name, or zeros: a new branch */
+    const char *activity;        /* --type: event.action, of events that have one */
     const char *base;            /* pull requests: the base branch; NULL: the default branch */
     const char *actor;           /* NULL: git's user, else the owner */
     const char *server_url;      /* NULL: from remote.origin.url, else https://github.com */

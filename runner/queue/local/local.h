@@ -23,6 +23,7 @@ struct local_pair {
 struct local_spec {
     const struct workflow *const *workflows;
     size_t n_workflows;
+    const char *const *schedules; /* `schedule`: what fired, for each workflow; NULL: its first */
 
     const char *run_id; /* of run.started: the run folder's id */
     json_t *github;     /* the context as event.h makes it: "event", "ref", "sha", ... */

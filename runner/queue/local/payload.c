@@ -64,16 +64,15 @@ static json_t *head_commit(struct subject *s)
 
 static void fill_push(struct subject *s, json_t *event)
 {
-    const char *before = s->git->parent ? s->git->parent : zeros;
     struct arena *a = &s->arena;
     json_t *commit = head_commit(s);
 
     json_object_update_new(
         event,
         json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:n, s:s, s:{s:s, s:s}, s:[]}", "ref", s->ref,
-                  "before", before, "after", s->sha, "created", s->git->parent == NULL, "deleted",
-                  0, "forced", 0, "base_ref", "compare",
-                  url(s, arena_printf(a, "/compare/%.12s...%.12s", before, s->sha)), "pusher",
+                  "before", s->before, "after", s->sha, "created", s->created, "deleted", 0,
+                  "forced", 0, "base_ref", "compare",
+                  url(s, arena_printf(a, "/compare/%.12s...%.12s", s->before, s->sha)), "pusher",
                   "name", s->actor, "email", or_empty(s->git->user_email), "commits"));
     json_object_set(event, "head_commit", commit ? commit : json_null());
     if (commit)
@@ -298,7 +297,8 @@ json_t *payload_make(struct subject *s, const struct payload_event *e)
     json_t *event = json_object();
 
     if (e->action)
-        json_object_set_new(event, "action", json_string(e->action));
+        json_object_set_new(event, "action",
+                            json_string(s->spec->activity ? s->spec->activity : e->action));
     if (e->fill)
         e->fill(s, event);
     json_object_set_new(event, "repository", repository(s));

@@ -13,6 +13,8 @@ struct subject {
     const char *default_branch;
     const char *ref, *ref_name, *ref_type;
     const char *head, *base; /* branches, of pull requests and the like; else "" */
+    const char *before;      /* of a push: where it starts, or zeros */
+    bool created;            /* a push makes the ref */
     const char *sha;         /* zeros when there is no commit */
     int64_t number;          /* of the pull request or issue */
 };

@@ -120,14 +120,18 @@ static struct flow *add_named(struct plan *p, const struct local_spec *spec, siz
     return f;
 }
 
-/* Which cron line fired cannot be known: the first one, unless the event file says. */
-static void add_schedule(struct plan *p, struct flow *f)
+/* Which schedule FIRED may not be known (NULL): the first one, unless the event file says. */
+static void add_schedule(struct plan *p, struct flow *f, const char *fired)
 {
     const struct workflow_event *e = workflow_event_find(f->workflow, "schedule");
     json_t *event = json_object_get(f->github, "event");
     const char *name = json_string_value(json_object_get(f->github, "event_name"));
     const struct token *cron = NULL;
 
+    if (fired) {
+        json_object_set_new(event, "schedule", json_string(fired));
+        return;
+    }
     if (e && e->config && e->config->kind == TOKEN_SEQUENCE && e->config->n_items)
         cron = token_find(e->config->items[0], "cron");
     if (cron && name && strcmp(name, "schedule") == 0 && !json_object_get(event, "schedule"))
@@ -238,7 +242,7 @@ int plan_init(struct plan *p, const struct local_spec *spec, struct err *err)
     for (size_t i = 0; i < spec->n_workflows; i++) {
         struct flow *f = add_named(p, spec, i);
 
-        add_schedule(p, f);
+        add_schedule(p, f, spec->schedules ? spec->schedules[i] : NULL);
         json_object_set_new(f->github, "token", json_string(token ? token : ""));
         if (plan_inputs(p, f, spec, err) != ERR_OK)
             return err->code;

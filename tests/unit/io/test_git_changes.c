@@ -94,6 +94,9 @@ Test(git_changes, the_working_tree_is_compared_as_it_is)
     cr_assert_eq(unlinkat(scratch_dir, "gone", 0), 0);
     changed("", first,
             "committed, edited, gone, new|line, new name, old name, staged, \xff\xc3\xa9");
+    GIT("rm", "-q", "--cached", "kept");
+    changed("", first,
+            "committed, edited, gone, kept, new|line, new name, old name, staged, \xff\xc3\xa9");
 }
 
 Test(git_changes, a_folder_knows_its_own_files_only)
