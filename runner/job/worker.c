@@ -244,7 +244,8 @@ static int open_place(struct run *run, struct err *err)
 }
 
 /* The steps' command files: small, and made and removed by the dozen. In the sandbox they lie in memory, because
- * some file systems (ext4) look at every inode that was freed in the last seconds before they give one out. */
+ * some file systems (ext4 without a journal) look at every inode that was freed in the last minute before they
+ * give one out. */
 static int make_files_folder(struct run *run, struct err *err)
 {
     static const char memory[] = "/run/ostler/file_commands";
