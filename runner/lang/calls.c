@@ -9,6 +9,7 @@ struct loader {
     struct diags *diags;
     struct strmap files;    /* names of the files so far, the first one included */
     size_t n_jobs;          /* so far */
+    bool full;              /* a limit on all of them was met */
     size_t size;            /* estimated, of all files so far */
     struct workflow **path; /* from the first workflow to the one being looked at */
     size_t depth;           /* calls above the one being looked at */
@@ -121,6 +122,7 @@ static bool is_one_too_many(struct loader *l, const struct workflow *caller,
             l, caller, job,
             arena_printf(l->diags->arena, "The maximum file count of %zu has been exceeded", most))
             ->unplaced = true;
+        l->full = true;
         return true;
     }
     strmap_set(&l->files, slice_of(file), SLICE(""));
@@ -135,16 +137,20 @@ static int file_index(const struct loader *l, const char *file)
     return 1;
 }
 
-static bool are_too_many_jobs(struct loader *l, const struct workflow *w)
+static bool are_too_many_jobs(struct loader *l, const struct workflow *caller,
+                              const struct workflow_job *job, const struct workflow *called)
 {
     size_t most = limit(l->options->jobs, CALLS_JOBS_MAX);
 
-    l->n_jobs += w->n_jobs;
+    l->n_jobs += called->n_jobs;
     if (l->n_jobs <= most)
         return false;
-    diag_add(l->diags, DIAG_ERROR, l->path[0]->file, 0, 0,
-             "Workflows may not contain more than %zu jobs across all referenced files", most)
+    report(l, caller, job,
+           arena_printf(l->diags->arena,
+                        "Workflows may not contain more than %zu jobs across all referenced files",
+                        most))
         ->unplaced = true;
+    l->full = true;
     return true;
 }
 
@@ -225,7 +231,7 @@ static int load_call(struct loader *l, struct workflow *caller, struct workflow_
     struct permissions allowed = granted(l, job, &ref, max);
     check_call_values(caller, job, called, l->diags);
     check_call_permissions(caller, job, called, &allowed, l->diags);
-    if (l->diags->n_errors != errors || are_too_many_jobs(l, called))
+    if (l->diags->n_errors != errors || are_too_many_jobs(l, caller, job, called))
         return ERR_INVALID;
     l->path[++l->depth] = called;
     int r = load(l, called, &allowed);
@@ -239,7 +245,7 @@ static int load(struct loader *l, struct workflow *w, const struct permissions *
 {
     int result = ERR_OK;
 
-    for (size_t i = 0; i < w->n_jobs && !diags_is_full(l->diags); i++)
+    for (size_t i = 0; i < w->n_jobs && !l->full && !diags_is_full(l->diags); i++)
         if (w->jobs[i].uses && load_call(l, w, &w->jobs[i], max) != ERR_OK)
             result = ERR_INVALID;
     return result;
