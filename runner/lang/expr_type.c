@@ -142,6 +142,14 @@ static void report(const struct expr_typing *t, enum expr_finding_kind kind, siz
         t->report(t->ctx, &f);
 }
 
+/* Where the text of NODE begins: a look-up stands at its operator. */
+static size_t begin_of(const struct expr_node *node)
+{
+    while (node->op == EXPR_OP_INDEX)
+        node = node->first;
+    return node->offset;
+}
+
 static struct slice path_text(struct arena *a, const struct expr_node *node)
 {
     CLEANUP(buf_deinit) struct buf out = BUF_INIT(120); /* longer ones are cut */
@@ -283,7 +291,7 @@ static void check_argument(const struct expr_typing *t, const struct expr_node *
                 (want == WANT_TEXT_OR_LIST && type->kind == TYPE_ARRAY);
 
     if (!fits)
-        report(t, EXPR_NEVER_WORKS, arg->offset,
+        report(t, EXPR_NEVER_WORKS, begin_of(arg),
                type->kind == TYPE_OBJECT ? "toJSON() gives the text of an object, .* its values"
                                          : "name one element, as in [0]",
                arena_printf(t->arena, "argument %zu of %.*s() can't be an %s", which + 1,
@@ -298,7 +306,7 @@ static const struct type *type_from_json(const struct expr_typing *t, const stru
     if (arg->op != EXPR_OP_LITERAL || arg->literal.kind != EXPR_STRING)
         return &type_any;
     if (expr_read_json(t->arena, arg->literal.text, &value) < 0) {
-        report(t, EXPR_NEVER_WORKS, arg->offset, NULL,
+        report(t, EXPR_NEVER_WORKS, begin_of(arg), NULL,
                arena_printf(t->arena, "fromJSON() is given a text that is no JSON"));
         return &type_any;
     }
@@ -417,7 +425,7 @@ static void check_comparison(const struct expr_typing *t, const struct expr_node
                          y->kind == TYPE_NULL);
 
     if (never || odd)
-        report(t, never ? EXPR_NEVER_WORKS : EXPR_ODD, node->first->offset, NULL,
+        report(t, never ? EXPR_NEVER_WORKS : EXPR_ODD, begin_of(node->first), NULL,
                arena_printf(t->arena, "%s %s and %s %s are compared with '%s'%s",
                             x->kind >= TYPE_ARRAY ? "an" : "a", type_name(x),
                             y->kind >= TYPE_ARRAY ? "an" : "a", type_name(y),

@@ -2,18 +2,35 @@
 #include "lang/check/rules.h"
 #include "lang/utf.h"
 
+/* The length of the line break at S[AT], 0: there is none. YAML 1.1, which libyaml reads, has more of
+ * them than most editors. */
+static size_t break_at(struct slice s, size_t at)
+{
+    struct slice rest = slice_from(s, at);
+
+    if (slice_starts(rest, SLICE("\r\n")))
+        return 2;
+    if (slice_starts(rest, SLICE("\n")) || slice_starts(rest, SLICE("\r")))
+        return 1;
+    if (slice_starts(rest, SLICE("\xC2\x85")))
+        return 2;
+    return slice_starts(rest, SLICE("\xE2\x80\xA8")) || slice_starts(rest, SLICE("\xE2\x80\xA9"))
+               ? 3
+               : 0;
+}
+
 void check_lines(struct check *c)
 {
-    size_t n = 1, at = 0;
+    size_t n = 1, length;
 
-    for (size_t i = 0; i < c->text.len; i++)
-        n += c->text.ptr[i] == '\n';
+    for (size_t i = 0; i < c->text.len; i += length ? length : 1)
+        n += (length = break_at(c->text, i)) > 0;
     size_t *lines = arena_array(&c->arena, n, sizeof *lines);
     c->lines = lines;
-    c->n_lines = n;
-    for (size_t i = 0; i < c->text.len; i++)
-        if (c->text.ptr[i] == '\n')
-            lines[++at] = i + 1;
+    c->n_lines = 1;
+    for (size_t i = 0; i < c->text.len; i += length ? length : 1)
+        if ((length = break_at(c->text, i)) > 0)
+            lines[c->n_lines++] = i + length;
 }
 
 static struct slice line_of(const struct check *c, size_t line)
@@ -105,7 +122,12 @@ static struct check_place block_place(const struct check *c, size_t at, struct s
         }
     if (line + n >= c->n_lines)
         return place_at(c, at);
-    return place_at(c, c->lines[line + n] + indent + (offset - begin));
+    struct slice text = line_of(c, line + n);
+    size_t at_most = text.len; /* blank lines may be shorter than the indentation */
+    while (at_most && strchr("\r\n", text.ptr[at_most - 1]))
+        at_most--;
+    size_t in_line = indent + (offset - begin);
+    return place_at(c, c->lines[line + n] + (in_line < at_most ? in_line : at_most));
 }
 
 /* Walks the written text and the value side by side; where they differ, white space was folded or an
