@@ -31,6 +31,7 @@ TEST_NEEDS=(
     'cmd:newuidmap uidmap'
     'cmd:setpriv util-linux'
     'cmd:useradd passwd'
+    'file:/usr/share/zoneinfo/UTC tzdata'
 )
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 # Only to fetch a Node that the sample project can use: Debian 12 has 18, and the sample wants 20.

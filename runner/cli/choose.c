@@ -1,5 +1,6 @@
 #include "cli/choose.h"
 
+#include "lang/schedule.h"
 #include "queue/local/facts.h"
 
 static bool is_pull(const char *event)
@@ -36,7 +37,23 @@ static void find_changes(struct choice *c, const struct choose_spec *s)
     local_changes(&c->arena, &spec, &c->facts, &c->note);
 }
 
-void choose(const struct choose_spec *spec, struct choice *ret)
+/* The zones are looked up here, so that none is missing when it is decided. */
+static int check_zones(struct choice *c, const struct choose_spec *s, struct err *err)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct token *at = NULL;
+        struct schedule schedule;
+        int r =
+            schedule_read(&c->arena, s->workflows[i], zones_find, &c->zones, &schedule, &at, err);
+
+        if (r < 0)
+            return err_in(err, "%s:%d:%d", s->workflows[i]->file, at ? at->line : 0,
+                          at ? at->col : 0);
+    }
+    return ERR_OK;
+}
+
+int choose(const struct choose_spec *spec, struct choice *ret, struct err *err)
 {
     const struct run_options *o = spec->options;
     bool wanted = false;
@@ -46,6 +63,8 @@ void choose(const struct choose_spec *spec, struct choice *ret)
     ret->facts.time = ret->zones.from = o->at;
     ret->facts.zone = zones_find;
     ret->facts.zone_ctx = &ret->zones;
+    if (o->has_at && check_zones(ret, spec, err) < 0)
+        return err->code;
     for (size_t i = 0; i < spec->n; i++)
         wanted |= trigger_wants_changes(spec->workflows[i], &ret->facts);
     if (wanted && o->knows_changed)
@@ -55,6 +74,7 @@ void choose(const struct choose_spec *spec, struct choice *ret)
     ret->verdicts = arena_array(&ret->arena, spec->n + 1, sizeof *ret->verdicts);
     for (size_t i = 0; i < spec->n; i++)
         ret->verdicts[i] = trigger_decide(&ret->arena, spec->workflows[i], &ret->facts);
+    return ERR_OK;
 }
 
 void choice_deinit(struct choice *c)

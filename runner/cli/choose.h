@@ -25,8 +25,9 @@ struct choice {
     const char *note;                 /* which files changed, since when; NULL: nobody asked */
 };
 
-/* RET is zeroed; choice_deinit() ends it. */
-void choose(const struct choose_spec *spec, struct choice *ret);
+/* RET is zeroed storage; choice_deinit() ends it, also after an error. A schedule with a zone that there is not is
+ * ERR_NOT_FOUND, one whose zone this machine has no data of ERR_UNSUPPORTED; both name the place. */
+MUST_CHECK int choose(const struct choose_spec *spec, struct choice *ret, struct err *err);
 void choice_deinit(struct choice *c);
 
 /* True if the options say what changed, or when it is: then the filters of a file that was named count too. */

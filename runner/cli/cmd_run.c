@@ -392,7 +392,7 @@ static void say_who_is_deaf(struct call *c, const struct choice *choice)
     c->nothing_listens = n == c->workflows.len;
 }
 
-static void choose_workflows(struct call *c)
+static int choose_workflows(struct call *c, struct err *err)
 {
     struct git_env env = {.path = settings_env("PATH"), .home = settings_home()};
     struct choose_spec spec = {
@@ -404,15 +404,17 @@ static void choose_workflows(struct call *c)
         .workflows = (const struct workflow *const *)c->workflows.ptr,
         .n = c->workflows.len,
     };
-    struct choice choice = {0};
+    CLEANUP(choice_deinit) struct choice choice = {0};
+    int r = choose(&spec, &choice, err);
 
-    choose(&spec, &choice);
+    if (r < 0)
+        return r;
     if (choice.note && !c->options.no_filter)
         note(c, choice.note);
     for (size_t i = 0; i < c->workflows.len; i++)
         take_verdict(c, i, &choice);
     say_who_is_deaf(c, &choice);
-    choice_deinit(&choice);
+    return ERR_OK;
 }
 
 /* Nothing to do is no failure, unless no workflow could ever do it. */
@@ -500,7 +502,7 @@ static int prepare(struct call *c, struct err *err)
     if (r == ERR_OK)
         r = read_event(c, err);
     if (r == ERR_OK)
-        choose_workflows(c);
+        r = choose_workflows(c, err);
     if (r == ERR_OK && c->started.len == 0)
         return ERR_OK;
     if (r == ERR_OK)

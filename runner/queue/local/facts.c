@@ -2,6 +2,8 @@
 
 #include "io/git_changes.h"
 
+#include <stdio.h>
+
 /* ---- the event ---- */
 
 static const char *text_at(const json_t *doc, const char *a, const char *b)
@@ -101,20 +103,22 @@ int local_before_find(const struct git_facts *git, const struct git_env *env, co
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     struct local_before b = {.created = false};
 
-    if (given && is_zero(given))
+    if (given && is_zero(given)) {
         set_zeros(&b, git);
-    else if (given) {
+    } else if (given && !env) {
+        return err_set(err, ERR_NOT_FOUND, "there is no git to find the commit '%.100s'", given);
+    } else if (given) {
         int r = git_commit_find(env, git->dir, given, b.sha, err);
 
         if (r < 0)
             return r;
     } else if (remote_ref(git, &a, ref, b.sha)) {
         if (strcmp(b.sha, git->sha) == 0 && parent) /* it was the last push, then */
-            memcpy(b.sha, parent, strlen(parent) + 1);
+            snprintf(b.sha, sizeof b.sha, "%s", parent);
     } else if (strncmp(ref, "refs/heads/", 11) == 0 && knows_remote(git, &a)) {
         set_zeros(&b, git);
     } else if (parent && strncmp(ref, "refs/tags/", 10) != 0) {
-        memcpy(b.sha, parent, strlen(parent) + 1);
+        snprintf(b.sha, sizeof b.sha, "%s", parent);
     } else {
         set_zeros(&b, git);
     }

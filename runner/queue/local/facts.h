@@ -11,7 +11,7 @@ struct local_before {
     bool created;
 };
 
-/* GIVEN: what --before says, a name or zeros; NULL: where the branch is on its remote, else new if the remote has
+/* GIVEN: what --before says, a name (ENV finds it; may be NULL otherwise) or zeros; NULL: where the branch is on its remote, else new if the remote has
  * others, else the parent of HEAD (PARENT, may be NULL). ERR_NOT_FOUND: GIVEN names no commit. */
 MUST_CHECK int local_before_find(const struct git_facts *git, const struct git_env *env,
                                  const char *ref, const char *given, const char *parent,

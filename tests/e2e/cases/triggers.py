@@ -205,13 +205,7 @@ def renames_and_names_of_any_bytes_are_seen(w):
     names, r = started(w)
     r.equal("odd names", names, "docs")
     r.shows("none of 2 changed files matches 'src")
-    (w.repo / "docs").joinpath(b"\xff".decode(errors="surrogateescape")).unlink()
     w.write("other\nline", "1\n")
-    w.git("reset", "-q", "--soft", "HEAD~1")
-    w.git("rm", "-q", "-r", "--cached", "docs")
-    w.git("reset", "-q", "HEAD")
-    w.git("checkout", "-q", "--", ".")
-    w.git("clean", "-q", "-f", "docs")
     w.commit("one odd name")
     names, r = started(w, "--before", "HEAD~1")
     r.shows(r"the changed file 'other\\nline' does not match")
@@ -301,8 +295,8 @@ def schedules_fire_at_their_minute(w):
 @case()
 def an_unknown_zone_is_said(w):
     w.workflow("on: {schedule: [{cron: '0 5 * * *', timezone: Europe/Atlantis}]}\n" + JOBS)
-    r = w.run("--event", "schedule", "--at", "2026-07-01T05:00Z", code=0)
-    r.shows("there is no time zone 'Europe/Atlantis' .*ci.yml:1:47")
+    r = w.run("--event", "schedule", "--at", "2026-07-01T05:00Z", code=2)
+    r.complains(r"\.github/workflows/ci\.yml:1:47: there is no time zone 'Europe/Atlantis'")
 
 
 @case()
