@@ -143,12 +143,20 @@ static int look(struct check_run *r, struct err *err)
     return ERR_OK;
 }
 
+/* What is in a misspelt key is read once the key is right, so mending goes on until nothing is left to
+ * mend: a second call has nothing to do. */
 static int mend(struct check_run *r, struct err *err)
 {
-    size_t n;
-    int result = check_fix(r, &n, err);
+    enum { ROUNDS_MAX = 64 }; /* deeper than any document can be */
+    size_t n = 1;
+    int result = ERR_OK;
 
-    return result < 0 || !n ? result : look(r, err);
+    for (int i = 0; i < ROUNDS_MAX && n && result == ERR_OK; i++) {
+        result = check_fix(r, &n, err);
+        if (result == ERR_OK && n)
+            result = look(r, err);
+    }
+    return result;
 }
 
 static int show(const struct check_run *r, const struct options *o, struct err *err)
