@@ -5,9 +5,11 @@
 #include "base/num.h"
 #include "base/path.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,9 +147,28 @@ static bool enable(int dir, const char *controller)
     return write_text(dir, "cgroup.subtree_control", text);
 }
 
+/* Removes the groups of workers that were killed; one that still holds somebody is refused by the kernel. */
+static void remove_stale(int parent)
+{
+    int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    long pid;
+
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (sscanf(e->d_name, "job-%ld-", &pid) == 1 && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+            (void)unlinkat(parent, e->d_name, AT_REMOVEDIR);
+    if (dir)
+        closedir(dir);
+    else
+        fd_closep(&fd);
+}
+
 static int make_group(struct cgroup *g, int parent, enum controller at)
 {
-    if (parent < 0 || (mkdirat(parent, g->name, 0755) < 0 && errno != EEXIST))
+    if (parent < 0)
+        return -1;
+    remove_stale(parent);
+    if (mkdirat(parent, g->name, 0755) < 0 && errno != EEXIST)
         return -1;
     g->dirs[at] = open_dir(parent, g->name);
     g->parents[at] = parent;

@@ -20,7 +20,8 @@ struct cgroup_limits {
 
 /* Makes a group below ROOT (NULL: /sys/fs/cgroup), as far as there is one. Never fails: *RET is NULL when there is
  * nothing to be had. MISSING (room for MISSING_SIZE) gets the names of those limits that are asked for and will
- * not hold, ", " between them; "" when all will. The caller ends it with cgroup_free(). */
+ * not hold, ", " between them; "" when all will. Groups that killed processes of ours left there are removed. The
+ * caller ends it with cgroup_free(). */
 enum { CGROUP_MISSING_SIZE = 64 };
 void cgroup_new(const char *root, const struct cgroup_limits *limits, struct cgroup **ret,
                 char missing[CGROUP_MISSING_SIZE]);

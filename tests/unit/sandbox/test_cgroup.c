@@ -105,6 +105,30 @@ Test(cgroup, v1_limits_are_written_a_controller_at_a_time)
     cgroup_free(g, 0);
 }
 
+Test(cgroup, groups_of_the_dead_are_removed)
+{
+    struct cgroup *g = NULL;
+    char missing[CGROUP_MISSING_SIZE], dead[64], mine[64];
+    pid_t pid = fork();
+
+    needs_root();
+    if (pid == 0)
+        _exit(0);
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    snprintf(dead, sizeof dead, "ostler/job-%ld-1-0", (long)pid);
+    snprintf(mine, sizeof mine, "ostler/job-%ld-1-0", (long)getpid());
+    scratch_file("cgroup.controllers", "memory\n");
+    cr_assert_eq(mkdir("ostler", 0755), 0);
+    cr_assert_eq(mkdir(dead, 0755) | mkdir(mine, 0755) | mkdir("ostler/other", 0755), 0);
+
+    cgroup_new(scratch_path, &(struct cgroup_limits){0}, &g, missing);
+    cr_assert_not_null(g);
+    cgroup_free(g, 0);
+    cr_expect_eq(access(dead, F_OK), -1);
+    cr_expect_eq(access(mine, F_OK), 0);
+    cr_expect_eq(access("ostler/other", F_OK), 0);
+}
+
 Test(cgroup, where_there_is_none_all_limits_are_missing)
 {
     int anything;
