@@ -134,17 +134,40 @@ static char *root_of(const char *path)
     return dir;
 }
 
+/* The same thing wrong in a file that several jobs call. */
+static bool is_same(const struct diag *x, const struct diag *y)
+{
+    return x->caller && y->caller && x->line == y->line && x->col == y->col &&
+           strcmp(x->file, y->file) == 0 && slice_eq(x->message, y->message);
+}
+
+static size_t first_same(const struct diags *diags, size_t at)
+{
+    size_t i = 0;
+
+    while (i < at && !is_same(&diags->list.ptr[i], &diags->list.ptr[at]))
+        i++;
+    return i;
+}
+
 static void print_findings(const struct diags *diags)
 {
     for (size_t i = 0; i < diags->list.len; i++) {
         const struct diag *d = &diags->list.ptr[i];
 
+        if (first_same(diags, i) < i)
+            continue;
         fprintf(stderr, "%s:%d:%d: %s: %.*s\n", d->file, d->line, d->col,
                 d->level == DIAG_ERROR ? "error" : "warning", SLICE_ARG(d->message));
         if (d->hint)
             fprintf(stderr, "  %s\n", d->hint);
-        if (d->caller)
-            fprintf(stderr, "  called by %s:%d:%d\n", d->caller, d->caller_line, d->caller_col);
+        for (size_t k = i; d->caller && k < diags->list.len; k++) {
+            const struct diag *by = &diags->list.ptr[k];
+
+            if (is_same(d, by))
+                fprintf(stderr, "  called by %s:%d:%d\n", by->caller, by->caller_line,
+                        by->caller_col);
+        }
     }
 }
 

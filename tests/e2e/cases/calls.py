@@ -291,3 +291,12 @@ def a_called_file_lies_in_the_tree(w):
     flow = w.workflow("on: push\njobs:\n  call: {uses: ./.github/workflows/link.yml}\n")
     (w.repo / ".github/workflows/link.yml").symlink_to(w.root / "outside.yml")
     w.run(flow).complains(r"ci\.yml:3:16: error: cannot read the called workflow")
+
+
+@case()
+def what_is_wrong_in_a_called_file_is_told_once(w):
+    called(w, "on: workflow_call\njobs:\n  a: {runs-on: ubuntu-latest, stepz: []}\n", "broken.yml")
+    flow = w.workflow("on: push\njobs:\n  a: {uses: ./.github/workflows/broken.yml}\n"
+                      "  b: {uses: ./.github/workflows/broken.yml}\n")
+    r = w.run(flow).complains(r"  called by \.github/workflows/ci\.yml:3:13\n  called by \.github/workflows/ci\.yml:4:13\n")
+    r.equal("times", r.err.count("stepz"), 1)
