@@ -1,8 +1,10 @@
 #include "queue/local/facts.h"
 
+#include "base/path.h"
 #include "io/git_changes.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 /* ---- the event ---- */
 
@@ -148,8 +150,16 @@ static void since(struct range *r, const char *sha, const char *words)
     r->words = arena_printf(r->arena, "since %.7s, %s", sha, words);
 }
 
+/* All files are new; but a shallow clone only ends here, and does not begin. */
 static void since_ever(struct range *r, const char *words)
 {
+    const char *common = r->spec->git->common_dir;
+    CLEANUP(free_ptr) char *shallow = path_join(common ? common : "", "shallow");
+
+    if (r->spec->git->sha[0] && access(shallow, F_OK) == 0) {
+        r->why = "this is a shallow clone, and the commit before is not in it";
+        return;
+    }
     r->from = git_empty_tree(r->spec->git->sha);
     r->words = words;
 }
@@ -208,7 +218,7 @@ static void push_range(struct range *r, const char *ref)
         new_branch(r);
     else if ((remote = remote_ref(git, r->arena, ref, sha)))
         since(r, sha, arena_printf(r->arena, "where %s is", short_ref(remote)));
-    else if (stated && is_zero(stated) && git->parent)
+    else if (stated && is_zero(stated) && knows_remote(git, r->arena))
         new_branch(r);
     else
         last_commit(r);
@@ -245,17 +255,23 @@ static bool is_too_long(struct range *r)
            n > TRIGGER_COMMITS_MAX;
 }
 
-static int list_files(struct range *r, struct trigger_facts *facts, struct err *err)
+/* Without a range nothing is known, and a range that cannot be compared is none. */
+static void list_files(struct range *r, struct trigger_facts *facts)
 {
     const struct local_changes_spec *s = r->spec;
+    struct err why = ERR_INIT;
     struct slice *files;
-    int got =
-        git_changed_files(s->env, s->source, r->from, r->arena, &files, &facts->n_changed, err);
 
+    facts->n_changed = 0;
+    if (!r->from)
+        return;
+    if (git_changed_files(s->env, s->source, r->from, r->arena, &files, &facts->n_changed, &why) <
+        0) {
+        r->from = NULL;
+        r->why = arena_str(r->arena, slice_of(why.text));
+        return;
+    }
     facts->changed = files;
-    if (got < 0)
-        facts->n_changed = 0;
-    return got;
 }
 
 void local_changes(struct arena *a, const struct local_changes_spec *spec,
@@ -263,7 +279,6 @@ void local_changes(struct arena *a, const struct local_changes_spec *spec,
 {
     struct range r = {.arena = a, .spec = spec, .why = "this is no git repository"};
     bool push = !is_pull(facts->event), stated = spec->before != NULL;
-    struct err why = ERR_INIT;
 
     if (spec->git->git_dir && push)
         push_range(&r, facts->ref ? facts->ref : "");
@@ -273,18 +288,13 @@ void local_changes(struct arena *a, const struct local_changes_spec *spec,
         r.from = NULL;
         r.why = "there are more than 1000 commits";
     }
-    if (r.from && list_files(&r, facts, &why) < 0) {
-        r.from = NULL;
-        r.why = arena_str(a, slice_of(why.text));
-    }
+    list_files(&r, facts);
     /* All is pushed and nothing is edited: it was the last push, then. */
     if (r.from && push && !stated && facts->n_changed == 0 && r.commit &&
         strcmp(r.commit, spec->git->sha) == 0) {
+        r.from = NULL;
         last_commit(&r);
-        if (list_files(&r, facts, &why) < 0) {
-            r.from = NULL;
-            r.why = arena_str(a, slice_of(why.text));
-        }
+        list_files(&r, facts);
     }
     facts->knows_changes = r.from != NULL;
     facts->no_changes_why = r.why;

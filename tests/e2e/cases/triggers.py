@@ -148,6 +148,27 @@ def the_first_push_of_all_brings_all_files(w):
 
 
 @case()
+def a_shallow_clone_asks_no_paths_but_of_what_is_edited(w):
+    two(w)
+    w.write("README.md", "2\n")
+    w.commit("neither")
+    shallow = w.root / "shallow"
+    w.git("clone", "-q", "--depth", "1", f"file://{w.repo}", str(shallow))
+    names, r = started(w, cwd=shallow)
+    r.equal("all is pushed", names, "src docs")
+    r.shows("changed files: not known, as this is a shallow clone", "paths was not asked")
+    w.git("checkout", "-q", "-b", "topic", cwd=shallow)
+    w.write("src/b", "1\n", below=shallow)
+    names, r = started(w, cwd=shallow)
+    r.equal("a new branch without commits", names, "src")
+    w.git("add", "-A", cwd=shallow)
+    w.git("-c", "user.name=T", "-c", "user.email=t@example.test", "commit", "-q", "-m", "src", cwd=shallow)
+    names, r = started(w, cwd=shallow)
+    r.equal("a new branch", names, "src")
+    r.shows("changed files: 1, since .*, where the new branch begins")
+
+
+@case()
 def a_tag_asks_no_paths(w):
     two(w)
     w.write("README.md", "2\n")
