@@ -136,7 +136,7 @@ static bool is_collection(const struct type *t)
 static void report(const struct expr_typing *t, enum expr_finding_kind kind, size_t offset,
                    const char *hint, const char *message)
 {
-    struct expr_finding f = {kind, offset, message, hint};
+    struct expr_finding f = {kind, t->has_other, offset, message, hint};
 
     if (t->report)
         t->report(t->ctx, &f);
@@ -436,10 +436,12 @@ static void check_comparison(const struct expr_typing *t, const struct expr_node
 
 static const struct type *type_choice(const struct expr_typing *t, const struct expr_node *node)
 {
+    struct expr_typing inner = *t;
     const struct type *type = NULL;
 
     for (const struct expr_node *x = node->first; x; x = x->next) {
-        const struct type *one = type_node(t, x);
+        inner.has_other = t->has_other || (node->op == EXPR_OP_OR && x->next);
+        const struct type *one = type_node(&inner, x);
 
         type = type ? type_join(t->arena, type, one) : one;
     }

@@ -60,6 +60,7 @@ enum expr_finding_kind {
 };
 struct expr_finding {
     enum expr_finding_kind kind;
+    bool has_other;      /* it stands left of a ||: there is something for when it is empty */
     size_t offset;       /* bytes into the expression's text */
     const char *message; /* in the arena */
     const char *hint;    /* or NULL */
@@ -71,6 +72,7 @@ struct expr_typing {
     const struct type *(*context)(void *ctx, struct slice name);
     void (*report)(void *ctx, const struct expr_finding *finding); /* NULL: nobody wants to know */
     void *ctx;
+    bool has_other; /* see struct expr_finding; false to begin with */
 };
 
 /* The type of E; what is wrong in it is reported in the order of evaluation. Never NULL. */

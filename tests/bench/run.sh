@@ -3,7 +3,7 @@
 #
 #   tests/bench/run.sh [--quick] [FIGURE...]
 #
-# Figures: step, whole, log, line, workspace, plugin; all of them unless named. --quick: a tenth of the
+# Figures: step, whole, log, line, workspace, plugin, check; all of them unless named. --quick: a tenth of the
 # work, for a look. OSTLER names the program (default build/release/ostler). Needs hyperfine.
 #
 # TMPDIR says where it works. A file system with a journal is wanted: ext4 without one looks at every inode
@@ -174,10 +174,30 @@ C
         "$(calc "1000 * ($(value plugin 2) - $(value plugin 1)) / $m") ms a step"
 }
 
-[ $# -gt 0 ] || set -- step whole log line workspace plugin
+# Workflows of all kinds, one of them with mistakes: a thousand files of one repository. Without shellcheck,
+# whose time is its own.
+figure_check() {
+    local i here=$PWD/many/.github/workflows
+
+    mkdir -p "$here"
+    for ((i = 0; i < 1000; i++)); do
+        case $((i % 3)) in
+        0) cp "$root/pipelines/hello.yml" "$here/$i.yml" ;;
+        1) cp "$root/pipelines/horoscopus/frontend.yml" "$here/$i.yml" ;;
+        2) echo "- run: echo \${{ steps.none.outputs.$i }} \${{ github.head_ref }}" | workflow "$here/$i.yml" ;;
+        esac
+    done
+    runs=$((4 * runs)) measure check "bash -c 'cat many/.github/workflows/*.yml >/dev/null'" \
+        "bash -c '$ostler check --ignore shellcheck many >/dev/null; :'"
+    row 'ostler check, 1,000 files' "$(value check 1)" "$(value check 2)" 'under 2 s' \
+        "$(calc "1000 * $(value check 2)") us a file"
+    rm -rf many
+}
+
+[ $# -gt 0 ] || set -- step whole log line workspace plugin check
 for figure in "$@"; do
     declare -F "figure_$figure" >/dev/null || {
-        echo "tests/bench/run.sh: no figure '$figure': there are step, whole, log, line, workspace, plugin" >&2
+        echo "tests/bench/run.sh: no figure '$figure': there are step, whole, log, line, workspace, plugin, check" >&2
         exit 2
     }
 done

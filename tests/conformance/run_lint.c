@@ -36,6 +36,8 @@ static const struct {
      ELSEWHERE "at the expression itself, further down in the script"},
     {"/invalid_image_version_event.yaml", "must be sequence node",
      "a filter may be one text: workflow-language.md 6.1"},
+    {"/invalid_json_in_fromjson.yaml", "of type null",
+     ELSEWHERE "the key `null`, which is an empty one"},
     {"/invalid_snapshot.yaml", "must have \"image-name\"",
      ELSEWHERE "the first key of the mapping"},
     {"/missing_required_keys.yaml", "\"runs-on\" section is missing",

@@ -42,7 +42,8 @@ static void take_finding(void *ctx, const struct expr_finding *f)
     const struct looking *l = ctx;
     struct check_place at = check_place_of(l->c, l->tok, l->offset + f->offset);
     enum check_rule rule = f->kind == EXPR_UNKNOWN_NAME ? CHECK_NAME : CHECK_TYPE;
-    enum diag_level level = f->kind == EXPR_ODD ? DIAG_WARNING : DIAG_ERROR;
+    bool mild = f->kind == EXPR_ODD || (f->kind == EXPR_UNKNOWN_NAME && f->has_other);
+    enum diag_level level = mild ? DIAG_WARNING : DIAG_ERROR;
     struct diag *d = check_report(l->c, rule, level, at.line, at.col, f->message);
 
     if (d && f->hint)
@@ -54,7 +55,7 @@ static const struct expr *look(struct check *c, const struct token *tok, struct 
                                const struct type **ret)
 {
     struct looking l = {c, tok, (size_t)(expr.ptr - check_written(tok).ptr)};
-    struct expr_typing typing = {&c->arena, context_type, take_finding, &l};
+    struct expr_typing typing = {&c->arena, context_type, take_finding, &l, false};
     struct expr_error ignored;
     const struct expr *e;
 
@@ -110,7 +111,7 @@ const struct type *check_type_of(struct check *c, const struct token *tok)
 {
     struct slice text = check_written(tok), expr;
     struct looking l = {c, tok, 0};
-    struct expr_typing typing = {&c->arena, context_type, NULL, &l};
+    struct expr_typing typing = {&c->arena, context_type, NULL, &l, false};
     struct expr_error ignored;
     const struct expr *e;
     const struct type *item = NULL;

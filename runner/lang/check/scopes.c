@@ -257,11 +257,23 @@ static void add_vector(struct check *c, struct type *to, struct slice name,
     type_add(&c->arena, to, name, type->kind == TYPE_ARRAY ? type->item : &type_any);
 }
 
+/* What the reader refused in front of the job's steps may have been a part of its matrix. */
+static bool is_damaged(const struct check *c)
+{
+    const struct token *steps = token_find(c->job->node, "steps");
+    int end = steps ? steps->line : 0;
+
+    VEC_EACH (d, &c->diags->list)
+        if (!d->rule && d->level == DIAG_ERROR && d->line > c->job->line && (!end || d->line < end))
+            return true;
+    return false;
+}
+
 static const struct type *make_matrix(struct check *c)
 {
     const struct token *strategy = c->job->strategy;
     const struct token *matrix = token_find(strategy, "matrix");
-    struct type *t = type_object(&c->arena, NULL);
+    struct type *t = type_object(&c->arena, is_damaged(c) ? &type_any : NULL);
 
     if (convert_is(strategy, TOKEN_EXPR) || convert_is(matrix, TOKEN_EXPR))
         return &type_any;
