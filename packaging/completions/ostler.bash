@@ -27,6 +27,7 @@ _ostler() {
         --isolation) choice=(sandbox host) ;;
         --phase) choice=(pre main post) ;;
         --format) choice=(text yaml json) ;;
+        --ignore) mapfile -t choice < <("$program" check --rules 2>/dev/null | cut -d' ' -f1) ;;
         --event-file | --secret-file | --context | --changed | --changed-file)
             compopt -o default
             return

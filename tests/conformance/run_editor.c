@@ -12,7 +12,8 @@
 #define EXCLUDE "the service refuses it: workflow-language.md 10.2"
 #define NEWER "the service accepts it: conformance README, known differences"
 #define PLACE "GitHub finds called workflows nowhere else: workflow-language.md 12"
-#define BROKEN "what is no YAML is refused as well, in the line where our reader notices it"
+static const char broken[] = "what is no YAML is refused as well, in the line where our reader "
+                             "notices it";
 static const struct {
     const char *row, *reason; /* a part of the row's id */
 } known[] = {
@@ -32,8 +33,8 @@ static const struct {
      "there, errors here"},
     {"validate concurrency deadlock", "a warning here: GitHub starts such a run"},
     {"background step keywords are rejected when disabled", "they are switched on here"},
-    {"reports error for invalid YAML syntax", BROKEN},
-    {"YAML anchors and aliases", BROKEN},
+    {"reports error for invalid YAML syntax", broken},
+    {"YAML anchors and aliases", broken},
 };
 
 static const char *known_reason(const char *id)
@@ -78,6 +79,10 @@ static void compare(struct file_run *run, const char *id, const json_t *wanted,
         if (!slice_eq(text_of(one, "severity"), SLICE("error")))
             continue;
         n++;
+        if (!error_in(diags, line) && !diags->n_errors && known_reason(id) == broken) {
+            row_fail(run, id, "it is not refused at all");
+            return;
+        }
         if (!error_in(diags, line)) {
             fail_or_differ(run, id,
                            arena_printf(a, "no error in line %d: %.*s", line,

@@ -156,17 +156,15 @@ void check_manifest(struct slice text, const char *file, const struct check_opti
     check_init(&c, text, file, options, diags);
     action_init(&a);
     again.arena = &c.arena;
+    /* strict reading says more; where it refuses, the runner's own reading may still give a model */
     bool sound = action_check(text, file, diags) == ERR_OK;
-    if ((sound || action_parse(&a, text, file, &again) == ERR_OK) && !a.using)
-        sound = action_parse(&a, text, file, &again) == ERR_OK;
-    if (sound)
-        check_manifest_values(&c, &a, text);
-    if (sound && a.kind == ACTION_COMPOSITE) {
+    sound |= action_parse(&a, text, file, &again) == ERR_OK;
+    if (sound) {
         struct type *seen = type_object(&c.arena, NULL);
 
         check_make_action_scope(&c, &a);
+        check_manifest_values(&c, &a, text);
         check_steps(&c, a.steps, a.n_steps, seen);
-        c.scope.steps = seen;
         for (size_t i = 0; i < a.n_outputs; i++)
             check_value(&c, a.outputs[i].value, USE_TEXT);
     }

@@ -20,7 +20,7 @@ static void check_call_outputs(struct check *c)
 
 /* ---- jobs that never run ---- */
 
-/* By job: it never runs, and at which of its needs that lies (-1: its own `if`). */
+/* By job: it never runs. */
 struct reach {
     bool *never;
     bool changed;
