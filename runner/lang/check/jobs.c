@@ -20,9 +20,9 @@ static void check_call_outputs(struct check *c)
 
 /* ---- jobs that never run ---- */
 
-/* By job: it never runs. */
 struct reach {
-    bool *never;
+    bool *never;                        /* by job: it never runs */
+    const struct workflow_job ***needs; /* by job and need; NULL: there is no such job */
     bool changed;
 };
 
@@ -50,7 +50,7 @@ static void spread(struct check *c, struct reach *r, size_t at)
     const struct token *needs = token_find(job->node, "needs");
 
     for (size_t k = 0; k < job->n_needs && !r->never[at]; k++) {
-        const struct workflow_job *need = workflow_job_find(w, job->needs[k]);
+        const struct workflow_job *need = r->needs[at][k];
 
         if (!need || !r->never[need - w->jobs] || asks_status(c, job))
             continue;
@@ -65,9 +65,22 @@ static void spread(struct check *c, struct reach *r, size_t at)
 
 static void check_reach(struct check *c, struct reach *r)
 {
+    const struct workflow *w = c->workflow;
+    bool any = false;
+
+    for (size_t i = 0; i < w->n_jobs; i++)
+        any |= r->never[i];
+    if (!any)
+        return;
+    r->needs = arena_array(&c->arena, w->n_jobs, sizeof *r->needs);
+    for (size_t i = 0; i < w->n_jobs; i++) {
+        r->needs[i] = arena_array(&c->arena, w->jobs[i].n_needs, sizeof *r->needs[i]);
+        for (size_t k = 0; k < w->jobs[i].n_needs; k++)
+            r->needs[i][k] = workflow_job_find(w, w->jobs[i].needs[k]);
+    }
     do {
         r->changed = false;
-        for (size_t i = 0; i < c->workflow->n_jobs; i++)
+        for (size_t i = 0; i < w->n_jobs; i++)
             spread(c, r, i);
     } while (r->changed);
 }

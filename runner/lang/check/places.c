@@ -166,7 +166,8 @@ struct check_place check_place_of(const struct check *c, const struct token *tok
 {
     struct check_place own = {tok->line, tok->col};
 
-    if (tok->line < 1 || (size_t)tok->line > c->n_lines || !tok->source.ptr)
+    if (tok->line < 1 || (size_t)tok->line > c->n_lines || !tok->source.ptr ||
+        diags_is_full(c->diags)) /* nobody will see it */
         return own;
     size_t at = skip_properties(c, offset_of(c, tok));
     if (at >= c->text.len)
@@ -185,6 +186,19 @@ struct check_place check_place_of(const struct check *c, const struct token *tok
     return flow_place(c, at, tok->source, offset);
 }
 
+enum { WALKED_MAX = 200 }; /* lines whose places are found by walking there from the beginning */
+
+/* Line N of a block whose first line is FIRST. */
+static struct check_place block_line(const struct check *c, struct check_place first, size_t n)
+{
+    size_t line = (size_t)first.line - 1 + n;
+
+    if (line >= c->n_lines)
+        return first;
+    struct slice text = slice_trim(line_of(c, line));
+    return (struct check_place){(int)line + 1, text.len ? first.col : 1};
+}
+
 struct check_place *check_line_places(struct check *c, const struct token *tok, size_t *ret_n)
 {
     struct slice value = tok->source;
@@ -193,11 +207,16 @@ struct check_place *check_line_places(struct check *c, const struct token *tok, 
     for (size_t i = 0; i < value.len; i++)
         n += value.ptr[i] == '\n';
     struct check_place *places = arena_array(&c->arena, n, sizeof *places);
-    for (size_t i = 0; i < n; i++) {
-        places[i] = check_place_of(c, tok, at);
+    *ret_n = n;
+    places[0] = check_place_of(c, tok, 0);
+    bool block = places[0].line > tok->line; /* one line of the file for each line of the text */
+    for (size_t i = 1; i < n; i++) {
         ssize_t end = slice_find_char(slice_from(value, at), '\n');
         at = end < 0 ? value.len : at + (size_t)end + 1;
+        if (!block || n <= WALKED_MAX)
+            places[i] = i < WALKED_MAX ? check_place_of(c, tok, at) : places[0];
+        else
+            places[i] = block_line(c, places[0], i);
     }
-    *ret_n = n;
     return places;
 }
