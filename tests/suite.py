@@ -150,11 +150,23 @@ def plan(args):
         yield from KINDS[kind](args, pattern)
 
 
+def folders(log):
+    """The table by folder that the conformance program ends with."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    begin = next((i for i, line in enumerate(lines) if line.startswith("folder ")), len(lines))
+    for line in lines[begin:]:
+        if not line:
+            break
+        print(f"     | {line}")
+
+
 def show(program):
+    log = LOGS / f"{program.kind}-{program.name}.log"
     if not program.failed:
         print(f"ok   {program.kind}/{program.name}: {program.passed} ({program.seconds:.1f} s)", flush=True)
+        if program.kind == "conformance":
+            folders(log)
         return
-    log = LOGS / f"{program.kind}-{program.name}.log"
     print(f"FAIL {program.kind}/{program.name}: {program.failed} of {program.passed + program.failed}, "
           f"{program.why}")
     tail = log.read_text(errors="replace").splitlines()[-60:] if log.exists() else []
