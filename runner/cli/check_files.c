@@ -268,12 +268,23 @@ int check_all(struct check_run *r, struct err *err)
     return ERR_OK;
 }
 
+/* Errors that were counted but not kept, when there are more findings than are kept. */
+static size_t errors_beyond(const struct diags *diags)
+{
+    size_t kept = 0;
+
+    VEC_EACH (d, &diags->list)
+        kept += d->level == DIAG_ERROR;
+    return diags_is_full(diags) ? diags->n_errors - kept : 0;
+}
+
 void check_count(struct check_run *r)
 {
     r->n_errors = r->n_warnings = r->n_infos = r->n_with = 0;
     VEC_EACH (f, &r->files) {
         check_sort(&(*f)->diags);
         r->n_with += (*f)->diags.list.len > 0;
+        r->n_errors += errors_beyond(&(*f)->diags);
         VEC_EACH (d, &(*f)->diags.list) {
             r->n_errors += d->level == DIAG_ERROR;
             r->n_warnings += d->level == DIAG_WARNING;

@@ -192,6 +192,11 @@ void check_print_text(const struct check_run *r, const struct report_screen *scr
     VEC_EACH (f, &r->files) {
         VEC_EACH (d, &(*f)->diags.list)
             add_finding(&p, *f, d);
+        if (diags_is_full(&(*f)->diags)) {
+            text_clean(&p.out, slice_of((*f)->path), (struct text_style){.utf8 = p.style.utf8});
+            buf_printf(&p.out, ": these are the first %d findings, there are more\n\n",
+                       (int)DIAG_MAX);
+        }
         flush_page(&p);
     }
     add_summary(&p, r);

@@ -235,6 +235,35 @@ def odd_files_are_one_error_each(w):
 
 
 @case()
+def more_findings_than_are_kept_are_said_and_counted(w):
+    jobs = "".join(f"  j{i}: {{runs-on: my-own, steps: []}}\n" for i in range(300))
+    bad = "".join(f"  k{i}: {{runs-on: x, stesp: []}}\n" for i in range(250))
+    r = look(w, w.workflow("on: push\njobs:\n" + jobs))
+    r.equal("exit code", r.code, 0)
+    check("these are the first 200 findings" in r.out and "200 infos" in r.out, str(r))
+    r = look(w, w.workflow("on: push\njobs:\n" + bad))
+    r.equal("exit code", r.code, 1)
+    check("these are the first 200 findings" in r.out and "250 errors" in r.out, str(r))
+
+
+@case()
+def a_long_chain_and_a_long_script_take_no_time(w):
+    chain = "".join(f"  j{i}: {{needs: j{i + 1}, runs-on: x, steps: []}}\n" for i in range(1500))
+    r = look(w, w.workflow(f"on: push\njobs:\n{chain}  j1500: {{if: false, runs-on: x, steps: []}}\n"), limit=20)
+    r.equal("exit code", r.code, 0)
+    script = "".join(f"          echo {i}\n" for i in range(30000))
+    r = look(w, "--ignore=shellcheck", w.workflow(FINE.replace("echo hi\n", "|\n" + script)), limit=20)
+    r.equal("exit code", r.code, 0)
+
+
+@case()
+def the_workflows_that_ship_have_nothing_to_say_sorry_for(w):
+    ours = w.project / "pipelines"
+    r = look(w, *sorted([*ours.glob("*.yml"), *ours.glob("*/*.yml")]))
+    check(r.code == 0 and "error" not in r.out and "warning" not in r.out, str(r))
+
+
+@case()
 def rules_are_listed_with_their_reasons(w):
     r = look(w, "--rules")
     r.equal("exit code", r.code, 0)
