@@ -33,7 +33,8 @@ struct reader {
     struct diags *diags;
     const char *file;
     struct schema_options options;
-    size_t left; /* of the estimated size */
+    size_t left;                 /* of the estimated size */
+    const struct token *mapping; /* whose pair is being read */
     struct {
         unsigned contexts;
         const struct expr_place *place;
@@ -389,6 +390,14 @@ static const struct schema_key *narrow(struct choices *c, struct slice name)
     return found;
 }
 
+static bool has_key(const struct token *mapping, struct slice name)
+{
+    for (size_t i = 0; i < mapping->n_pairs; i++)
+        if (slice_eq(mapping->pairs[i].key->text, name))
+            return true;
+    return false;
+}
+
 static void report_key(struct reader *r, const struct token *key, const struct choices *c)
 {
     struct near_best best = near_begin(key->text);
@@ -399,7 +408,7 @@ static void report_key(struct reader *r, const struct token *key, const struct c
                 near_offer(&best, c->list[i]->keys[k].name);
     struct diag *d = report_value(r, key, key->text);
     d->hint = near_hint(r->diags->arena, &best);
-    if (best.match.ptr && !best.tied) {
+    if (best.match.ptr && !best.tied && !has_key(r->mapping, best.match)) {
         d->misspelt = arena_dup(r->diags->arena, key->text);
         d->fix = best.match; /* of a table: it lives for ever */
     }
@@ -539,9 +548,11 @@ static int read_mapping(struct reader *r, const struct token *raw, struct spot s
             *ret = NULL;
         return ERR_OK;
     }
-    for (size_t i = 0; i < raw->n_pairs; i++)
+    for (size_t i = 0; i < raw->n_pairs; i++) {
+        r->mapping = raw;
         if (read_pair(r, &raw->pairs[i], spot, &c, &seen, t, &has_expr) < 0)
             return ERR_LIMIT;
+    }
     if (c.n > 1)
         report_ambiguous(r, raw, &c);
     else if (!has_expr)

@@ -242,7 +242,7 @@ static bool is_given(const struct token *with, const char *name)
 }
 
 static void report_input(struct check *c, const struct action *a, const char *uses,
-                         const struct token *key)
+                         const struct token *with, const struct token *key)
 {
     struct near_best best = near_begin(key->text);
     struct diag *d = check_report_at(c, CHECK_INPUT, DIAG_ERROR, key, "'%s' has no input '%.*s'",
@@ -251,7 +251,7 @@ static void report_input(struct check *c, const struct action *a, const char *us
     for (size_t i = 0; i < a->n_inputs; i++)
         near_offer(&best, slice_of(a->inputs[i].id));
     check_hint(d, near_hint(c->diags->arena, &best));
-    if (d && best.match.ptr && !best.tied) {
+    if (d && best.match.ptr && !best.tied && !is_given(with, arena_str(&c->arena, best.match))) {
         d->misspelt = arena_dup(c->diags->arena, key->text);
         d->fix = arena_dup(c->diags->arena, best.match);
     }
@@ -271,7 +271,7 @@ static void check_inputs(struct check *c, const struct step *s, const struct tok
         const struct token *key = with->pairs[i].key;
 
         if (key->kind == TOKEN_STRING && !has_input(a, key->text))
-            report_input(c, a, s->uses, key);
+            report_input(c, a, s->uses, with, key);
         for (size_t k = 0; k < a->n_inputs; k++)
             if (a->inputs[k].deprecation && key->kind == TOKEN_STRING &&
                 slice_eq_nocase(key->text, slice_of(a->inputs[k].id)))

@@ -154,6 +154,16 @@ def fix_mends_keys_and_nothing_else_and_only_once(w):
 
 
 @case()
+def fix_never_makes_a_key_that_is_there_already(w):
+    path = w.workflow(FINE + "    step: []\n")
+    before = (w.repo / path).read_bytes()
+    r = look(w, "--fix", path)
+    r.equal("exit code", r.code, 1)
+    r.equal("file", (w.repo / path).read_bytes(), before)
+    r.equal("stderr", r.err, "")
+
+
+@case()
 def fix_through_a_link_keeps_the_link(w):
     w.write("real.yml", FINE.replace("steps", "stesp"))
     (w.repo / "link.yml").symlink_to("real.yml")
