@@ -28,7 +28,8 @@ static bool read_other(void *ctx, const char *path, struct slice *ret)
 {
     struct world *w = ctx;
 
-    expect(path[0] != '/' && !strstr(path, ".."), "a path that leads out of the repository");
+    expect(path[0] != '/' && strncmp(path, "../", 3) != 0 && !strstr(path, "/../"),
+           "a path that leads out of the repository");
     *ret = w->text;
     return w->asked++ % 3 != 2; /* some are missing */
 }
