@@ -1,7 +1,6 @@
 """Many steps, long logs, long lines: time and memory grow as they should."""
 
 import resource
-import time
 
 from case import case
 from world import check
@@ -11,16 +10,22 @@ def many(w, n):
     return w.steps("\n".join(f"- {{id: s{i}, run: 'true'}}" for i in range(n)), name=f"many{n}.yml")
 
 
+def user_seconds():
+    """CPU time of all that was run and has ended, without what the kernel did for it: neither the load of the
+    machine nor the state of its file system counts."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+
+
 @case(limit=240, quick=False)
 def a_thousand_steps_take_ten_times_a_hundred(w):
     w.run(many(w, 10), code=0)
     times = {}
     for n in (100, 1000):
-        start = time.monotonic()
+        start = user_seconds()
         r = w.run(many(w, n), code=0, limit=200)
-        times[n] = time.monotonic() - start
+        times[n] = user_seconds() - start
         check(len([s for s in r.steps() if s["conclusion"] == "success"]) >= n, f"of {n} steps\n")
-    check(times[1000] < 15 * times[100], f"100 steps took {times[100]:.2f} s, 1000 took {times[1000]:.2f} s")
+    check(times[1000] < 15 * times[100], f"100 steps took {times[100]:.2f} s of user time, 1000 took {times[1000]:.2f} s")
 
 
 @case(limit=120)
