@@ -34,7 +34,10 @@ static void find_changes(struct choice *c, const struct choose_spec *s)
         .before = before ? before : json_string_value(said),
     };
 
-    local_changes(&c->arena, &spec, &c->facts, &c->note);
+    if (s->env)
+        local_changes(&c->arena, &spec, &c->facts, &c->note);
+    else
+        c->facts.no_changes_why = "nobody said which files changed";
 }
 
 /* The zones are looked up here, so that none is missing when it is decided. */

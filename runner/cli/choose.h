@@ -10,9 +10,9 @@
 struct choose_spec {
     const struct run_options *options;
     const struct git_facts *git; /* with the commit's data */
-    const struct git_env *env;
-    const char *source;   /* the working tree: changed paths are relative to it */
-    const json_t *github; /* the context of the event; has to outlive the facts */
+    const struct git_env *env;   /* NULL: git is not asked which files changed */
+    const char *source;          /* the working tree: changed paths are relative to it */
+    const json_t *github;        /* the context of the event; has to outlive the facts */
     const struct workflow *const *workflows;
     size_t n;
 };
