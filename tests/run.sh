@@ -33,6 +33,14 @@ TEST_NEEDS=(
     'cmd:useradd passwd'
     'file:/usr/share/zoneinfo/UTC tzdata'
 )
+# A real container engine; the end-to-end tests start it, unless the machine's own answers.
+ENGINE_NEEDS=(
+    'cmd:docker docker.io'
+    'cmd:dockerd docker.io'
+    'cmd:iptables iptables'
+    'cmd:ip iproute2'
+    'file:/bin/busybox busybox-static'
+)
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 # Only to fetch a Node that the sample project can use: Debian 12 has 18, and the sample wants 20.
 NODE_NEEDS=('cmd:npm npm' 'file:/etc/ssl/certs/ca-certificates.crt ca-certificates')
@@ -129,6 +137,7 @@ fi
 provide "${BUILD_NEEDS[@]}" "${TEST_NEEDS[@]}"
 build_preset dev
 if wanted e2e && ! $quick; then
+    provide "${ENGINE_NEEDS[@]}"
     build_preset release
     fetch_node
 fi

@@ -113,6 +113,7 @@ static json_t *job_context(struct run *run)
 {
     json_t *job = json_pack("{s:s}", "status", result_name(run->status));
 
+    json_object_update_missing(job, run->job_ctx);
     json_object_update_missing(job, json_object_get(run->job->contexts, "job"));
     return job;
 }

@@ -87,9 +87,13 @@ struct run {
     struct event_writer events;
     struct mask *mask;
     struct sandbox *sandbox;
-    int dir;       /* the job's folder on the host */
-    int files_dir; /* where the steps' command files lie */
-    bool lost;     /* nobody reads our events any more: end at once */
+    struct engine *engine;         /* of containers; NULL until one is needed */
+    struct containers *containers; /* around the job; NULL: none */
+    bool left_behind;              /* something in the engine could not be removed */
+    int dir;                       /* the job's folder on the host */
+    int files_dir;                 /* where the steps' command files lie */
+    struct watch *reader;          /* tells when nobody reads our events any more */
+    bool lost;                     /* nobody does: end at once */
 
     const char *home;               /* the user's */
     int64_t minute_ms;              /* of time limits */
@@ -100,7 +104,8 @@ struct run {
     VEC(char *) trees;              /* folders that show the workflow's own repository */
     struct matchers *matchers;      /* problem matchers that are in force */
     json_t *github, *runner_ctx, *secrets;
-    bool debug; /* ACTIONS_STEP_DEBUG */
+    json_t *job_ctx; /* of the job context what its containers give; NULL: nothing */
+    bool debug;      /* ACTIONS_STEP_DEBUG */
 
     struct frame *frames;
     struct frame *root;

@@ -6,6 +6,7 @@
 #include "job/effects.h"
 #include "job/handlers.h"
 #include "lang/explain.h"
+#include "sandbox/engine.h"
 
 enum {
     NAME_MAX_SIZE = 4096, /* bytes of a step's name as shown */
@@ -128,7 +129,10 @@ void run_emit(struct run *run, json_t *event)
 
 void run_lose(struct run *run)
 {
+    if (run->engine && !run->lost) /* only once: what is cleaned up afterwards has to go on */
+        engine_interrupt(run->engine);
     run->lost = true;
+    run->reader = watch_free(run->reader);
     loop_quit(run->loop);
 }
 

@@ -5,11 +5,14 @@
 #include "base/path.h"
 #include "io/git.h"
 #include "io/proc.h"
+#include "job/containers.h"
 #include "job/contexts.h"
 #include "job/effects.h"
 #include "job/handlers.h"
+#include "job/notice.h"
 #include "job/place.h"
 #include "job/steps.h"
+#include "sandbox/engine.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -45,6 +48,8 @@ static void run_cancel(struct run *run, bool shutdown, const char *reason)
         run->cancel_deadline = loop_timer(
             run->loop, clock_ms() + (limit > HARD_STOP_MS ? limit : HARD_STOP_MS), hard_stop, run);
     }
+    if (run->engine)
+        engine_interrupt(run->engine); /* what waits for containers; a step's own is the step's */
     sequence_cancel(&run->seq);
 }
 
@@ -74,45 +79,6 @@ static void on_reader_gone(void *ctx, uint32_t events)
 {
     (void)events;
     run_lose(ctx);
-}
-
-/* ---- frame steps: "Set up job" and "Complete job" ---- */
-
-struct notice { /* a step that no workflow wrote */
-    struct run *run;
-    struct log *log;
-    const char *name;
-    int number;
-    int64_t started_ms;
-};
-
-static void notice_begin(struct notice *n, struct run *run, const char *name, const char *stage)
-{
-    char now[CLOCK_STAMP_SIZE];
-    struct log_spec spec = {.events = &run->events, .mask = run->mask, .debug = run->debug};
-
-    *n = (struct notice){
-        .run = run, .name = name, .number = ++run->step_count, .started_ms = clock_ms()};
-    spec.step = n->number;
-    n->log = log_new(&spec);
-    clock_stamp(now);
-    run_emit(run, json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.started", "step", n->number,
-                            "name", name, "stage", stage, "time", now));
-}
-
-static void notice_end(struct notice *n, enum result result)
-{
-    struct err err = ERR_INIT;
-
-    if (log_flush(n->log, &err) < 0)
-        run_lose(n->run);
-    run_emit(n->run, json_pack("{s:s, s:i, s:s, s:s, s:s, s:I}", "event", "step.finished", "step",
-                               n->number, "name", n->name, "outcome", result_name(result),
-                               "conclusion", result_name(result), "elapsed_ms",
-                               (json_int_t)(clock_ms() - n->started_ms)));
-    n->log = log_free(n->log);
-    if (result == RESULT_FAILURE)
-        n->run->status = result_merge(n->run->status, RESULT_FAILURE);
 }
 
 static void on_note(void *ctx, const char *text)
@@ -388,13 +354,14 @@ static void complete(struct run *run)
                   "The job has exceeded the maximum execution time of %g minutes.",
                   (double)run->job->timeout_ms / 60000);
     notice_end(&n, err.code ? RESULT_FAILURE : RESULT_SUCCESS);
-    loop_quit(run->loop);
 }
 
 /* Main steps are through: the post stages follow, last registered first. */
 static void on_posts_done(void *ctx)
 {
-    complete(ctx);
+    struct run *run = ctx;
+
+    loop_quit(run->loop);
 }
 
 static void on_steps_done(void *ctx)
@@ -423,6 +390,23 @@ static void start_steps(struct run *run)
     sequence_go(&run->seq);
 }
 
+/* Everything between "Set up job" and "Complete job", these apart. */
+static int run_steps(struct run *run, struct err *err)
+{
+    int r = ERR_OK;
+
+    if (containers_wanted(run) && !run->cancelled)
+        containers_start(run);
+    if (!run->lost) {
+        start_steps(run);
+        r = loop_run(run->loop, err);
+    }
+    containers_stop(run);
+    if (r == ERR_OK && !run->lost)
+        complete(run);
+    return r;
+}
+
 static void tell_job_started(struct run *run)
 {
     char now[CLOCK_STAMP_SIZE];
@@ -449,13 +433,12 @@ static void tell_job_finished(struct run *run, int64_t started_ms)
 static int run_job(struct run *run, struct err *err)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGQUIT, 0};
-    struct watch *reader = NULL;
     int64_t started_ms = clock_ms();
     struct notice n;
 
     int r = loop_signals(run->loop, signals, on_signal, run, err);
     if (r == ERR_OK)
-        r = loop_watch(run->loop, run->events.fd, 0, on_reader_gone, run, &reader, err);
+        r = loop_watch(run->loop, run->events.fd, 0, on_reader_gone, run, &run->reader, err);
     if (r < 0)
         return r;
     arm_masker(run);
@@ -473,18 +456,18 @@ static int run_job(struct run *run, struct err *err)
     if (r < 0)
         log_issue(n.log, ANNOTATION_ERROR, "%s", err->text);
     notice_end(&n, r < 0 ? RESULT_FAILURE : RESULT_SUCCESS);
-    if (r == ERR_OK && !run->lost) {
-        start_steps(run);
-        r = loop_run(run->loop, err);
-    }
+    if (r == ERR_OK && !run->lost)
+        r = run_steps(run, err);
     run->deadline = timer_free(run->deadline);
     run->cancel_deadline = timer_free(run->cancel_deadline);
+    if (run->engine && !run->left_behind)
+        engine_unmark(run->dir);
     run->sandbox = sandbox_close(run->sandbox, run->job->keep);
     if (!run->job->keep)
         (void)rmdir(run->job->dir); /* what could not be removed from it was told already */
     if (!run->lost)
         tell_job_finished(run, started_ms);
-    watch_free(reader);
+    run->reader = watch_free(run->reader);
     return run->lost ? err_set(err, ERR_CANCELLED, "nobody reads the job's events") : ERR_OK;
 }
 
@@ -511,6 +494,8 @@ static void run_free(struct run *run)
     free(run->files_path);
     fd_closep(&run->files_dir);
     fd_closep(&run->dir);
+    json_decref(run->job_ctx);
+    run->engine = engine_close(run->engine);
     run->mask = mask_free(run->mask);
     run->loop = loop_free(run->loop);
     event_writer_deinit(&run->events);

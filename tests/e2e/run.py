@@ -23,6 +23,7 @@ import traceback
 sys.dont_write_bytecode = True
 
 import case  # noqa: E402
+import engine  # noqa: E402
 import watch  # noqa: E402
 from world import World  # noqa: E402
 
@@ -37,6 +38,8 @@ PASSED, FAILED = 0, 1
 def run_one(args):
     wanted = {c.name: c for c in case.load()}[args.one]
     watch.become_subreaper()
+    if "docker" not in wanted.needs:
+        os.environ.pop("DOCKER_HOST", None)
     world = World(args.scratch, args.project, args.build, args.plugins)
     try:
         wanted.function(world)
@@ -177,8 +180,16 @@ def choose(args):
             possible = possible[len(chosen) % 2:][:1]  # turn and turn about
         chosen += [(item, w) for w in possible]
         if not possible and not root and item.who == "root":
-            left_out.append(item.name)
+            left_out.append(f"{item.name}: it needs root")
     return chosen, left_out
+
+
+def allowed(chosen, identities):
+    """Without the cases for which somebody may not use the engine, which is the machine's own then."""
+    may = {whom: i.can("docker", "version") for whom, i in identities.items()}
+    barred = [(item, whom) for item, whom in chosen if "docker" in item.needs and not may[whom]]
+    return ([pair for pair in chosen if pair not in barred],
+            [f"{item.name} ({whom}): {whom} may not use this machine's container engine" for item, whom in barred])
 
 
 def run_all(args):
@@ -186,8 +197,6 @@ def run_all(args):
     if args.list:
         print("\n".join(f"{item.name} ({whom})" for item, whom in chosen))
         return 0
-    for name in left_out:
-        print(f"not run: {name}: it needs root")
     build = pathlib.Path(args.build).resolve()
     if not (build / "ostler").exists():
         print(f"there is no {build}/ostler\n0 passed, 1 failed")
@@ -195,14 +204,24 @@ def run_all(args):
 
     below = pathlib.Path(tempfile.mkdtemp(prefix="ost."))
     below.chmod(0o755)
+    docker = engine.Engine()
     new_user = any(whom == "user" for _, whom in chosen) and os.geteuid() == 0 and make_user()
     groups, failed, times = control_groups(), [], []
     try:
         identities = {whom: Identity(whom) for whom in {w for _, w in chosen}}
+        if any("docker" in item.needs for item, _ in chosen):
+            try:
+                docker.start(USER if "user" in identities and os.geteuid() == 0 else None)
+                chosen, barred = allowed(chosen, identities)
+                left_out += barred
+            except engine.EngineError as error:
+                failed += [f"{item.name} ({whom})" for item, whom in chosen if "docker" in item.needs]
+                print(f"FAIL all that need a container engine: {error}", flush=True)
         stage = Stage(build, identities.values(), below)
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
             # The long ones first, so that none is still running when all others are done.
-            order = sorted(chosen, key=lambda c: -c[0].limit)
+            able = [c for c in chosen if f"{c[0].name} ({c[1]})" not in failed]
+            order = sorted(able, key=lambda c: -c[0].limit)
             runs = [pool.submit(run_case, item, identities[whom], stage, below, args.keep)
                     for item, whom in order]
             for run in concurrent.futures.as_completed(runs):
@@ -218,11 +237,14 @@ def run_all(args):
             failed.append("control groups")
             print(f"FAIL left behind: the control groups {left}")
     finally:
+        docker.stop()
         if not args.keep:
             shutil.rmtree(below, ignore_errors=True)
         if new_user:
             subprocess.run(["userdel", USER], check=False, capture_output=True)
 
+    for name in left_out:
+        print(f"not run: {name}")
     print("slowest: " + ", ".join(f"{name} {s:.1f} s" for s, name in sorted(times, reverse=True)[:5]))
     if failed:
         print("failed:\n  " + "\n  ".join(sorted(failed)))

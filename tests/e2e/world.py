@@ -230,7 +230,7 @@ class World:
         (self.home / ".profile").write_text("echo 'the profile of the user'\n")
         (self.home / "precious").write_text("do not touch\n")
         keep = {k: os.environ[k] for k in ("LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS",
-                                           "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS") if k in os.environ}
+                                           "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "DOCKER_HOST") if k in os.environ}
         self.env = {**keep, "PATH": PATH, "HOME": str(self.home), "TMPDIR": str(self.tmp), "TERM": "dumb",
                     "XDG_STATE_HOME": str(self.root / "state"), "USER": "tester",
                     "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}

@@ -126,11 +126,6 @@ static bool names_container(const struct token *t)
     return t && t->kind != TOKEN_NULL && !(t->kind == TOKEN_STRING && !slice_trim(t->text).len);
 }
 
-static bool names_services(const struct token *t)
-{
-    return t && t->kind != TOKEN_NULL && !(t->kind == TOKEN_MAPPING && t->n_pairs == 0);
-}
-
 int outline_refuse_unsupported(const struct outline *o, struct err *err)
 {
     for (size_t i = 0; i < o->workflow->n_jobs; i++) {
@@ -142,8 +137,6 @@ int outline_refuse_unsupported(const struct outline *o, struct err *err)
             BUG("job '%s' calls a workflow that nobody has read", j->def->id);
         if (names_container(j->def->container))
             return unsupported(o, j->def, j->def->container, "wants a `container`", err);
-        if (names_services(j->def->services))
-            return unsupported(o, j->def, j->def->services, "wants `services`", err);
         if (j->inner && outline_refuse_unsupported(j->inner, err) != ERR_OK)
             return err->code;
     }

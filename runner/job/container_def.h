@@ -1,0 +1,51 @@
+/* container_def - what a workflow says of a container: `container:` of a job, or one of `services:`.
+ *
+ * Pure: values in, argument vectors out; nothing is started here. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/strmap.h"
+
+#include <jansson.h>
+
+struct container_def {
+    const char *alias;               /* the service's key; NULL: the job's own container */
+    const char *image;               /* without "docker://"; "": there is to be none */
+    const char *username, *password; /* NULL: none */
+    const char *options;             /* as written, not parsed; "" */
+    const char *entrypoint;          /* NULL: the image's own */
+    const char *command;             /* the same; arguments as one text */
+    const char **ports, **volumes;   /* NULL-terminated */
+    struct strmap env;
+};
+
+/* Reads the evaluated value of `container`, or of one service: a text is the image. The results live in A but for
+ * env, which container_def_deinit() releases. ERR_INVALID names what is no text. */
+MUST_CHECK int container_def_read(struct arena *a, const char *alias, const json_t *value,
+                                  struct container_def *ret, struct err *err);
+void container_def_deinit(struct container_def *d);
+
+/* The registry to log in at: the image's first part if it names a host, else "" for Docker Hub. */
+const char *container_registry(struct arena *a, const char *image);
+
+/* "3f..._postgres15_1a2b3c" from two random texts of at least 32 and 6 hexadecimal digits. */
+const char *container_name(struct arena *a, const char *before, const char *image,
+                           const char *after);
+
+/* What the caller decides for `create`. */
+struct container_setting {
+    const char *name, *label, *network;
+    const char *workdir;        /* NULL: the image's */
+    const char *const *mounts;  /* "host:inside[:ro]", NULL-terminated; NULL: none */
+    const char *const *program; /* entrypoint and arguments instead of D's, NULL-terminated; NULL */
+    const char *env_file;
+};
+
+/* The arguments of the engine's `create`, NULL-terminated, in A. */
+const char *const *container_create_args(struct arena *a, const struct container_def *d,
+                                         const struct container_setting *s);
+
+/* Reads what `port` prints ("5432/tcp -> 0.0.0.0:49153") into "5432": "49153"; the last line of a port
+ * counts. New reference. */
+json_t *container_ports_read(struct slice text);

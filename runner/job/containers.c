@@ -1,0 +1,627 @@
+#include "job/containers.h"
+
+#include "base/path.h"
+#include "job/container_def.h"
+#include "job/contexts.h"
+#include "job/notice.h"
+#include "job/place.h"
+#include "job/steps.h"
+#include "sandbox/engine.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    TRIES = 3,       /* of a login or pull */
+    HEALTH_MS = 500, /* the first wait between two looks at a service's health; each doubles it */
+    HEALTH_MAX_MS = 8000, /* up to this */
+    REMOVE_MS = 60000,    /* until the engine must have removed something */
+    ID_MAX = 4096,        /* what the engine says of a container */
+};
+
+struct container {
+    struct container_def def;
+    char *id; /* NULL: it was not made */
+    char *name;
+};
+
+struct containers {
+    struct arena arena;
+    VEC(struct container) list; /* services, in the order of the file */
+    char *network;              /* its name; NULL: it was not made */
+};
+
+/* ---- what is told ---- */
+
+static void on_command(void *ctx, struct slice line)
+{
+    log_write(ctx, LOG_COMMAND, line);
+}
+
+static void on_output(void *ctx, bool error, struct slice bytes)
+{
+    struct err ignored = ERR_INIT; /* nobody reads: that is found out at the next flush */
+
+    (void)!log_feed(ctx, error ? LOG_STDERR : LOG_STDOUT, bytes, &ignored);
+}
+
+static void tell_through(struct engine *e, struct log *log)
+{
+    struct engine_hooks hooks = {.command = on_command, .output = on_output, .ctx = log};
+
+    engine_set_hooks(e, log ? &hooks : NULL);
+}
+
+static void group(struct log *log, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void group(struct log *log, const char *fmt, ...)
+{
+    struct err ignored = ERR_INIT;
+    char title[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(title, sizeof title, fmt, ap);
+    va_end(ap);
+    log_write(log, LOG_GROUP, slice_of(title));
+    (void)!log_flush(log, &ignored); /* somebody is waiting: show what for */
+}
+
+static void end_group(struct log *log)
+{
+    struct err ignored = ERR_INIT;
+
+    (void)!log_end(log, LOG_STDOUT, &ignored); /* a last line without its end */
+    (void)!log_end(log, LOG_STDERR, &ignored);
+    log_write(log, LOG_ENDGROUP, SLICE(""));
+}
+
+/* ---- the engine ---- */
+
+int containers_engine(struct run *run, struct engine **ret, struct err *err)
+{
+    if (!run->engine) {
+        int r = engine_open((const char *const *)environ, run->loop, &run->engine, err);
+        if (r == ERR_OK)
+            r = engine_mark(run->engine, run->dir, err);
+        if (r < 0)
+            return r;
+    }
+    *ret = run->engine;
+    return ERR_OK;
+}
+
+static void random_hex(char *ret, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[32];
+
+    if (getrandom(bytes, n, 0) != (ssize_t)n)
+        BUG("no random bytes");
+    for (size_t i = 0; i < n; i++)
+        ret[i] = digits[bytes[i] & 15];
+    ret[n] = '\0';
+}
+
+/* The first line of what a command prints, in the arena. */
+static int ask(struct engine *e, struct arena *a, const char *const *args, const char **ret,
+               struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(ID_MAX);
+    struct engine_command command = {.args = args, .capture = &out};
+    int r = engine_must(e, &command, err);
+
+    if (r < 0)
+        return r;
+    *ret = arena_str(a, slice_trim(buf_slice(&out)));
+    return ERR_OK;
+}
+
+/* ---- what the workflow says ---- */
+
+bool containers_wanted(const struct run *run)
+{
+    const struct token *services = run->job->services;
+
+    return services && services->kind != TOKEN_NULL &&
+           !(services->kind == TOKEN_MAPPING && services->n_pairs == 0);
+}
+
+static int read_services(struct run *run, struct containers *c, struct eval *e, struct err *err)
+{
+    json_t *services = NULL, *value;
+    const char *alias;
+    int r = template_json(&e->template, run->job->services, &services, err);
+
+    if (r < 0)
+        return err_in(err, "services");
+    if (!json_is_object(services) && !json_is_null(services))
+        r = err_set(err, ERR_INVALID, "`services` has to be a mapping of names to containers");
+    json_object_foreach (services, alias, value) {
+        struct container one = {0};
+
+        if (r < 0)
+            break;
+        r = container_def_read(&c->arena, arena_str(&c->arena, slice_of(alias)), value, &one.def,
+                               err);
+        if (r == ERR_OK)
+            vec_push(&c->list, one);
+    }
+    json_decref(services);
+    return r;
+}
+
+static int read_defs(struct run *run, struct containers *c, struct err *err)
+{
+    CLEANUP(eval_deinit) struct eval e;
+
+    eval_init(&e, run, run->root, NULL, &c->arena);
+    int r = read_services(run, c, &e, err);
+    VEC_EACH (one, &c->list)
+        if (one->def.password)
+            mask_add(run->mask, slice_of(one->def.password));
+    return r;
+}
+
+/* ---- images ---- */
+
+/* Trying again does not help: there is no such image, or not for us. */
+static bool is_final(const struct err *err)
+{
+    static const char *const words[] = {"not found",      "unauthorized",      "denied",
+                                        "does not exist", "invalid reference", "no such host"};
+
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strstr(err->text, words[i]))
+            return true;
+    return err->code != ERR_FAILED;
+}
+
+static int try_thrice(struct engine *e, struct log *log, const struct engine_command *command,
+                      struct err *err)
+{
+    for (int left = TRIES - 1;; left--) {
+        int r = engine_must(e, command, err);
+        unsigned char byte = 0;
+
+        if (r == ERR_OK || left == 0 || is_final(err))
+            return r;
+        (void)!getrandom(&byte, 1, 0);
+        int seconds = 1 + byte % 10;
+        log_issue(log, ANNOTATION_WARNING, "%s; trying again in %d seconds", err->text, seconds);
+        r = engine_pause(e, seconds * 1000, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* Images of GitHub's own registry are the job's to read with its token. */
+static void default_credentials(const struct run *run, struct container_def *d,
+                                const char *registry)
+{
+    const char *server = json_string_value(json_object_get(run->github, "server_url"));
+    const char *actor = json_string_value(json_object_get(run->github, "actor"));
+    const char *token = strmap_get(&run->job->secrets, "GITHUB_TOKEN");
+    bool own =
+        strcmp(registry, "ghcr.io") == 0 || strcmp(registry, "containers.pkg.github.com") == 0;
+
+    if (!own || d->username || !server || strcmp(server, "https://github.com") != 0 || !actor ||
+        !token || !*token)
+        return;
+    d->username = actor;
+    d->password = token;
+}
+
+/* Logs in with a configuration of its own, in CONFIG, so that nobody else is logged in by it. */
+static int log_in(struct engine *e, struct log *log, const struct container_def *d,
+                  const char *config, const char *registry, struct err *err)
+{
+    const char *args[] = {"--config",
+                          config,
+                          "login",
+                          "-u",
+                          d->username,
+                          "--password-stdin",
+                          *registry ? registry : NULL,
+                          NULL};
+    struct engine_command command = {.args = args, .input = slice_of(d->password)};
+
+    return try_thrice(e, log, &command, err);
+}
+
+static int pull(struct run *run, struct engine *e, struct log *log, struct container_def *d,
+                struct arena *a, struct err *err)
+{
+    const char *registry = container_registry(a, d->image);
+    char id[33];
+
+    default_credentials(run, d, registry);
+    if (!d->username || !d->password) {
+        const char *args[] = {"pull", d->image, NULL};
+        return try_thrice(e, log, &(struct engine_command){.args = args}, err);
+    }
+    random_hex(id, 32);
+    const char *name = arena_printf(a, ".docker_%s", id);
+    const char *config = arena_printf(a, "%s/%s", run->job->dir, name);
+    const char *args[] = {"--config", config, "pull", d->image, NULL};
+    struct err ignored = ERR_INIT;
+    if (mkdirat(run->dir, name, 0700) < 0)
+        return err_sys(err, "cannot create '%s'", config);
+    int r = log_in(e, log, d, config, registry, err);
+    if (r == ERR_OK)
+        r = try_thrice(e, log, &(struct engine_command){.args = args}, err);
+    (void)!path_remove(run->dir, name, &ignored); /* goes with the job's folder at the latest */
+    return r;
+}
+
+/* An image that is here is taken as it is: what a job runs on does not change under it, and it starts without a
+ * network. */
+static int have_image(struct run *run, struct engine *e, struct log *log, struct container_def *d,
+                      struct arena *a, struct err *err)
+{
+    const char *args[] = {"image", "inspect", "--format", "{{.Id}}", d->image, NULL};
+    int code = 0;
+    int r = engine_run(e, &(struct engine_command){.args = args, .quiet = true}, &code, err);
+
+    if (r < 0)
+        return r;
+    if (code == 0) {
+        log_printf(log, LOG_PLAIN, "The image '%s' is on this machine already", d->image);
+        return ERR_OK;
+    }
+    if (run->job->offline)
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "the image '%s' is not on this machine, and '--offline' forbids to fetch it: "
+            "'docker pull %s'",
+            d->image, d->image);
+    return pull(run, e, log, d, a, err);
+}
+
+/* ---- one container ---- */
+
+static bool has_name(const struct strmap *m, const char *name)
+{
+    STRMAP_EACH (i, m)
+        if (slice_eq_nocase(strmap_name(i), slice_of(name)))
+            return true;
+    return false;
+}
+
+/* The workflow's, then this site's proxies unless the workflow has its own. */
+static int fill_env(const struct container_def *d, struct engine_env *env, struct err *err)
+{
+    static const char *const proxies[] = {"http_proxy", "https_proxy", "no_proxy",
+                                          "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"};
+    int r = ERR_OK;
+
+    STRMAP_EACH (i, &d->env) {
+        r = engine_env_add(env, strmap_name(i), strmap_value(i), err);
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = 0; i < COUNT_OF(proxies) && r == ERR_OK; i++) {
+        size_t len = strlen(proxies[i]);
+
+        for (char **p = environ; *p; p++)
+            if (strncmp(*p, proxies[i], len) == 0 && (*p)[len] == '=' && (*p)[len + 1] &&
+                !has_name(&d->env, proxies[i]))
+                r = engine_env_add(env, slice_of(proxies[i]), slice_of(*p + len + 1), err);
+    }
+    if (r == ERR_OK)
+        r = engine_env_add(env, SLICE("GITHUB_ACTIONS"), SLICE("true"), err);
+    if (r == ERR_OK && !has_name(&d->env, "CI"))
+        r = engine_env_add(env, SLICE("CI"), SLICE("true"), err);
+    return r;
+}
+
+/* What the workflow mounts from the job's work folder lies elsewhere for the engine. */
+static void translate_volumes(struct run *run, struct container_def *d, struct arena *a)
+{
+    const char *work = sandbox_work(run->sandbox);
+    size_t len = strlen(work);
+
+    for (const char **v = d->volumes; *v; v++)
+        if (strncmp(*v, work, len) == 0 && ((*v)[len] == '/' || (*v)[len] == ':'))
+            *v = arena_printf(a, "%s/work%s", run->job->dir, *v + len);
+}
+
+static int create(struct run *run, struct engine *e, struct container *one, struct err *err)
+{
+    struct containers *c = run->containers;
+    struct arena *a = &c->arena;
+    struct engine_env env = ENGINE_ENV_INIT;
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(ID_MAX);
+    char before[33], after[7];
+
+    random_hex(before, 32);
+    random_hex(after, 6);
+    translate_volumes(run, &one->def, a);
+    struct container_setting setting = {
+        .name = container_name(a, before, one->def.image, after),
+        .label = engine_label(e),
+        .network = c->network,
+        .env_file = ENGINE_ENV_FILE,
+    };
+    int r = fill_env(&one->def, &env, err);
+    if (r == ERR_OK)
+        r = engine_must(e,
+                        &(struct engine_command){
+                            .args = container_create_args(a, &one->def, &setting),
+                            .env = &env,
+                            .capture = &out,
+                        },
+                        err);
+    engine_env_deinit(&env);
+    if (r < 0)
+        return r;
+    struct slice id = slice_trim(buf_slice(&out));
+    one->id = mem_dup(id.ptr, id.len);
+    one->name = mem_dup(setting.name, strlen(setting.name));
+    return ERR_OK;
+}
+
+/* One that ended although nobody asked it to shows its log; the job goes on, as on GitHub. */
+static int tell_ended(struct engine *e, struct arena *a, struct log *log,
+                      const struct container *one)
+{
+    const char *filter = arena_printf(a, "id=%s", one->id);
+    struct err ignored = ERR_INIT; /* said in the log */
+
+    (void)!ENGINE_DO(e, &ignored, "ps", "--all", "--filter", filter, "--no-trunc", "--format",
+                     "{{.ID}} {{.Status}}");
+    (void)!ENGINE_DO(e, &ignored, "logs", "--details", one->id);
+    log_issue(log, ANNOTATION_WARNING, "The container of '%s' has ended already; its log is above",
+              one->def.alias ? one->def.alias : one->def.image);
+    return ERR_OK;
+}
+
+static void tell_context(struct run *run, const struct container *one, json_t *take_ports)
+{
+    json_t *services = json_object_get(run->job_ctx, "services");
+
+    json_object_set_new(services, one->def.alias,
+                        json_pack("{s:s, s:s, s:o}", "id", one->id, "network",
+                                  run->containers->network, "ports", take_ports));
+}
+
+static int start_service(struct run *run, struct engine *e, struct log *log, struct container *one,
+                         struct err *err)
+{
+    struct arena *a = &run->containers->arena;
+    CLEANUP(buf_deinit) struct buf ports = BUF_INIT(1 << 20);
+    int r = have_image(run, e, log, &one->def, a, err);
+
+    if (r == ERR_OK)
+        r = create(run, e, one, err);
+    if (r == ERR_OK)
+        r = ENGINE_DO(e, err, "start", one->id);
+    if (r == ERR_OK)
+        r = engine_must(e,
+                        &(struct engine_command){
+                            .args = (const char *const[]){"port", one->id, NULL},
+                            .capture = &ports,
+                        },
+                        err);
+    if (r == ERR_OK)
+        tell_context(run, one, container_ports_read(buf_slice(&ports)));
+    return r;
+}
+
+/* ---- health ---- */
+
+/* Until the engine has its verdict; only the job's time limit ends that. */
+static int await_health(struct engine *e, struct arena *a, struct log *log,
+                        const struct container *one, bool *ret_healthy, struct err *err)
+{
+    static const char format[] = "--format={{.State.Status}} {{if "
+                                 ".Config.Healthcheck}}{{print .State.Health.Status}}{{end}}";
+
+    for (int64_t wait = HEALTH_MS;; wait = wait * 2 < HEALTH_MAX_MS ? wait * 2 : HEALTH_MAX_MS) {
+        const char *status = "";
+        int r = ask(e, a, (const char *const[]){"inspect", format, one->id, NULL}, &status, err);
+
+        if (r < 0)
+            return r;
+        bool runs = strncmp(status, "running", 7) == 0;
+        const char *health = strchr(status, ' ') ? strchr(status, ' ') + 1 : "";
+        if (!runs && !*health)
+            return tell_ended(e, a, log, one);
+        if (!runs || strcmp(health, "starting") != 0) {
+            *ret_healthy = runs && (!*health || strcmp(health, "healthy") == 0);
+            if (*ret_healthy)
+                log_printf(log, LOG_PLAIN, "%s service is healthy.", one->def.alias);
+            return ERR_OK;
+        }
+        log_printf(log, LOG_PLAIN,
+                   "%s service is starting, waiting %g seconds before checking again.",
+                   one->def.alias, (double)wait / 1000);
+        r = engine_pause(e, wait, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+static void tell_failed(struct engine *e, struct log *log, const struct container *one)
+{
+    struct err ignored = ERR_INIT; /* said in the log */
+
+    group(log, "Service container %s failed.", one->def.alias);
+    (void)!ENGINE_DO(e, &ignored, "logs", "--details", one->id);
+    log_issue(log, ANNOTATION_ERROR, "Failed to initialize container %s", one->def.image);
+    end_group(log);
+}
+
+static int await_services(struct run *run, struct engine *e, struct log *log, struct err *err)
+{
+    struct containers *c = run->containers;
+    CLEANUP(free_ptr) bool *healthy = mem_new((c->list.len + 1) * sizeof *healthy);
+    int r = ERR_OK;
+    bool all = true;
+
+    group(log, "Waiting for all services to be ready");
+    for (size_t i = 0; i < c->list.len && r == ERR_OK; i++) {
+        healthy[i] = true;
+        if (c->list.ptr[i].id)
+            r = await_health(e, &c->arena, log, &c->list.ptr[i], &healthy[i], err);
+        all &= healthy[i];
+    }
+    end_group(log);
+    for (size_t i = 0; i < c->list.len && r == ERR_OK; i++)
+        if (!healthy[i])
+            tell_failed(e, log, &c->list.ptr[i]);
+    if (r == ERR_OK && !all)
+        r = err_set(err, ERR_FAILED, "One or more containers failed to start.");
+    return r;
+}
+
+/* ---- all of them ---- */
+
+static int prepare_engine(struct engine *e, struct log *log, struct err *err)
+{
+    struct err ignored = ERR_INIT; /* said in the log; what is left over does not stop this job */
+
+    group(log, "Checking docker version");
+    int r = engine_check(e, err);
+    end_group(log);
+    if (r < 0)
+        return r;
+    group(log, "Clean up resources from previous jobs");
+    if (engine_sweep(e, &ignored) < 0)
+        log_issue(log, ANNOTATION_WARNING, "%s", ignored.text);
+    end_group(log);
+    return ERR_OK;
+}
+
+static int make_network(struct run *run, struct engine *e, struct log *log, struct err *err)
+{
+    char id[33];
+
+    random_hex(id, 32);
+    const char *name = arena_printf(&run->containers->arena, "github_network_%s", id);
+    group(log, "Create local container network");
+    int r = ENGINE_DO(e, err, "network", "create", "--label", engine_label(e), name);
+    end_group(log);
+    if (r < 0)
+        return r;
+    run->containers->network = mem_dup(name, strlen(name));
+    run->job_ctx = json_pack("{s:{s:s}, s:{}}", "container", "network", name, "services");
+    return ERR_OK;
+}
+
+static int start_all(struct run *run, struct log *log, struct err *err)
+{
+    struct containers *c = run->containers;
+    struct engine *e;
+    int r = read_defs(run, c, err);
+
+    if (r == ERR_OK)
+        r = containers_engine(run, &e, err);
+    if (r < 0)
+        return r;
+    tell_through(e, log);
+    r = prepare_engine(e, log, err);
+    if (r == ERR_OK)
+        r = make_network(run, e, log, err);
+    for (size_t i = 0; i < c->list.len && r == ERR_OK; i++) {
+        struct container *one = &c->list.ptr[i];
+
+        if (!*one->def.image) {
+            log_printf(log, LOG_PLAIN,
+                       "The service '%s' will not be started because the container definition has "
+                       "an empty image.",
+                       one->def.alias);
+            continue;
+        }
+        group(log, "Starting %s service container", one->def.alias);
+        r = start_service(run, e, log, one, err);
+        end_group(log);
+        if (r < 0)
+            (void)err_in(err, "service '%s'", one->def.alias);
+    }
+    return r < 0 ? r : await_services(run, e, log, err);
+}
+
+void containers_start(struct run *run)
+{
+    struct err err = ERR_INIT;
+    struct notice n;
+
+    run->containers = mem_new(sizeof *run->containers);
+    notice_begin(&n, run, "Initialize containers", "setup");
+    int r = start_all(run, n.log, &err);
+    if (r < 0)
+        log_issue(n.log, ANNOTATION_ERROR, "%s", err.text);
+    if (run->engine)
+        tell_through(run->engine, NULL);
+    notice_end(&n, r == ERR_OK          ? RESULT_SUCCESS
+                   : r == ERR_CANCELLED ? RESULT_CANCELLED
+                                        : RESULT_FAILURE);
+}
+
+static void remove_one(struct run *run, struct log *log, const struct container *one)
+{
+    struct engine_command logs = {.args = (const char *const[]){"logs", "--details", one->id, NULL},
+                                  .limit_ms = REMOVE_MS};
+    struct engine *e = run->engine;
+    struct engine_command rm = {
+        .args = (const char *const[]){"rm", "--force", "--volumes", one->id, NULL},
+        .limit_ms = REMOVE_MS};
+    struct err err = ERR_INIT;
+
+    if (one->def.alias) {
+        log_printf(log, LOG_PLAIN, "Print service container logs: %s", one->name);
+        if (engine_must(e, &logs, &err) < 0)
+            log_issue(log, ANNOTATION_WARNING, "%s", err.text);
+    }
+    log_printf(log, LOG_PLAIN, "Stop and remove container: %s", one->name);
+    if (engine_must(e, &rm, &err) < 0) {
+        log_issue(log, ANNOTATION_WARNING, "%s", err.text);
+        run->left_behind = true;
+    }
+}
+
+static void remove_network(struct run *run, struct log *log, const char *network)
+{
+    struct engine_command rm = {.args = (const char *const[]){"network", "rm", network, NULL},
+                                .limit_ms = REMOVE_MS};
+    struct err err = ERR_INIT;
+
+    log_printf(log, LOG_PLAIN, "Remove container network: %s", network);
+    if (engine_must(run->engine, &rm, &err) < 0) {
+        log_issue(log, ANNOTATION_WARNING, "%s", err.text);
+        run->left_behind = true;
+    }
+}
+
+void containers_stop(struct run *run)
+{
+    struct containers *c = run->containers;
+    struct engine *e = run->engine;
+    struct notice n;
+
+    if (!c)
+        return;
+    if (c->network) { /* else nothing was begun */
+        notice_begin(&n, run, "Stop containers", "post");
+        engine_resume(e); /* the job may be cancelled; this is not */
+        tell_through(e, n.log);
+        VEC_EACH (one, &c->list)
+            if (one->id)
+                remove_one(run, n.log, one);
+        remove_network(run, n.log, c->network);
+        tell_through(e, NULL);
+        notice_end(&n, RESULT_SUCCESS);
+    }
+    VEC_EACH (one, &c->list) {
+        container_def_deinit(&one->def);
+        free(one->id);
+        free(one->name);
+    }
+    vec_deinit(&c->list);
+    free(c->network);
+    arena_deinit(&c->arena);
+    free(c);
+    run->containers = NULL;
+}
