@@ -24,6 +24,7 @@ BUILD_NEEDS=(
     'pc:yaml-0.1 libyaml-dev'
     'pc:libcrypto libssl-dev'
     'pc:libpcre2-8 libpcre2-dev'
+    'pc:libmicrohttpd libmicrohttpd-dev'
 )
 
 # Colours only where somebody looks, and only if they want them.

@@ -92,3 +92,42 @@ void digest_sha256(struct slice bytes, unsigned char ret[DIGEST_SIZE])
     digest_finish(d, ret);
     digest_free(d);
 }
+
+void digest_hmac(struct slice key, struct slice text, unsigned char ret[DIGEST_SIZE])
+{
+    enum { BLOCK = 64, INNER = 0x36, OUTER = 0x5c };
+    char pad[BLOCK] = {0};
+    unsigned char short_key[DIGEST_SIZE];
+
+    if (key.len > BLOCK) {
+        digest_sha256(key, short_key);
+        key = slice_make((const char *)short_key, DIGEST_SIZE);
+    }
+    if (key.len)
+        memcpy(pad, key.ptr, key.len);
+    for (int i = 0; i < BLOCK; i++)
+        pad[i] ^= INNER;
+    struct digest *d = digest_new();
+    digest_add(d, slice_make(pad, BLOCK));
+    digest_add(d, text);
+    digest_finish(d, ret);
+    digest_free(d);
+    for (int i = 0; i < BLOCK; i++)
+        pad[i] ^= INNER ^ OUTER;
+    d = digest_new();
+    digest_add(d, slice_make(pad, BLOCK));
+    digest_add(d, slice_make((const char *)ret, DIGEST_SIZE));
+    digest_finish(d, ret);
+    digest_free(d);
+    explicit_bzero(pad, sizeof pad);
+    explicit_bzero(short_key, sizeof short_key);
+}
+
+bool digest_same(const unsigned char a[DIGEST_SIZE], const unsigned char b[DIGEST_SIZE])
+{
+    unsigned char differs = 0;
+
+    for (size_t i = 0; i < DIGEST_SIZE; i++)
+        differs |= a[i] ^ b[i];
+    return differs == 0;
+}

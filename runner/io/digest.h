@@ -1,4 +1,4 @@
-/* digest - SHA-256, from libcrypto. The one module that includes it. */
+/* digest - SHA-256 and HMAC, from libcrypto. With digest_sign, the one module that includes it. */
 #pragma once
 
 #include "base/slice.h"
@@ -19,3 +19,9 @@ void digest_hex(const unsigned char digest[DIGEST_SIZE], char ret[DIGEST_HEX_SIZ
 
 /* All in one. */
 void digest_sha256(struct slice bytes, unsigned char ret[DIGEST_SIZE]);
+
+/* HMAC-SHA-256 (RFC 2104). */
+void digest_hmac(struct slice key, struct slice text, unsigned char ret[DIGEST_SIZE]);
+
+/* Compares in a time that does not tell where the two differ. */
+bool digest_same(const unsigned char a[DIGEST_SIZE], const unsigned char b[DIGEST_SIZE]);

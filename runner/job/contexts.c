@@ -269,6 +269,58 @@ static void add_paths(struct run *run, struct strmap *env)
     strmap_set(env, SLICE("PATH"), buf_slice(&path));
 }
 
+/* Which of the variables that lead to the run's services a step gets: scripts never get the token that they
+ * are reached with (runtime contract 2.4). */
+static bool gets_service(const char *name, bool action)
+{
+    return action || strncmp(name, "ACTIONS_ID_TOKEN_REQUEST_", 25) == 0;
+}
+
+/* The host of "http://127.0.0.1:7870/". */
+static struct slice host_of(const char *url)
+{
+    struct slice rest = slice_of(url);
+    ssize_t at = slice_find(rest, SLICE("://"));
+
+    rest = slice_from(rest, at < 0 ? 0 : (size_t)at + 3);
+    return slice_head(rest, strcspn(rest.ptr ? rest.ptr : "", ":/"));
+}
+
+/* Clients take a proxy for all hosts but those that are listed, this machine not excepted. */
+static void exempt_from_proxies(struct strmap *env, struct slice host)
+{
+    static const char *const proxies[] = {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"};
+    static const char *const lists[] = {"no_proxy", "NO_PROXY"};
+    bool used = false;
+
+    for (size_t i = 0; i < COUNT_OF(proxies); i++)
+        used |= strmap_get(env, proxies[i]) != NULL;
+    for (size_t i = 0; used && i < COUNT_OF(lists); i++) {
+        CLEANUP(buf_deinit) struct buf list = BUF_INIT(1 << 16);
+        struct slice old = SLICE("");
+
+        strmap_find(env, slice_of(lists[i]), &old);
+        if (slice_find(old, host) >= 0)
+            continue;
+        buf_add(&list, old);
+        if (old.len)
+            buf_add_char(&list, ',');
+        buf_add(&list, host);
+        strmap_set(env, slice_of(lists[i]), buf_slice(&list));
+    }
+}
+
+static void add_services(struct run *run, bool action, struct strmap *env)
+{
+    const char *url = strmap_get(&run->job->runtime, "ACTIONS_RESULTS_URL");
+
+    STRMAP_EACH (i, &run->job->runtime)
+        if (gets_service(i->name, action))
+            strmap_set(env, strmap_name(i), strmap_value(i));
+    if (action && url)
+        exempt_from_proxies(env, host_of(url));
+}
+
 void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
 {
     struct run *run = s->run;
@@ -306,6 +358,7 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
     json_object_foreach (run->runner_ctx, key, value)
         export_context(ret, "RUNNER_", key, value);
     eval_deinit(&e);
+    add_services(run, inputs, ret);
     set(ret, "GITHUB_ACTIONS", "true");
     if (!strmap_get(ret, "CI"))
         set(ret, "CI", "true");

@@ -23,7 +23,7 @@ void eval_deinit(struct eval *e);
 void contexts_drop(struct step_run *s);
 
 /* The whole environment of a process of S, in the order of the runtime contract 2.6. Added to RET.
- * INPUTS: with INPUT_*, as actions get them and scripts do not. */
+ * INPUTS: with INPUT_* and the way to the run's services, as actions get them and scripts do not. */
 void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret);
 
 /* "NAME=value" strings, NULL-terminated, in the arena. */

@@ -36,7 +36,8 @@ static const struct member tokens[] = {
     MEMBER(container),     MEMBER(services),
 };
 
-static const struct member maps[] = {MEMBER(secrets), MEMBER(variables), MEMBER(repositories)};
+static const struct member maps[] = {MEMBER(secrets), MEMBER(variables), MEMBER(runtime),
+                                     MEMBER(repositories)};
 
 /* Without these nothing can run. */
 static const struct member required[] = {MEMBER(id), MEMBER(key), MEMBER(name), MEMBER(dir),

@@ -22,6 +22,9 @@ struct job {
     struct strmap secrets; /* names ignore case; GITHUB_TOKEN among them */
     struct strmap variables; /* job variables: "ACTIONS_STEP_DEBUG" and the like */
 
+    struct strmap
+        runtime; /* ACTIONS_*: how actions reach the services of their run, tokens included */
+
     const struct token **env; /* workflow level, then job level; evaluated one after the other */
     size_t n_env;
     const struct token *default_shell, *default_working_directory; /* of defaults.run */

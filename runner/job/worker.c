@@ -99,6 +99,8 @@ static void arm_masker(struct run *run)
             strcmp(i->name, "ACTIONS_RUNNER_DEBUG") != 0)
             mask_add(run->mask, strmap_value(i));
     }
+    if (strmap_find(&run->job->runtime, SLICE("ACTIONS_RUNTIME_TOKEN"), &token))
+        mask_add(run->mask, token);
     if (strmap_find(&run->job->secrets, SLICE("GITHUB_TOKEN"), &token) && token.len) {
         CLEANUP(buf_deinit) struct buf basic = BUF_INIT(2 << 20); /* as git sends it, in base64 */
 

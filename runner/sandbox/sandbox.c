@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "io/helper.h"
 #include "io/proc.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/talk.h"
@@ -19,40 +20,6 @@ enum { OPEN_MS = 20000 }; /* until ostler-init must be ready */
 
 /* ---- opening ---- */
 
-static bool is_there(char *path, char **ret)
-{
-    if (access(path, X_OK) == 0) {
-        *ret = path;
-        return true;
-    }
-    free(path);
-    return false;
-}
-
-/* Beside us, one folder up (our tests live in one), else where it is installed. */
-static int find_init(char **ret, struct err *err)
-{
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-    if (n < 0)
-        return err_sys(err, "cannot read '/proc/self/exe'");
-    self[n] = '\0';
-    for (int up = 0; up < 2; up++) {
-        char *slash = strrchr(self, '/');
-        if (!slash)
-            break;
-        *slash = '\0';
-        if (is_there(path_join(*self ? self : "/", "ostler-init"), ret))
-            return ERR_OK;
-    }
-    if (is_there(path_join(OSTLER_LIBEXEC_DIR, "ostler-init"), ret))
-        return ERR_OK;
-    return err_set(err, ERR_NOT_FOUND,
-                   "no 'ostler-init' beside ostler or in '%s'; install it again",
-                   OSTLER_LIBEXEC_DIR);
-}
-
 static int start_init(struct sandbox *s, struct proc **ret, struct err *err)
 {
     CLEANUP(free_ptr) char *path = NULL;
@@ -60,7 +27,8 @@ static int start_init(struct sandbox *s, struct proc **ret, struct err *err)
     struct proc_spec spec = PROC_SPEC_INIT;
     int pair[2];
 
-    if (find_init(&path, err) < 0 || fd_socketpair(SOCK_SEQPACKET, pair, err) < 0)
+    if (helper_find("ostler-init", OSTLER_LIBEXEC_DIR, &path, err) < 0 ||
+        fd_socketpair(SOCK_SEQPACKET, pair, err) < 0)
         return err->code;
     s->sock = pair[0];
     pass.ours = pair[1];

@@ -1,0 +1,38 @@
+#include "io/helper.h"
+
+#include "base/path.h"
+
+#include <unistd.h>
+
+static bool is_there(char *path, char **ret)
+{
+    if (access(path, X_OK) == 0) {
+        *ret = path;
+        return true;
+    }
+    free(path);
+    return false;
+}
+
+int helper_find(const char *name, const char *folder, char **ret, struct err *err)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (n < 0)
+        return err_sys(err, "cannot read '/proc/self/exe'");
+    self[n] = '\0';
+    for (int up = 0; up < 2; up++) {
+        char *slash = strrchr(self, '/');
+
+        if (!slash)
+            break;
+        *slash = '\0';
+        if (is_there(path_join(*self ? self : "/", name), ret))
+            return ERR_OK;
+    }
+    if (is_there(path_join(folder, name), ret))
+        return ERR_OK;
+    return err_set(err, ERR_NOT_FOUND, "no '%s' beside ostler or in '%s'; install it again", name,
+                   folder);
+}

@@ -1,0 +1,119 @@
+/* ostler-serve - the server of one run: artifacts, caches, id tokens. Started by the front program when the
+ * first client calls (services.c), and gone with it: the front holds the other end of a pipe. */
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "serve/server/http.h"
+#include "serve/services.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+enum { ORDERS_MAX = 64 << 10 };
+
+static void on_front_gone(void *ctx, uint32_t events)
+{
+    bool *over = ctx;
+
+    (void)events;
+    *over = true;
+}
+
+static const char *text_of(const json_t *orders, const char *name)
+{
+    const char *text = json_string_value(json_object_get(orders, name));
+    return text ? text : "";
+}
+
+static int open_folder(const char *path, int *ret, struct err *err)
+{
+    int r = path_mkdirs(AT_FDCWD, path, 0700, err);
+
+    if (r < 0)
+        return r;
+    *ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *ret < 0 ? err_sys(err, "cannot open '%s'", path) : ERR_OK;
+}
+
+static int open_site(const json_t *orders, struct site **ret, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf key = BUF_INIT(TOKEN_KEY_SIZE);
+    struct site_spec spec = {
+        .run = text_of(orders, "run"),
+        .run_dir = -1,
+        .cache_dir = -1,
+        .budget = json_integer_value(json_object_get(orders, "budget")),
+    };
+    int r = base64_decode(slice_of(text_of(orders, "key")), &key, err);
+
+    if (r == ERR_OK && key.len != TOKEN_KEY_SIZE)
+        r = err_set(err, ERR_INVALID, "the key has %zu bytes", key.len);
+    if (r == ERR_OK)
+        r = open_folder(text_of(orders, "run_dir"), &spec.run_dir, err);
+    if (r == ERR_OK)
+        r = open_folder(text_of(orders, "cache_dir"), &spec.cache_dir, err);
+    if (r == ERR_OK) {
+        memcpy(spec.key.bytes, key.ptr, TOKEN_KEY_SIZE);
+        r = site_new(&spec, ret, err);
+    } else {
+        fd_closep(&spec.run_dir);
+    }
+    explicit_bzero(&spec.key, sizeof spec.key);
+    explicit_bzero(key.ptr, key.len);
+    return r;
+}
+
+static int serve(const json_t *orders, struct err *err)
+{
+    struct loop *loop = NULL;
+    struct site *site = NULL;
+    struct http *http = NULL;
+    struct watch *front = NULL;
+    bool over = false;
+    int r = open_site(orders, &site, err);
+
+    if (r == ERR_OK)
+        r = loop_new(&loop, err);
+    if (r == ERR_OK)
+        r = loop_watch(loop, SERVE_FRONT_FD, EPOLLIN, on_front_gone, &over, &front, err);
+    if (r == ERR_OK)
+        r = http_start(SERVE_LISTENER_FD, site, loop, &http, err);
+    while (r == ERR_OK && !over)
+        r = loop_turn(loop, http_work(http), err);
+    http_free(http);
+    watch_free(front);
+    loop_free(loop);
+    site_free(site, over);
+    return r;
+}
+
+/* Each upload and each connection is a descriptor. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* else there are fewer at once */
+    }
+}
+
+int main(void)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(ORDERS_MAX);
+    struct err err = ERR_INIT;
+
+    signal(SIGPIPE, SIG_IGN);
+    raise_limit();
+    int r = fd_read_all(SERVE_ORDERS_FD, &text, &err);
+    json_t *orders = r == ERR_OK ? json_loadb(text.ptr, text.len, 0, NULL) : NULL;
+    explicit_bzero(text.ptr, text.len);
+    if (r == ERR_OK)
+        r = serve(orders, &err);
+    json_decref(orders);
+    if (r < 0)
+        fprintf(stderr, "ostler-serve: %s\n", err.text);
+    return r < 0;
+}

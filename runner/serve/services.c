@@ -1,0 +1,368 @@
+#include "serve/services.h"
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/vec.h"
+#include "io/helper.h"
+#include "io/proc.h"
+#include "serve/caches.h"
+#include "serve/token.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 512,
+    STARTS_MAX = 20,         /* of the server in one run: one that dies each time is broken */
+    END_MS = 5000,           /* for the server to clear up */
+    UNLIMITED_S = 24 * 3600, /* a token's age for a job without a time limit */
+    SLACK_S = 3600,          /* what a job may take beyond its time limit: its end, post steps */
+    ID_SIZE = 37,
+};
+
+struct services {
+    char *run, *run_dir, *state;
+    int64_t cache_size;
+    struct loop *loop;
+    /* Once a job may call: */
+    int listener;
+    unsigned port;
+    struct watch *watch; /* for the first connection */
+    struct token_key key;
+    char id[ID_SIZE]; /* the run's, to clients */
+    char *cache_dir;
+    /* While the server runs: */
+    struct proc *server;
+    int front; /* our end of the pipe that it watches; -1: none */
+    int starts;
+};
+
+struct services *services_new(const struct services_spec *spec)
+{
+    struct services *s = mem_new(sizeof *s);
+
+    *s = (struct services){
+        .run = mem_dup(spec->run, strlen(spec->run)),
+        .run_dir = mem_dup(spec->run_dir, strlen(spec->run_dir)),
+        .state = mem_dup(spec->state, strlen(spec->state)),
+        .cache_size = spec->cache_size ? spec->cache_size : CACHE_BUDGET_DEFAULT,
+        .listener = -1,
+        .front = -1,
+    };
+    return s;
+}
+
+void services_attach(struct services *s, struct loop *loop)
+{
+    s->loop = loop;
+}
+
+void services_detach(struct services *s)
+{
+    struct proc_exit how;
+    struct err ignored = ERR_INIT; /* proc_free() ends it for sure */
+
+    if (!s)
+        return;
+    s->watch = watch_free(s->watch);
+    fd_closep(&s->front);
+    if (s->server)
+        (void)!proc_wait(s->server, clock_ms() + END_MS, &how, &ignored);
+    s->server = proc_free(s->server);
+    fd_closep(&s->listener);
+    s->loop = NULL;
+}
+
+struct services *services_free(struct services *s)
+{
+    if (!s)
+        return NULL;
+    services_detach(s);
+    explicit_bzero(&s->key, sizeof s->key);
+    free(s->run);
+    free(s->run_dir);
+    free(s->state);
+    free(s->cache_dir);
+    free(s);
+    return NULL;
+}
+
+/* ---- the server ---- */
+
+static int orders_of(const struct services *s, int *ret, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = memfd_create("orders", MFD_CLOEXEC);
+    CLEANUP(buf_deinit) struct buf key = BUF_INIT(2 * TOKEN_KEY_SIZE);
+
+    if (fd < 0)
+        return err_sys(err, "cannot make the server's orders");
+    base64_url(&key, slice_make((const char *)s->key.bytes, TOKEN_KEY_SIZE));
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s, s:I}", "key", key.ptr, "run", s->run, "run_dir", s->run_dir,
+                  "cache_dir", s->cache_dir, "budget", (json_int_t)s->cache_size);
+    char *text = json_dumps(json, JSON_COMPACT);
+    int r = text ? fd_write_all(fd, slice_of(text), err)
+                 : err_set(err, ERR_INVALID, "'%s' is not UTF-8: caches cannot be kept there",
+                           s->cache_dir);
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+    explicit_bzero(key.ptr, key.len);
+    json_decref(json);
+    if (r == ERR_OK && lseek(fd, 0, SEEK_SET) < 0)
+        r = err_sys(err, "cannot rewind the server's orders");
+    if (r < 0)
+        return r;
+    *ret = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+static void on_server_end(void *ctx, struct proc_exit how)
+{
+    struct services *s = ctx;
+
+    (void)
+        how; /* it has said why; the next client starts another, which goes on where this one ended */
+    s->server = proc_free(s->server);
+    fd_closep(&s->front);
+    if (s->watch)
+        watch_set(s->watch, EPOLLIN);
+}
+
+static int start_server(struct services *s, struct err *err)
+{
+    CLEANUP(fd_closep) int orders = -1;
+    CLEANUP(fd_closep) int theirs = -1;
+    CLEANUP(free_ptr) char *path = NULL;
+    int r = helper_find("ostler-serve", OSTLER_LIBEXEC_DIR, &path, err);
+
+    if (r == ERR_OK)
+        r = orders_of(s, &orders, err);
+    if (r == ERR_OK)
+        r = fd_pipe(&theirs, &s->front, err);
+    if (r < 0)
+        return r;
+    const char *const argv[] = {path, NULL}, *const env[] = {NULL};
+    struct spawn_fd fds[] = {
+        {s->listener, SERVE_LISTENER_FD}, {orders, SERVE_ORDERS_FD}, {theirs, SERVE_FRONT_FD}};
+    struct proc_spec spec = PROC_SPEC_INIT;
+
+    spec.argv = argv;
+    spec.env = env;
+    spec.err = STDERR_FILENO;
+    spec.fds = fds;
+    spec.n_fds = COUNT_OF(fds);
+    spec.flags = SPAWN_GROUP; /* Ctrl-C is for the front, which lets it end in order */
+    r = proc_start(&spec, &s->server, err);
+    if (r == ERR_OK)
+        r = proc_watch(s->server, s->loop, on_server_end, s, err);
+    if (r < 0) {
+        s->server = proc_free(s->server);
+        fd_closep(&s->front);
+    }
+    return r;
+}
+
+static void on_connection(void *ctx, uint32_t events)
+{
+    struct services *s = ctx;
+    struct err err = ERR_INIT;
+
+    (void)events;
+    watch_set(s->watch, 0); /* from here on the server takes them */
+    if (s->starts++ >= STARTS_MAX)
+        (void)err_set(&err, ERR_FAILED, "it has ended %d times", STARTS_MAX);
+    else if (start_server(s, &err) == ERR_OK)
+        return;
+    fprintf(stderr, "ostler: artifacts and caches are not served: %s\n", err.text);
+    s->watch = watch_free(s->watch);
+    fd_closep(&s->listener); /* clients are told at once */
+}
+
+/* ---- the socket ---- */
+
+static int open_socket(struct services *s, struct err *err)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    socklen_t size = sizeof at;
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 || listen(fd, BACKLOG) < 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &size) < 0)
+        return err_sys(err, "cannot listen for clients of artifacts and caches");
+    int r = loop_watch(s->loop, fd, EPOLLIN, on_connection, s, &s->watch, err);
+    if (r < 0)
+        return r;
+    s->port = ntohs(at.sin_port);
+    s->listener = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+static int random_bytes(void *to, size_t size, struct err *err)
+{
+    /* up to 256 bytes come whole */
+    return getrandom(to, size, 0) == (ssize_t)size ? ERR_OK : err_sys(err, "no random numbers");
+}
+
+/* Not a real UUID: it has nothing to say but which one it is. */
+static int make_id(char ret[ID_SIZE], struct err *err)
+{
+    unsigned char b[16];
+    int r = random_bytes(b, sizeof b, err);
+
+    if (r == ERR_OK)
+        snprintf(ret, ID_SIZE, "%02x%02x%02x%02x-%02x%02x-4%x%02x-8%x%02x-%02x%02x%02x%02x%02x%02x",
+                 b[0], b[1], b[2], b[3], b[4], b[5], b[6] & 15U, b[7], b[8] & 15U, b[9], b[10],
+                 b[11], b[12], b[13], b[14], b[15]);
+    return r;
+}
+
+/* "Owner/Name" as two folders; GitHub's names ignore case, and what is no name of one is written as %2F is. */
+static char *cache_folder(const struct services *s, const char *repository)
+{
+    struct buf path = BUF_INIT(4096);
+
+    buf_printf(&path, "%s/cache/", s->state);
+    for (const char *c = repository; *c; c++) {
+        bool begins = c == repository || c[-1] == '/';
+        char one = *c >= 'A' && *c <= 'Z' ? (char)(*c | 32) : *c;
+
+        if ((one >= 'a' && one <= 'z') || (one >= '0' && one <= '9') || one == '-' || one == '_' ||
+            (one == '.' && !begins) || (one == '/' && !begins && c[1]))
+            buf_add_char(&path, one);
+        else
+            buf_printf(&path, "%%%02x", (unsigned)(unsigned char)one);
+    }
+    return buf_take(&path);
+}
+
+/* Before the first job that may call. */
+static int open_services(struct services *s, const struct job *job, struct err *err)
+{
+    const json_t *github = json_object_get(job->contexts, "github");
+    const char *repository = json_string_value(json_object_get(github, "repository"));
+    int r = ERR_OK;
+
+    if (s->listener >= 0)
+        return ERR_OK;
+    if (s->starts > STARTS_MAX)
+        return err_set(err, ERR_FAILED, "the server of artifacts and caches has given up");
+    if (!s->cache_dir) {
+        s->cache_dir = cache_folder(s, repository && *repository ? repository : "local");
+        r = random_bytes(s->key.bytes, sizeof s->key.bytes, err);
+        if (r == ERR_OK)
+            r = make_id(s->id, err);
+    }
+    return r == ERR_OK ? open_socket(s, err) : r;
+}
+
+/* ---- a job's token ---- */
+
+bool services_can_serve(const struct job *job)
+{
+    for (size_t i = 0; i < job->n_steps; i++) {
+        const struct step *step = &job->steps[i];
+
+        if (step->uses && strncmp(step->uses, "actions/checkout@", 17) != 0)
+            return true;
+        for (size_t k = 0; k < step->n_steps; k++)
+            if (step->steps[k].uses)
+                return true;
+    }
+    return false;
+}
+
+static void add_scope(json_t *list, const char *ref, int permission)
+{
+    json_t *one;
+    size_t i;
+
+    if (!ref || !*ref)
+        return;
+    json_array_foreach (list, i, one) {
+        if (strcmp(json_string_value(json_object_get(one, "Scope")), ref) == 0)
+            return;
+    }
+    json_array_append_new(list, json_pack("{s:s, s:i}", "Scope", ref, "Permission", permission));
+}
+
+static const char *branch_ref(struct arena *a, const char *name)
+{
+    return name && *name ? arena_printf(a, "refs/heads/%s", name) : NULL;
+}
+
+/* Where caches are written and read: the ref of the run, then the base of its pull request, then the default branch
+ * (runtime contract 13.9). */
+static json_t *scopes_of(const json_t *github)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    const json_t *repository = json_object_get(json_object_get(github, "event"), "repository");
+    json_t *list = json_array();
+
+    add_scope(list, json_string_value(json_object_get(github, "ref")), 3);
+    add_scope(list, branch_ref(&a, json_string_value(json_object_get(github, "base_ref"))), 1);
+    add_scope(list,
+              branch_ref(&a, json_string_value(json_object_get(repository, "default_branch"))), 1);
+    return list;
+}
+
+static char *make_token(const struct services *s, const struct job *job, const char *job_id)
+{
+    const json_t *github = json_object_get(job->contexts, "github");
+    int64_t now = (int64_t)time(NULL);
+    int64_t age = job->timeout_ms > 0 ? (job->timeout_ms + job->cancel_timeout_ms) / 1000 + SLACK_S
+                                      : UNLIMITED_S;
+    json_t *scopes = scopes_of(github);
+    CLEANUP(free_ptr) char *ac = json_dumps(scopes, JSON_COMPACT);
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    json_t *claims = json_pack(
+        "{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:s, s:s}", "iss", "ostler", "iat", (json_int_t)now,
+        "nbf", (json_int_t)now, "exp", (json_int_t)(now + age), "scp",
+        arena_printf(
+            &a, "Actions.Results:%s:%s Actions.GenericRead:00000000-0000-0000-0000-000000000000",
+            s->id, job_id),
+        "ac", ac, "orchid", arena_printf(&a, "%s.%.100s", s->id, job->id), "run", s->id, "job",
+        job_id);
+
+    json_decref(scopes);
+    char *token = token_make(&s->key, claims);
+    json_decref(claims);
+    return token;
+}
+
+static void set(struct job *job, const char *name, const char *value)
+{
+    strmap_set(&job->runtime, slice_of(name), slice_of(value));
+}
+
+int services_equip(struct services *s, struct job *job, struct err *err)
+{
+    char id[ID_SIZE], base[64];
+
+    if (!services_can_serve(job))
+        return ERR_OK;
+    int r = open_services(s, job, err);
+    if (r == ERR_OK)
+        r = make_id(id, err);
+    if (r < 0)
+        return r;
+    char *token = make_token(s, job, id);
+    snprintf(base, sizeof base, "http://127.0.0.1:%u/", s->port);
+    set(job, "ACTIONS_RUNTIME_URL", base);
+    set(job, "ACTIONS_RUNTIME_TOKEN", token);
+    set(job, "ACTIONS_RESULTS_URL", base);
+    set(job, "ACTIONS_CACHE_URL", base);
+    set(job, "ACTIONS_CACHE_SERVICE_V2", "True");
+    explicit_bzero(token, strlen(token));
+    free(token);
+    return ERR_OK;
+}
