@@ -87,6 +87,12 @@ struct expr_scope {
      * "--follow-symbolic-links", in lower case; it has been checked. */
     int (*hash_files)(void *ctx, struct arena *a, const struct slice *patterns, size_t n_patterns,
                       struct slice *ret, struct err *err);
+    /* Plans only, see expr_partial.h; evaluation itself never asks. A mark, "‹known after job build›", if the
+     * value at PATH, or one inside of it, is not there yet; NULL: it is. PATH is a context in lower case
+     * with the members behind it as written, "*" for all of them; or one call: "success()" and its
+     * like, or "hashfiles()" with those of its patterns that are literals. The mark lives as
+     * long as the scope's documents. */
+    const char *(*unknown)(void *ctx, const struct slice *path, size_t n_path);
     void *ctx;
     bool env_case;       /* Linux runners: keys of "env" are compared with case */
     size_t memory_limit; /* bytes by the estimate of the specification; 0: 10 MiB */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/strmap.h"
+#include "base/vec.h"
 #include "lang/expr.h"
 #include "lang/token.h"
 
@@ -36,7 +37,18 @@ MUST_CHECK int template_condition(struct arena *a, struct slice text,
 struct template_eval {
     struct arena *arena; /* results live here */
     const struct expr_scope *scope;
+    struct template_open *open; /* plans, with a scope that has open look-ups; else NULL */
 };
+
+/* What came out open (lang/expr_partial.h): such a scalar becomes a text with marks, and where no text can be,
+ * it counts as not given. */
+struct template_open {
+    VEC(const struct token *) tokens; /* in the order of evaluation; NULL for a condition */
+    const char *mark;                 /* the first; NULL: all is known */
+};
+void template_open_deinit(struct template_open *o);
+/* True if TOK itself came out open. */
+bool template_is_open(const struct template_open *o, const struct token *tok);
 
 /* The whole tree as JSON: sequences spliced, inserts merged. New reference, but it may share parts with
  * the scope's documents: do not change it. NULL token: JSON null. */

@@ -1,5 +1,6 @@
 #include "lang/template.h"
 
+#include "lang/expr_partial.h"
 #include "lang/utf.h"
 
 #include <math.h>
@@ -17,6 +18,43 @@ static int fail_at(struct err *err, const struct token *tok, int code, struct sl
     return err_set(err, code, "%.*s", SLICE_ARG(message));
 }
 
+/* ---- plans: what is not known yet ---- */
+
+void template_open_deinit(struct template_open *o)
+{
+    vec_deinit(&o->tokens);
+    o->mark = NULL;
+}
+
+bool template_is_open(const struct template_open *o, const struct token *tok)
+{
+    for (size_t i = 0; o && i < o->tokens.len; i++)
+        if (o->tokens.ptr[i] == tok)
+            return true;
+    return false;
+}
+
+static int evaluate_partly(const struct template_eval *t, struct arena *scratch,
+                           const struct token *tok, const struct expr *tree, struct expr_value *ret,
+                           struct expr_error *error)
+{
+    struct expr_partial what;
+    int r = expr_partial(tree, t->scope, scratch, &what, error);
+
+    if (r < 0)
+        return r;
+    *ret = what.value;
+    if (what.mark && !tok && what.truth != EXPR_OPEN) { /* a condition, and decided */
+        *ret = (struct expr_value){.kind = EXPR_BOOL, .boolean = what.truth == EXPR_TRUE};
+    } else if (!what.known) {
+        vec_push(&t->open->tokens, tok);
+        t->open->mark = t->open->mark ? t->open->mark : what.mark;
+    }
+    return ERR_OK;
+}
+
+/* ---- values ---- */
+
 /* Evaluates TEXT; values live in SCRATCH. */
 static int evaluate(const struct template_eval *t, struct arena *scratch, const struct token *tok,
                     struct slice text, struct expr_value *ret, struct err *err)
@@ -25,7 +63,9 @@ static int evaluate(const struct template_eval *t, struct arena *scratch, const 
     struct expr_error error;
     int r = expr_parse(scratch, text, NULL, &tree, &error);
 
-    if (r == ERR_OK)
+    if (r == ERR_OK && t->open)
+        r = evaluate_partly(t, scratch, tok, tree, ret, &error);
+    else if (r == ERR_OK)
         r = expr_eval(tree, t->scope, scratch, ret, &error);
     return r < 0 ? fail_at(err, tok, r, error.message) : ERR_OK;
 }
@@ -125,9 +165,9 @@ int template_bool(const struct template_eval *t, const struct token *tok, bool f
         if (r < 0)
             return r;
     }
-    if (v.kind != EXPR_BOOL)
+    if (v.kind != EXPR_BOOL && !template_is_open(t->open, tok))
         return fail_value(err, tok, &v);
-    *ret = v.boolean;
+    *ret = v.kind == EXPR_BOOL ? v.boolean : fallback;
     return ERR_OK;
 }
 
@@ -142,9 +182,9 @@ int template_number(const struct template_eval *t, const struct token *tok, doub
         if (r < 0)
             return r;
     }
-    if (v.kind != EXPR_NUMBER)
+    if (v.kind != EXPR_NUMBER && !template_is_open(t->open, tok))
         return fail_value(err, tok, &v);
-    *ret = v.number;
+    *ret = v.kind == EXPR_NUMBER ? v.number : fallback;
     return ERR_OK;
 }
 
@@ -257,6 +297,8 @@ static int insert_members(struct tree *b, struct mapping *m, const struct token 
     int r = value->kind == TOKEN_EXPR ? build_expr(b, value, &object) : ERR_OK;
     if (r < 0)
         return r;
+    if (template_is_open(b->eval->open, value))
+        return ERR_OK;
     if (!json_is_object(object))
         return fail_at(b->err, value, ERR_INVALID, SLICE("Expected a mapping"));
     json_object_keylen_foreach(object, key, key_len, item)
@@ -433,6 +475,8 @@ static int map_add_expr(struct string_map *m, const struct token *tok)
 
     if (r < 0)
         return r;
+    if (template_is_open(m->tree.eval->open, tok))
+        return ERR_OK;
     if (json_is_object(object))
         return map_add_members(m, tok, object);
     struct expr_value v = expr_from_json(object);

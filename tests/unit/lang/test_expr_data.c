@@ -310,7 +310,7 @@ static int evaluate_tree(struct row *r, const struct template_eval *t, const str
 static void tree_row(struct row *r)
 {
     struct expr_scope scope = scope_of(r);
-    struct template_eval t = {&r->arena, &scope};
+    struct template_eval t = {.arena = &r->arena, .scope = &scope};
     struct token *tok;
     struct err err = ERR_INIT;
     json_t *got = NULL;
