@@ -48,13 +48,14 @@ int proc_start(const struct proc_spec *spec, struct proc **ret, struct err *err)
 {
     CLEANUP(free_ptr) char *path = NULL;
     const char *const *env = spec->env ? spec->env : (const char *const *)environ;
-    int r = spawn_find(spec->argv[0], spawn_env_path(env), &path, err);
+    int r = spec->call ? ERR_OK : spawn_find(spec->argv[0], spawn_env_path(env), &path, err);
     pid_t pid;
     int pidfd;
 
     if (r < 0)
         return r;
-    r = spawn(&(struct spawn_spec){.path = path,
+    r = spawn(&(struct spawn_spec){.path = spec->call ? spec->argv[0] : path,
+                                   .call = spec->call,
                                    .argv = spec->argv,
                                    .env = env,
                                    .dir = spec->dir,

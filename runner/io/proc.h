@@ -14,11 +14,12 @@ struct proc; /* one running or finished command */
 
 struct proc_spec {
     const char *const
-        *argv;              /* NULL-terminated, borrowed for the call; no shell is involved. argv[0]
+        *argv; /* NULL-terminated, borrowed for the call; no shell is involved. argv[0]
                                 without a slash is looked up in the PATH of env */
-    const char *const *env; /* the whole environment, "NAME=value"; NULL: inherit ours */
-    int dir;                /* directory fd to start in; AT_FDCWD: ours */
-    int in, out, err;       /* become 0, 1, 2; -1: /dev/null; never closed here */
+    int (*call)(int argc, char **argv); /* instead of a program, see spawn.h; NULL: argv[0] */
+    const char *const *env;     /* the whole environment, "NAME=value"; NULL: inherit ours */
+    int dir;                    /* directory fd to start in; AT_FDCWD: ours */
+    int in, out, err;           /* become 0, 1, 2; -1: /dev/null; never closed here */
     const struct spawn_fd *fds; /* more descriptors to pass; all others are closed */
     size_t n_fds;
     unsigned flags; /* enum spawn_flags */

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,6 +28,27 @@ struct failure {
         failure->stage = (st);                                                                     \
         _exit(127);                                                                                \
     } while (0)
+
+/* What exec would have closed, and forgotten. */
+__attribute__((noreturn)) static void call(const struct spawn_spec *spec, const int *target,
+                                           size_t n, int above)
+{
+    int argc = 0;
+
+    for (int fd = 3; fd < above; fd++) {
+        bool wanted = false;
+
+        for (size_t i = 0; i < n; i++)
+            wanted |= target[i] == fd;
+        if (!wanted)
+            (void)close(fd);
+    }
+    (void)syscall(SYS_close_range, (unsigned)above, UINT_MAX, 0);
+    (void)clearenv();
+    while (spec->argv[argc])
+        argc++;
+    exit(spec->call(argc, (char **)(size_t)spec->argv));
+}
 
 /* Everything from here to exec runs in the child on our stack and heap: system calls only. The
  * sanitizers' shadow of that stack is ours too, so it must not be touched. */
@@ -72,6 +94,8 @@ run_child(const struct spawn_spec *spec, const int *io, volatile struct failure 
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 
+    if (spec->call)
+        call(spec, target, n, above);
     execve(spec->path, (char *const *)(size_t)spec->argv, (char *const *)(size_t)spec->env);
     FAIL(STAGE_EXEC);
 }
@@ -81,6 +105,16 @@ __attribute__((noinline, no_sanitize("address", "undefined"))) static pid_t
 vfork_child(const struct spawn_spec *spec, const int *io, volatile struct failure *failure)
 {
     pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
+
+    if (pid == 0)
+        run_child(spec, io, failure);
+    return pid;
+}
+
+static pid_t fork_child(const struct spawn_spec *spec, const int *io,
+                        volatile struct failure *failure)
+{
+    pid_t pid = fork();
 
     if (pid == 0)
         run_child(spec, io, failure);
@@ -132,7 +166,7 @@ int spawn(const struct spawn_spec *spec, pid_t *ret_pid, int *ret_pidfd, struct 
     sigset_t all, before;
     sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t pid = vfork_child(&full, io, &failure);
+    pid_t pid = spec->call ? fork_child(&full, io, &failure) : vfork_child(&full, io, &failure);
     int sys = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
 

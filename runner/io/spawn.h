@@ -23,6 +23,8 @@ enum spawn_flags {
 
 struct spawn_spec {
     const char *path;                     /* the program's file; never searched for */
+    int (*call)(int argc, char **argv);   /* instead of a program: this function, in a copy of our
+                                             process without environment; ends it with its result */
     const char *const *argv, *const *env; /* NULL-terminated; env NULL: ours */
     int dir;                              /* folder to start in; AT_FDCWD: ours */
     const char *cwd;                      /* entered from there; NULL: stay */

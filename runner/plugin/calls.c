@@ -718,6 +718,7 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
     ret->name = keep(wire_text(f));
     ret->has_place = wire_int(f);
     ret->network = wire_int(f);
+    ret->strict = wire_int(f);
     ret->deadline_ms = wire_int(f);
     ret->cwd = keep(wire_text(f));
     for (size_t i = 0; i < COUNT_OF(ret->dirs); i++)

@@ -26,6 +26,7 @@ static int load(const struct child_start *start, const struct ost_plugin **ret, 
         .place = start->has_place ? place : NULL,
         .writable = start->writable,
         .network = start->network,
+        .strict = start->strict,
     };
 
     for (int i = 0; i < SANDBOX_NS_KINDS; i++)

@@ -25,6 +25,7 @@ struct child_start { /* what START says */
     int phase;        /* the function to call */
     const char *name; /* of the object's file */
     bool has_place, network;
+    bool strict;         /* without namespaces to be shut in nothing is loaded */
     int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */
     const char *cwd;
     const char *dirs[5];                          /* by OST_DIR_... */

@@ -170,13 +170,15 @@ static int drop_rights(struct err *err)
 }
 
 /* Without a place: our own file system, read-only where that can be had. */
-static int enter_own(const char *const *writable, confine_note_fn *note, void *ctx, int *ret_fds,
-                     struct err *err)
+static int enter_own(const struct confine_spec *spec, confine_note_fn *note, void *ctx,
+                     int *ret_fds, struct err *err)
 {
     int r = ERR_OK;
 
     if (own_namespace() == 0 && make_private() == 0)
-        r = restrict_mounts(writable, err);
+        r = restrict_mounts(spec->writable, err);
+    else if (spec->strict)
+        return err_set(err, ERR_UNSUPPORTED, "no mount namespaces here to shut the plugin in");
     else
         note(ctx, "no mount namespaces here: the plugin's process can write what its user can");
     *ret_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -197,7 +199,7 @@ int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx, i
         if (r == ERR_OK)
             r = restrict_mounts(spec->writable, err);
     } else {
-        r = enter_own(spec->writable, note, ctx, ret_fds, err);
+        r = enter_own(spec, note, ctx, ret_fds, err);
     }
     if (r == ERR_OK)
         r = drop_rights(err);

@@ -16,6 +16,7 @@ struct confine_spec {
     const char *const
         *writable; /* folders, NULL-terminated; those that do not exist are passed over */
     bool network;  /* sockets may be made */
+    bool strict;   /* ERR_UNSUPPORTED without a place and without namespaces */
 };
 
 /* Told what could not be had here, once each. */

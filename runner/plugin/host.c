@@ -336,6 +336,7 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
     wire_put_text(to, s->plugin->object);
     wire_put_int(to, has_place);
     wire_put_int(to, network);
+    wire_put_int(to, s->forked);
     wire_put_int(to, s->deadline_ms);
     wire_put_text(to, s->cwd ? s->cwd : "");
     for (size_t i = 0; i < COUNT_OF(places); i++)
@@ -426,6 +427,7 @@ static int launch(struct plugin_run *r, enum child_mode mode, struct err *err)
     struct proc_spec spec = PROC_SPEC_INIT;
 
     spec.argv = argv;
+    spec.call = r->spec.forked ? plugin_child_main : NULL;
     spec.env = env;
     spec.out = theirs.out;
     spec.err = theirs.err;

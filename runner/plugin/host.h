@@ -97,7 +97,10 @@ struct plugin_spec { /* zeroed members are fine where it says so; all borrowed u
     const char *workspace, *temp, *tools, *home; /* the job's paths, for dir() */
     int64_t deadline_ms; /* clock_ms() for time_left_ms(); CLOCK_NEVER: none. The caller keeps
                                     the time and calls plugin_cancel() */
-    const char *child;   /* program with the subcommand plugin-child; NULL: this one */
+    bool
+        forked; /* the child is a copy of this process, which has no secrets of others in memory, and
+                            no program is started; it has to have namespaces to shut itself in */
+    const char *child; /* program with the subcommand plugin-child; NULL: this one */
     const struct plugin_services *services;
     plugin_end_fn *end; /* called once, from the loop; the run may be freed in it */
     void *ctx;          /* of the services and of end */
