@@ -2,7 +2,6 @@
 #include "queue/local/plan.h"
 
 #include "lang/calls.h"
-#include "lang/template.h"
 
 #include <strings.h>
 
@@ -91,38 +90,48 @@ static json_t *empty_input(struct slice type)
 
 /* What stands in for the input that ONE declares: its default, where the inputs before it are known. */
 static int default_input(struct plan *p, const struct config *c, struct arena *a,
-                         const struct token_pair *one, json_t **ret, struct err *err)
+                         const struct token_pair *one, json_t **ret, const char **ret_mark,
+                         struct err *err)
 {
     const struct token *value = token_find(one->value, "default");
-    struct place place = {.plan = p, .flow = c->inner};
+    CLEANUP(place_deinit) struct place place = {.plan = p, .flow = c->inner};
     struct expr_scope scope = place_scope(&place);
-    struct template_eval t = {.arena = a, .scope = &scope};
+    struct template_eval t = place_eval(&place, &scope, a);
 
     if (!value || value->kind == TOKEN_NULL) {
         *ret = empty_input(call_input_type(one->value));
         return ERR_OK;
     }
-    return template_json(&t, value, ret, err);
+    int r = template_json(&t, value, ret, err);
+    *ret_mark = place.open.mark;
+    return r;
 }
 
-static int one_input(struct plan *p, const struct config *c, struct arena *a,
+static int one_input(struct plan *p, const struct config *c, const struct template_eval *t,
                      const struct token_pair *one, json_t *given, struct err *err)
 {
+    struct arena *a = t->arena;
     const struct workflow_job *d = c->node->def;
     struct slice type = call_input_type(one->value);
     const char *name = arena_str(a, one->key->text);
     json_t *value = json_incref(member(given, name));
     const struct token *at = value ? place_of(d->with, name) : NULL;
     const struct token *required = token_find(one->value, "required");
+    const char *mark = at && template_is_open(t->open, at) ? t->open->mark : NULL;
     int r = ERR_OK;
 
     if (!value && required && required->kind == TOKEN_BOOL && required->boolean)
         return refuse(
             c, "with", NULL,
             arena_printf(a, "Input %s is required, but not provided while calling.", name), err);
-    if (!value && default_input(p, c, a, one, &value, err) != ERR_OK)
+    if (!value && default_input(p, c, a, one, &value, &mark, err) != ERR_OK)
         return job_error(c->node, c->inner->workflow->file, "with", err);
-    if (fits(value, type)) {
+    if (mark) { /* a text with marks, whatever it is to be */
+        const char *text = arena_str(&p->arena, slice_of(json_string_value(value)));
+
+        marks_add(&c->inner->marks, &p->arena, "inputs", name, text);
+        json_object_set(c->inner->inputs, name, value);
+    } else if (fits(value, type)) {
         json_object_set_new(c->inner->inputs, name, as_input(a, value, type));
     } else {
         struct expr_value v = expr_from_json(value);
@@ -137,8 +146,8 @@ static int one_input(struct plan *p, const struct config *c, struct arena *a,
     return r;
 }
 
-static int set_inputs(struct plan *p, const struct config *c, struct arena *a,
-                      const struct template_eval *t, struct err *err)
+static int set_inputs(struct plan *p, const struct config *c, const struct template_eval *t,
+                      struct err *err)
 {
     const struct token *with = c->node->def->with;
     const struct token *declared = call_declares(c->inner->workflow, "inputs");
@@ -150,7 +159,7 @@ static int set_inputs(struct plan *p, const struct config *c, struct arena *a,
         return job_error(c->node, NULL, "with", err);
     r = check_names(c, "with", with, declared, given, err);
     for (size_t i = 0; r == ERR_OK && declared && i < declared->n_pairs; i++)
-        r = one_input(p, c, a, &declared->pairs[i], given, err);
+        r = one_input(p, c, t, &declared->pairs[i], given, err);
     json_decref(given);
     return r;
 }
@@ -183,7 +192,7 @@ static int map_secrets(struct plan *p, const struct config *c, struct arena *a,
         struct expr_value v = expr_from_json(value);
         struct slice text = expr_string(a, &v);
 
-        if (r != ERR_OK || !text.len)
+        if (r != ERR_OK || !text.len || template_is_open(t->open, place_of(secrets, name)))
             continue;
         strmap_set(&c->inner->secrets, slice_of(name), text);
         (void)!mask_add(p->mask, text); /* beyond its limit everything is masked */
@@ -214,14 +223,13 @@ int call_open(struct plan *p, struct config *c, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     CLEANUP(place_deinit) struct place place;
-    struct expr_scope scope;
-    struct template_eval t = {.arena = &a, .scope = &scope};
 
     place_init(&place, p, c->node, c);
     place.secrets = secrets_context(c->node->flow);
-    scope = place_scope(&place);
+    struct expr_scope scope = place_scope(&place);
+    struct template_eval t = place_eval(&place, &scope, &a);
     c->inner = plan_add_flow(p, c->node->inner, c);
-    if (set_inputs(p, c, &a, &t, err) == ERR_OK && set_secrets(p, c, &a, &t, err) == ERR_OK)
+    if (set_inputs(p, c, &t, err) == ERR_OK && set_secrets(p, c, &a, &t, err) == ERR_OK)
         return ERR_OK;
     c->inner->n_nodes = 0; /* what is inside never starts */
     c->inner = NULL;
@@ -254,7 +262,7 @@ int call_close(struct plan *p, struct config *c, const char **ret_note, struct e
     const struct token *declared = call_declares(c->inner->workflow, "outputs");
     struct place place = {.plan = p, .flow = c->inner, .jobs = jobs_context(c->inner)};
     struct expr_scope scope = place_scope(&place);
-    struct template_eval t = {.arena = &a, .scope = &scope};
+    struct template_eval t = place_eval(&place, &scope, &a);
     int r = ERR_OK;
 
     *ret_note = NULL;
@@ -264,8 +272,12 @@ int call_close(struct plan *p, struct config *c, const char **ret_note, struct e
         const char *name = arena_str(&a, declared->pairs[i].key->text);
         struct slice value = {0};
 
-        r = template_string(&t, token_find(declared->pairs[i].value, "value"), &value, err);
-        if (r == ERR_OK && mask_would_change(p->mask, value))
+        const struct token *at = token_find(declared->pairs[i].value, "value");
+
+        r = template_string(&t, at, &value, err);
+        if (r == ERR_OK && template_is_open(t.open, at))
+            strmap_set(&c->node->open, slice_of(name), value);
+        else if (r == ERR_OK && mask_would_change(p->mask, value))
             *ret_note = arena_printf(
                 &p->arena, "%s: output '%s' is left out since it may hold a secret", c->name, name);
         else if (r == ERR_OK)

@@ -3,7 +3,6 @@
 
 #include "lang/explain.h"
 #include "lang/matrix.h"
-#include "lang/template.h"
 
 #include <inttypes.h>
 #include <strings.h>
@@ -34,6 +33,7 @@ void place_init(struct place *p, const struct plan *plan, const struct node *nod
 
 void place_deinit(struct place *p)
 {
+    template_open_deinit(&p->open);
     json_decref(p->needs);
     json_decref(p->secrets);
     json_decref(p->jobs);
@@ -111,9 +111,25 @@ static bool status(void *ctx, struct slice name, const struct slice *args, size_
     return n_args ? named(p->node, result, success, args, n_args) : ancestors(p, result, success);
 }
 
+static const char *unknown(void *ctx, const struct slice *path, size_t n_path)
+{
+    const struct place *p = ctx;
+
+    return p->plan->unknown(p, path, n_path);
+}
+
 struct expr_scope place_scope(struct place *p)
 {
-    return (struct expr_scope){.context = context, .status = status, .ctx = p};
+    return (struct expr_scope){.context = context,
+                               .status = status,
+                               .unknown = p->plan->unknown ? unknown : NULL,
+                               .ctx = p};
+}
+
+struct template_eval place_eval(struct place *p, const struct expr_scope *scope, struct arena *a)
+{
+    return (struct template_eval){
+        .arena = a, .scope = scope, .open = p->plan->unknown ? &p->open : NULL};
 }
 
 /* ---- the condition ---- */
@@ -135,7 +151,7 @@ int node_condition(const struct plan *p, const struct node *n, bool *ret, struct
 
     place_init(&place, p, n, NULL);
     struct expr_scope scope = place_scope(&place);
-    struct template_eval t = {.arena = &a, .scope = &scope};
+    struct template_eval t = place_eval(&place, &scope, &a);
 
     r = template_test(&t, slice_of(n->def->condition), ret, err);
     return r == ERR_OK ? ERR_OK : job_error(n, NULL, "if", err);
@@ -272,7 +288,7 @@ static int evaluate_config(struct plan *p, struct config *c, const struct matrix
 
     place_init(&place, p, c->node, c);
     struct expr_scope scope = place_scope(&place);
-    struct template_eval t = {.arena = &a, .scope = &scope};
+    struct template_eval t = place_eval(&place, &scope, &a);
 
     if (template_string(&t, d->name, &name, err) != ERR_OK)
         return job_error(c->node, NULL, "name", err);
@@ -335,11 +351,16 @@ int node_expand(struct plan *p, struct node *n, struct err *err)
 
     place_init(&place, p, n, NULL);
     struct expr_scope scope = place_scope(&place);
-    struct template_eval t = {.arena = &a, .scope = &scope};
+    struct template_eval t = place_eval(&place, &scope, &a);
 
     if (template_json(&t, n->def->strategy, &strategy, err) != ERR_OK)
         return job_error(n, NULL, "strategy", err);
-    r = matrix_expand(strategy, n->def->id, &m, err);
+    n->matrix_open = place.open.mark;
+    if (n->matrix_open) {
+        marks_add(&n->marks, &p->arena, "matrix", NULL, n->matrix_open);
+        marks_add(&n->marks, &p->arena, "strategy", NULL, n->matrix_open);
+    }
+    r = matrix_expand(n->matrix_open ? json_null() : strategy, n->def->id, &m, err);
     json_decref(strategy);
     if (r != ERR_OK)
         return job_error(n, NULL, "strategy", err);

@@ -371,9 +371,12 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .offline = spec->offline,
     };
     l->notes = json_incref(spec->notes);
-    if (plan_init(&l->plan, spec, err) != ERR_OK) {
+    int r = plan_init(&l->plan, spec, err);
+    for (size_t i = 0; r == ERR_OK && i < l->plan.n_named; i++)
+        r = outline_refuse_unsupported(l->plan.outlines[i], err);
+    if (r != ERR_OK) {
         local_free(&l->base);
-        return err->code;
+        return r;
     }
     *ret = &l->base;
     return ERR_OK;

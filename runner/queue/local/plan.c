@@ -75,7 +75,8 @@ struct flow *plan_add_flow(struct plan *p, const struct outline *outline, struct
         f->nodes[f->n_nodes] = (struct node){.flow = f,
                                              .def = outline->jobs[f->n_nodes].def,
                                              .inner = outline->jobs[f->n_nodes].inner,
-                                             .chosen = outline->jobs[f->n_nodes].chosen};
+                                             .chosen = outline->jobs[f->n_nodes].chosen,
+                                             .open = STRMAP_INIT_NOCASE};
     for (size_t i = 0; i < f->n_nodes; i++)
         link_needs(p, &f->nodes[i]);
     if (call) {
@@ -247,12 +248,7 @@ int plan_init(struct plan *p, const struct local_spec *spec, struct err *err)
         if (plan_inputs(p, f, spec, err) != ERR_OK)
             return err->code;
     }
-    if (plan_check_choices(p, err) != ERR_OK)
-        return err->code;
-    for (size_t i = 0; i < p->n_named; i++)
-        if (outline_refuse_unsupported(p->outlines[i], err) != ERR_OK)
-            return err->code;
-    return ERR_OK;
+    return plan_check_choices(p, err);
 }
 
 static void flow_deinit(struct flow *f)
@@ -266,7 +262,10 @@ static void flow_deinit(struct flow *f)
             json_decref(n->configs[k].outputs);
         }
         json_decref(n->outputs);
+        marks_deinit(&n->marks);
+        strmap_deinit(&n->open);
     }
+    marks_deinit(&f->marks);
     json_decref(f->github);
     json_decref(f->inputs);
     json_decref(f->about);
@@ -278,6 +277,7 @@ void plan_deinit(struct plan *p)
     for (size_t i = 0; i < p->flows.len; i++)
         flow_deinit(p->flows.ptr[i]);
     vec_deinit(&p->flows);
+    marks_deinit(&p->marks);
     json_decref(p->vars);
     strmap_deinit(&p->secrets);
     strmap_deinit(&p->variables);

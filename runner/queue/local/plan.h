@@ -18,8 +18,9 @@
 
 #include "base/mask.h"
 #include "base/vec.h"
-#include "lang/expr.h"
+#include "lang/template.h"
 #include "queue/local/local.h"
+#include "queue/local/marks.h"
 
 struct outline {
     const struct workflow *workflow;
@@ -42,6 +43,7 @@ struct flow {
     json_t *about;                   /* of its file, for the job context; owned */
     struct strmap secrets;
     const char *stopped; /* why it was stopped: cancelled() holds inside; NULL: it goes on */
+    struct marks marks;  /* forecast: of its inputs and secrets */
     struct node *nodes;  /* the workflow's jobs, in file order */
     size_t n_nodes;
 };
@@ -64,6 +66,15 @@ struct config {
 
 enum node_state { NODE_WAITING, NODE_DECIDED, NODE_OVER };
 
+/* What a forecast says of a job. */
+enum node_fate {
+    FATE_RUNS,    /* unless something before it fails */
+    FATE_SKIPPED, /* however the jobs before it end */
+    FATE_RESCUES, /* only after a failure or a cancel */
+    FATE_OPEN,    /* that depends on what is not known yet */
+    FATE_FAILS    /* something in it cannot be evaluated */
+};
+
 struct node {
     const struct flow *flow;
     const struct workflow_job *def;
@@ -78,7 +89,17 @@ struct node {
     size_t n_configs;
     size_t max_parallel;
     bool fail_fast;
+
+    /* Of a forecast only. */
+    enum node_fate fate;
+    int stage;          /* from 0: one more than the last of what it needs */
+    struct marks marks; /* what its expressions cannot know: needs, matrix, strategy */
+    struct strmap open; /* outputs that are not known: their marks */
+    const char
+        *matrix_open; /* its matrix is not known, its one configuration stands for all; else NULL */
 };
+
+struct place;
 
 struct plan {
     struct arena arena;
@@ -94,6 +115,11 @@ struct plan {
     bool *only_met;          /* a configuration had that value */
     size_t n_only;
     bool cancelled, hard;
+
+    /* A forecast: what is not known at a place, see struct expr_scope; NULL: a run, which knows. */
+    const char *(*unknown)(const struct place *at, const struct slice *path, size_t n_path);
+    struct marks marks; /* of what every place sees */
+    bool assume;        /* conditions: all goes well */
 };
 
 /* Every node there is so far: PLAN_EACH_NODE(n, p) { ... }. Flows may be added on the way. */
@@ -104,7 +130,7 @@ struct plan {
 
 /* ---- building ---- */
 
-/* Copies what it needs of SPEC, checks the choices, builds the graph. PLAN is zeroed storage, and to
+/* Copies what it needs of SPEC, checks the choices, builds the graph.  PLAN is zeroed storage, and to
  * be released even after an error. */
 MUST_CHECK int plan_init(struct plan *p, const struct local_spec *spec, struct err *err);
 void plan_deinit(struct plan *p);
@@ -153,6 +179,7 @@ enum queue_result flow_result(const struct flow *f);
 
 /* Where expressions of a job find their values. */
 struct place {
+    struct template_open open; /* forecast: what came out open */
     const struct plan *plan;
     const struct flow *flow;
     const struct node *node;     /* NULL: none, for what belongs to the workflow */
@@ -165,6 +192,8 @@ void place_init(struct place *p, const struct plan *plan, const struct node *nod
                 const struct config *config);
 void place_deinit(struct place *p);
 struct expr_scope place_scope(struct place *p);
+/* For evaluation at P by SCOPE, which place_scope() made; results live in A. */
+struct template_eval place_eval(struct place *p, const struct expr_scope *scope, struct arena *a);
 
 /* "Error when evaluating 'KEY' for job 'ID'. FILE ..." around what ERR holds; FILE NULL: the job's. */
 int job_error(const struct node *n, const char *file, const char *key, struct err *err);
