@@ -37,7 +37,7 @@ static void find_changes(struct choice *c, const struct choose_spec *s)
     if (s->env)
         local_changes(&c->arena, &spec, &c->facts, &c->note);
     else
-        c->facts.no_changes_why = "nobody said which files changed";
+        c->facts.no_changes_why = "which files changed was not said (--changed, --before)";
 }
 
 /* The zones are looked up here, so that none is missing when it is decided. */

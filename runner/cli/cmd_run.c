@@ -1,6 +1,7 @@
 #include "cli/cmd_run.h"
 
 #include "base/path.h"
+#include "cli/cmd_plan.h"
 #include "cli/exit.h"
 #include "cli/isolation.h"
 #include "cli/settings.h"
@@ -55,6 +56,7 @@ static const char help[] =
     "  --offline               no plugin or action may be fetched\n"
     "  --keep                  leave the jobs' folders behind\n"
     "  --debug                 show ##[debug] lines, set RUNNER_DEBUG\n"
+    "  --plan, --dry-run       run nothing, show what would run: 'ostler plan'\n"
     "\n"
     "What is shown\n"
     "  -v, --verbose           the log of every step\n"
@@ -182,6 +184,8 @@ static int prepare(struct call *c, struct err *err)
 
         r = start_event(&c->start, &run, err);
     }
+    if (r == ERR_OK)
+        start_tell(&c->start);
     if (r == ERR_OK && c->start.started.len == 0)
         return ERR_OK;
     if (r == ERR_OK)
@@ -224,8 +228,19 @@ static int run(struct call *c)
     return r < 0 ? EXIT_LACKING : exit_code(queue_local_result(c->queue), cancelled);
 }
 
+/* A plan begins before any option is read: see plan_ask.c. */
+static bool asks_for_plan(char **argv)
+{
+    for (; *argv && strcmp(*argv, "--") != 0; argv++)
+        if (strcmp(*argv, "--plan") == 0 || strcmp(*argv, "--dry-run") == 0)
+            return true;
+    return false;
+}
+
 int cmd_run(int argc, char **argv)
 {
+    if (asks_for_plan(argv))
+        return cmd_plan(argc, argv);
     struct call c = {0};
     struct err err = ERR_INIT;
     int code = EXIT_OK;

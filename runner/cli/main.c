@@ -2,6 +2,7 @@
 #include "base/num.h"
 #include "cli/cmd_check.h"
 #include "cli/cmd_eval.h"
+#include "cli/cmd_plan.h"
 #include "cli/cmd_plugin.h"
 #include "cli/cmd_run.h"
 #include "cli/exit.h"
@@ -32,6 +33,7 @@ static const struct command {
     const char *summary; /* NULL: not for people */
 } commands[] = {
     {"run", cmd_run, "run workflows of the working tree"},
+    {"plan", cmd_plan, "say what an event would run, and why"},
     {"check", cmd_check, "say what is wrong with workflows and manifests"},
     {"eval", cmd_eval, "evaluate an expression"},
     {"plugin", cmd_plugin, "list, install and try plugins"},

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { VALUE_MAX = 1 << 20, FILE_MAX = 4 << 20, SLOTS_MAX = 256 };
+enum { VALUE_MAX = 1 << 20, FILE_MAX = 4 << 20, SLOTS_MAX = 256, NEXT_MAX = 1000 };
 
 enum option_id {
     OPT_EVENT = 256,
@@ -42,6 +42,9 @@ enum option_id {
     OPT_KEEP,
     OPT_OFFLINE,
     OPT_JSON,
+    OPT_PLAN,
+    OPT_GRAPH,
+    OPT_NEXT,
 };
 
 static const struct option table[] = {
@@ -71,6 +74,10 @@ static const struct option table[] = {
     {"keep", no_argument, NULL, OPT_KEEP},
     {"offline", no_argument, NULL, OPT_OFFLINE},
     {"json", no_argument, NULL, OPT_JSON},
+    {"plan", no_argument, NULL, OPT_PLAN},
+    {"dry-run", no_argument, NULL, OPT_PLAN},
+    {"graph", required_argument, NULL, OPT_GRAPH},
+    {"next", required_argument, NULL, OPT_NEXT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {0},
@@ -351,10 +358,31 @@ static int check_event(struct run_options *o, struct err *err)
                        "the event '%s' has no changed files: --changed goes with push and "
                        "pull_request",
                        o->event_name);
-    if (o->has_at && strcmp(o->event_name, "schedule") != 0)
+    if (o->has_at && strcmp(o->event_name, "schedule") != 0 && !o->next)
         return err_set(err, ERR_INVALID, "--at goes with '--event schedule' only");
     if (o->changed.len)
         qsort(o->changed.ptr, o->changed.len, sizeof *o->changed.ptr, by_bytes);
+    return ERR_OK;
+}
+
+static int set_graph(struct run_options *o, const char *text, struct err *err)
+{
+    if (strcmp(text, "mermaid") != 0 && strcmp(text, "dot") != 0 && strcmp(text, "ascii") != 0)
+        return err_set(err, ERR_INVALID, "--graph is 'mermaid', 'dot' or 'ascii', not '%.40s'",
+                       text);
+    o->graph = text;
+    return ERR_OK;
+}
+
+static int check_plan(const struct run_options *o, struct err *err)
+{
+    if ((o->graph || o->next) && !o->plan)
+        return err_set(err, ERR_INVALID, "--%s goes with 'ostler plan'",
+                       o->graph ? "graph" : "next");
+    if (o->graph && o->json)
+        return err_set(err, ERR_INVALID, "--graph and --json: one of them");
+    if (o->graph && o->next)
+        return err_set(err, ERR_INVALID, "--graph and --next: one of them");
     return ERR_OK;
 }
 
@@ -436,6 +464,15 @@ static int take(struct run_options *o, int option, const char *text, struct err 
     case OPT_JSON:
         o->json = true;
         break;
+    case OPT_PLAN:
+        o->plan = true;
+        break;
+    case OPT_GRAPH:
+        return set_graph(o, text, err);
+    case OPT_NEXT:
+        r = num_parse_i64(slice_of(text), 1, NEXT_MAX, &n, err);
+        o->next = (int)n;
+        return r < 0 ? err_in(err, "--next") : r;
     case 'v':
         o->verbose = true;
         break;
@@ -475,8 +512,8 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
     optind = 1;
     while ((option = getopt_long(argc, argv, ":vh", table, NULL)) != -1) {
         if (option == '?')
-            return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler run --help'",
-                           argv[optind - 1]);
+            return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler %s --help'",
+                           argv[optind - 1], argv[0]);
         if (option == ':')
             return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
         int r = take(o, option, optarg, err);
@@ -492,5 +529,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
         o->slots = cores < 1 ? 1 : cores > SLOTS_MAX ? SLOTS_MAX : (int)cores;
     }
     int r = check_texts(o, err);
+    if (r == ERR_OK)
+        r = check_plan(o, err);
     return r < 0 ? r : check_event(o, err);
 }

@@ -1,4 +1,4 @@
-/* run_options - the command line of "ostler run", checked and complete. */
+/* run_options - the command line of "ostler run" and of "ostler plan", checked and complete. */
 #pragma once
 
 #include "base/strmap.h"
@@ -25,10 +25,14 @@ struct run_options {
     int slots;
     const char *isolation;
     bool isolation_required, ignored, keep, offline, json, verbose, help;
+
+    bool plan;         /* show what would run */
+    const char *graph; /* --graph of a plan: "mermaid", "dot", "ascii"; NULL: none */
+    int next;          /* --next of a plan: firings of schedules; 0: not asked */
 };
 
 void run_options_init(struct run_options *o);
 void run_options_deinit(struct run_options *o); /* wipes the secrets */
 
-/* Reads the command line. Warnings go to stderr. ERR_INVALID names the option and the cure. */
+/* Reads the command line; argv[0] names the command. Warnings go to stderr. ERR_INVALID names the option and the cure. */
 MUST_CHECK int run_options_parse(struct run_options *o, int argc, char **argv, struct err *err);

@@ -208,11 +208,6 @@ int start_read(struct start *s, struct err *err)
 
 /* ---- the event, and what it starts ---- */
 
-static void note(struct start *s, const char *text)
-{
-    json_array_append_new(s->notes, json_string(text));
-}
-
 /* On GitHub each schedule that fires is a run of its own. */
 static void start_one(struct start *s, size_t i, const struct trigger_verdict *v)
 {
@@ -224,39 +219,14 @@ static void start_one(struct start *s, size_t i, const struct trigger_verdict *v
     } while (++at < n);
 }
 
-static void take_verdict(struct start *s, size_t i)
+/* It is run although its filters say no. */
+static bool is_forced(const struct start *s, const struct trigger_verdict *v)
 {
-    const struct trigger_verdict *v = &s->choice.verdicts[i];
-    const char *path = s->paths.ptr[i];
-    const char *why = trigger_text(&s->arena, &s->choice.facts, v, path);
     bool named = s->options->files.len > 0;
 
-    if (v->note && !s->options->no_filter)
-        note(s, arena_printf(&s->arena, "%s: %s", path, v->note));
-    if (!why || (s->options->no_filter && (named || v->filter != TRIGGER_ON))) {
-        start_one(s, i, v);
-    } else if (named && !choose_is_stated(s->options)) {
-        note(s, arena_printf(&s->arena,
-                             "it runs as it is named, though GitHub would not start it: %s", why));
-        start_one(s, i, v);
-    } else if (v->filter != TRIGGER_ON) {
-        note(s, arena_printf(&s->arena, "not started: %s", why));
-    }
-}
-
-/* Those that do not know the event at all share a line. */
-static void say_who_is_deaf(struct start *s)
-{
-    CLEANUP(buf_deinit) struct buf names = BUF_INIT(4000);
-    size_t n = 0;
-
-    for (size_t i = 0; i < s->workflows.len; i++)
-        if (s->choice.verdicts[i].filter == TRIGGER_ON)
-            buf_printf(&names, "%s%s", n++ ? ", " : "", s->paths.ptr[i]);
-    if (n && n < s->workflows.len && !s->options->files.len)
-        note(s, arena_printf(&s->arena, "not started, as they do not listen to '%s': %s",
-                             s->choice.facts.event, names.ptr));
-    s->nothing_listens = n == s->workflows.len;
+    if (s->options->no_filter)
+        return named || v->filter != TRIGGER_ON;
+    return named && !choose_is_stated(s->options);
 }
 
 static int choose_workflows(struct start *s, const struct git_env *env, struct err *err)
@@ -274,11 +244,14 @@ static int choose_workflows(struct start *s, const struct git_env *env, struct e
 
     if (r < 0)
         return r;
-    if (s->choice.note && !s->options->no_filter)
-        note(s, s->choice.note);
-    for (size_t i = 0; i < s->workflows.len; i++)
-        take_verdict(s, i);
-    say_who_is_deaf(s);
+    s->nothing_listens = true;
+    for (size_t i = 0; i < s->workflows.len; i++) {
+        const struct trigger_verdict *v = &s->choice.verdicts[i];
+
+        if (v->starts || is_forced(s, v))
+            start_one(s, i, v);
+        s->nothing_listens = s->nothing_listens && v->filter == TRIGGER_ON;
+    }
     return ERR_OK;
 }
 
@@ -314,6 +287,51 @@ int start_event(struct start *s, const struct start_run *run, struct err *err)
     if (r == ERR_OK)
         r = make_event(s, run, run->no_git ? NULL : &env, err);
     return r < 0 ? r : choose_workflows(s, run->no_git ? NULL : &env, err);
+}
+
+static void note(struct start *s, const char *text)
+{
+    json_array_append_new(s->notes, json_string(text));
+}
+
+static void tell_verdict(struct start *s, size_t i)
+{
+    const struct trigger_verdict *v = &s->choice.verdicts[i];
+    const char *path = s->paths.ptr[i];
+    const char *why = trigger_text(&s->arena, &s->choice.facts, v, path);
+
+    if (v->note && !s->options->no_filter)
+        note(s, arena_printf(&s->arena, "%s: %s", path, v->note));
+    if (!why || (s->options->no_filter && is_forced(s, v)))
+        return;
+    if (is_forced(s, v))
+        note(s, arena_printf(&s->arena,
+                             "it runs as it is named, though GitHub would not start it: %s", why));
+    else if (v->filter != TRIGGER_ON)
+        note(s, arena_printf(&s->arena, "not started: %s", why));
+}
+
+/* Those that do not know the event at all share a line. */
+static void tell_who_is_deaf(struct start *s)
+{
+    CLEANUP(buf_deinit) struct buf names = BUF_INIT(4000);
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->workflows.len; i++)
+        if (s->choice.verdicts[i].filter == TRIGGER_ON)
+            buf_printf(&names, "%s%s", n++ ? ", " : "", s->paths.ptr[i]);
+    if (n && n < s->workflows.len && !s->options->files.len)
+        note(s, arena_printf(&s->arena, "not started, as they do not listen to '%s': %s",
+                             s->choice.facts.event, names.ptr));
+}
+
+void start_tell(struct start *s)
+{
+    if (s->choice.note && !s->options->no_filter)
+        note(s, s->choice.note);
+    for (size_t i = 0; i < s->workflows.len; i++)
+        tell_verdict(s, i);
+    tell_who_is_deaf(s);
 }
 
 /* ---- what it calls ---- */

@@ -40,6 +40,9 @@ struct start_run {
 /* Makes the event, and a verdict on each workflow. */
 MUST_CHECK int start_event(struct start *s, const struct start_run *run, struct err *err);
 
+/* Adds to the notes what was decided about each workflow, and why. */
+void start_tell(struct start *s);
+
 /* Reads what the started workflows call. */
 MUST_CHECK int start_calls(struct start *s, struct err *err);
 
