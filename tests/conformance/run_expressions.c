@@ -154,7 +154,7 @@ static void status_row(struct file_run *run, const json_t *row)
         .composite = json_object_get(row, "composite_main_action_status") != NULL,
     };
     struct expr_scope scope = {.status = status_of, .ctx = &c};
-    struct template_eval t = {a, &scope};
+    struct template_eval t = {.arena = a, .scope = &scope};
     struct err err = ERR_INIT;
     bool got, wanted = json_is_true(json_object_get(row, "expect"));
 

@@ -27,7 +27,7 @@ static void render_row(struct file_run *run, const json_t *row, const struct tok
     json_t *contexts = render_contexts();
     struct json_scope source = {contexts};
     struct expr_scope scope = {.context = json_scope_find, .ctx = &source};
-    struct template_eval t = {a, &scope};
+    struct template_eval t = {.arena = a, .scope = &scope};
     struct err err = ERR_INIT;
     struct slice got;
 
@@ -105,7 +105,7 @@ static void format_string_row(struct file_run *run, const json_t *row)
 {
     struct arena *a = run_arena(run);
     struct expr_scope scope = {0};
-    struct template_eval t = {a, &scope};
+    struct template_eval t = {.arena = a, .scope = &scope};
     struct slice literal, got;
     struct token tok = {.kind = TOKEN_EXPR};
     struct expr_error error;
@@ -254,7 +254,7 @@ static void evaluation_row(struct file_run *run, const json_t *row)
     json_object_set(contexts, "inputs", json_object_get(row, "inputs"));
     struct json_scope source = {contexts};
     struct expr_scope scope = {.context = json_scope_find, .ctx = &source};
-    struct template_eval t = {a, &scope};
+    struct template_eval t = {.arena = a, .scope = &scope};
     struct err err = ERR_INIT;
 
     if (template_json(&t, token_of(a, json_object_get(row, "in")), &got, &err) < 0) {
