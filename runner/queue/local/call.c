@@ -229,7 +229,8 @@ int call_open(struct plan *p, struct config *c, struct err *err)
     struct expr_scope scope = place_scope(&place);
     struct template_eval t = place_eval(&place, &scope, &a);
     c->inner = plan_add_flow(p, c->node->inner, c);
-    if (set_inputs(p, c, &t, err) == ERR_OK && set_secrets(p, c, &a, &t, err) == ERR_OK)
+    if (set_inputs(p, c, &t, err) == ERR_OK && set_secrets(p, c, &a, &t, err) == ERR_OK &&
+        flow_read_group(p, c->inner, err) == ERR_OK)
         return ERR_OK;
     c->inner->n_nodes = 0; /* what is inside never starts */
     c->inner = NULL;

@@ -299,6 +299,9 @@ static int evaluate_config(struct plan *p, struct config *c, const struct matrix
         return job_error(c->node, NULL, "cancel-timeout-minutes", err);
     if (template_bool(&t, d->continue_on_error, false, &c->forgiven, err) != ERR_OK)
         return job_error(c->node, NULL, "continue-on-error", err);
+    c->claim = (struct claim){.config = c};
+    if (group_read(&place, d->concurrency, &p->arena, &c->claim.group, err) != ERR_OK)
+        return job_error(c->node, NULL, "concurrency", err);
     c->name = arena_printf(&p->arena, "%s%s", c->node->flow->title,
                            matrix_job_name(&a, name.ptr ? arena_str(&a, name) : NULL,
                                            d->name && d->name->kind == TOKEN_EXPR, d->id, m));

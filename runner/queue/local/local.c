@@ -46,6 +46,8 @@ static int decide(struct local *l, struct node *n, struct err *err)
 
     if (l->plan.hard)
         return skip_node(l, n, QUEUE_CANCELLED, "the run was cancelled", err);
+    if (n->flow->barred)
+        return skip_node(l, n, QUEUE_CANCELLED, why_cancelled(n->flow), err);
     if (node_condition(&l->plan, n, &go, &why) != ERR_OK)
         return skip_node(l, n, QUEUE_FAILURE, why.text, err);
     if (!go && flow_is_cancelled(&l->plan, n->flow))
@@ -66,7 +68,8 @@ static int decide(struct local *l, struct node *n, struct err *err)
 
 static bool is_ready(const struct node *n)
 {
-    if (!n->chosen || n->state != NODE_WAITING)
+    if (!n->chosen || n->state != NODE_WAITING ||
+        (n->flow->claim.state != CLAIM_HOLDS && !n->flow->barred))
         return false;
     for (size_t i = 0; i < n->n_needs; i++) {
         if (n->needs[i]->state != NODE_OVER)
@@ -75,23 +78,37 @@ static bool is_ready(const struct node *n)
     return true;
 }
 
-static size_t running(const struct node *n)
+/* Those that count for `max-parallel`: one that waits for its group does, so that a later one does not
+ * come and cancel it. */
+static size_t begun(const struct node *n)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < n->n_configs; i++)
-        count += n->configs[i].state == CONFIG_RUNNING;
+        count += n->configs[i].state == CONFIG_RUNNING ||
+                 (n->configs[i].state == CONFIG_QUEUED && n->configs[i].claim.state != CLAIM_NONE);
     return count;
 }
 
-static struct config *queued(const struct node *n)
+static struct config *queued(const struct node *n, enum claim_state state)
 {
-    if (n->state != NODE_DECIDED || running(n) >= n->max_parallel)
+    if (n->state != NODE_DECIDED)
         return NULL;
     for (size_t i = 0; i < n->n_configs; i++)
-        if (n->configs[i].state == CONFIG_QUEUED)
+        if (n->configs[i].state == CONFIG_QUEUED && n->configs[i].claim.state == state)
             return &n->configs[i];
     return NULL;
+}
+
+/* Those configurations of N whose turn it is ask for their groups. */
+static int ask_for_groups(struct local *l, struct node *n, struct err *err)
+{
+    struct config *c;
+
+    while (n->state == NODE_DECIDED && begun(n) < n->max_parallel && (c = queued(n, CLAIM_NONE)))
+        if (claim_enter(l, &c->claim, err) != ERR_OK)
+            return err->code;
+    return ERR_OK;
 }
 
 /* ---- calls ---- */
@@ -110,7 +127,9 @@ static int start_call(struct local *l, struct config *c, struct err *err)
     struct err why = ERR_INIT;
 
     c->state = CONFIG_RUNNING;
-    return call_open(&l->plan, c, &why) == ERR_OK ? ERR_OK : fail_call(l, c, why.text, err);
+    if (call_open(&l->plan, c, &why) != ERR_OK)
+        return fail_call(l, c, why.text, err);
+    return claim_enter(l, &c->inner->claim, err);
 }
 
 static int end_call(struct local *l, struct config *c, struct err *err)
@@ -118,9 +137,10 @@ static int end_call(struct local *l, struct config *c, struct err *err)
     struct err why = ERR_INIT;
     const char *note;
 
+    claim_leave(l, &c->inner->claim);
     if (call_close(&l->plan, c, &note, &why) != ERR_OK)
         return fail_call(l, c, why.text, err);
-    if (note && tell_note(l, note, err) != ERR_OK)
+    if (note && tell_note(l, NULL, note, err) != ERR_OK)
         return err->code;
     return config_over(l, c, err);
 }
@@ -139,7 +159,7 @@ static int advance_calls(struct local *l, struct node *n, bool *ret_moved, struc
         if (end_call(l, c, err) != ERR_OK)
             return err->code;
     }
-    while (n->inner && (c = queued(n))) {
+    while (n->inner && (c = queued(n, CLAIM_HOLDS))) {
         *ret_moved = true;
         if (start_call(l, c, err) != ERR_OK)
             return err->code;
@@ -178,7 +198,7 @@ static int finish(struct local *l, struct err *err)
             continue;
         if (l->result == QUEUE_SUCCESS) /* what was asked for did not happen */
             l->result = QUEUE_FAILURE;
-        if (tell_note(l, text, err) != ERR_OK)
+        if (tell_note(l, NULL, text, err) != ERR_OK)
             return err->code;
     }
     return tell_run_finished(l, err);
@@ -190,7 +210,50 @@ static int start(struct local *l, struct err *err)
         return ERR_OK;
     l->started = true;
     l->started_ms = clock_ms();
-    return tell_started(l, err);
+    if (tell_started(l, err) != ERR_OK)
+        return err->code;
+    for (size_t i = 0; i < l->plan.n_named; i++) {
+        struct flow *f = l->plan.flows.ptr[i];
+
+        if (claim_enter(l, &f->claim, err) != ERR_OK)
+            return err->code;
+        if (l->plan.cancelled && /* before anything had begun */
+            flow_cancel(l, f, why_cancelled(f), err) != ERR_OK)
+            return err->code;
+    }
+    return ERR_OK;
+}
+
+/* Named workflows that are over leave their groups to others. */
+static void end_flows(struct local *l)
+{
+    for (size_t i = 0; i < l->plan.n_named; i++)
+        if (flow_is_over(l->plan.flows.ptr[i]))
+            claim_leave(l, &l->plan.flows.ptr[i]->claim);
+}
+
+static struct config *next_config(struct plan *p)
+{
+    PLAN_EACH_NODE(n, p)
+    {
+        struct config *c = n->inner ? NULL : queued(n, CLAIM_HOLDS);
+
+        if (c)
+            return c;
+    }
+    return NULL;
+}
+
+/* Nothing runs and nothing can, though not all is over. */
+static bool is_stuck(struct plan *p)
+{
+    PLAN_EACH_NODE(n, p)
+    {
+        for (size_t i = 0; i < n->n_configs && !n->inner; i++)
+            if (n->configs[i].state == CONFIG_RUNNING)
+                return false;
+    }
+    return !all_over(p) && !next_config(p);
 }
 
 /* Decides all that can be decided; a job that is skipped may free others, and so may a call that ends. */
@@ -206,34 +269,26 @@ static int advance(struct local *l, struct err *err)
     if (start(l, err) != ERR_OK)
         return err->code;
     while (again) {
-        again = false;
+        again = l->moved = false;
         PLAN_EACH_NODE(n, &l->plan)
         {
             bool ready = is_ready(n);
 
             again |= ready;
-            if (ready && decide(l, n, err) != ERR_OK)
-                return err->code;
-            if (advance_calls(l, n, &again, err) != ERR_OK)
+            if ((ready && decide(l, n, err) != ERR_OK) || ask_for_groups(l, n, err) != ERR_OK ||
+                advance_calls(l, n, &again, err) != ERR_OK)
                 return err->code;
         }
+        end_flows(l);
+        if (!again && !l->moved && l->line.len && is_stuck(&l->plan) &&
+            claims_untangle(l, err) != ERR_OK)
+            return err->code;
+        again |= l->moved;
     }
     return !l->finished && all_over(&l->plan) ? finish(l, err) : ERR_OK;
 }
 
 /* ---- the interface ---- */
-
-static struct config *next_config(struct plan *p)
-{
-    PLAN_EACH_NODE(n, p)
-    {
-        struct config *c = n->inner ? NULL : queued(n);
-
-        if (c)
-            return c;
-    }
-    return NULL;
-}
 
 static int local_next(struct queue *q, struct job **ret, struct err *err)
 {
@@ -331,6 +386,7 @@ static void local_free(struct queue *q)
     struct local *l = local_of(q);
 
     plan_deinit(&l->plan);
+    vec_deinit(&l->line);
     json_decref(l->notes);
     arena_deinit(&l->arena);
     free(l);
@@ -374,6 +430,8 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
     int r = plan_init(&l->plan, spec, err);
     for (size_t i = 0; r == ERR_OK && i < l->plan.n_named; i++)
         r = outline_refuse_unsupported(l->plan.outlines[i], err);
+    for (size_t i = 0; r == ERR_OK && i < l->plan.n_named; i++)
+        r = flow_read_group(&l->plan, l->plan.flows.ptr[i], err);
     if (r != ERR_OK) {
         local_free(&l->base);
         return r;

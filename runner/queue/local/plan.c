@@ -71,6 +71,7 @@ struct flow *plan_add_flow(struct plan *p, const struct outline *outline, struct
         .secrets = STRMAP_INIT_NOCASE,
         .nodes = arena_array(&p->arena, outline->workflow->n_jobs, sizeof *f->nodes),
     };
+    f->claim.flow = f;
     for (; f->n_nodes < outline->workflow->n_jobs; f->n_nodes++)
         f->nodes[f->n_nodes] = (struct node){.flow = f,
                                              .def = outline->jobs[f->n_nodes].def,
@@ -119,6 +120,17 @@ static struct flow *add_named(struct plan *p, const struct local_spec *spec, siz
     json_object_set(f->about, "workflow_ref", json_object_get(f->github, "workflow_ref"));
     json_object_set_new(f->about, "workflow_file_path", json_string(path));
     return f;
+}
+
+int flow_read_group(struct plan *p, struct flow *f, struct err *err)
+{
+    CLEANUP(place_deinit) struct place place = {.plan = p, .flow = f};
+    struct err why = ERR_INIT;
+
+    if (group_read(&place, f->workflow->concurrency, &p->arena, &f->claim.group, &why) == ERR_OK)
+        return ERR_OK;
+    return err_set(err, why.code, "Error when evaluating 'concurrency' of the workflow. %s%s%s",
+                   f->workflow->file, why.text[0] == '(' ? " " : ": ", why.text);
 }
 
 /* Which schedule FIRED may not be known (NULL): the first one, unless the event file says. */

@@ -32,6 +32,24 @@ struct outline {
     } * jobs;                  /* in file order, as the workflow's */
 };
 
+/* What a `concurrency` says, evaluated (workflow-language.md 8.3). */
+struct group {
+    const char *name;     /* ignores case; NULL: no group */
+    bool cancels, queues; /* cancel-in-progress; `queue: max` */
+};
+
+enum claim_state { CLAIM_NONE, CLAIM_WAITS, CLAIM_HOLDS };
+
+/* A place in a group, which has one that holds it and those that wait; see turns.c. Without a group it is
+ * had for the asking. */
+struct claim {
+    struct group group;
+    enum claim_state state;
+    bool yields;           /* it was asked to end, for another one */
+    struct config *config; /* whose it is: a job or a call */
+    struct flow *flow;     /* or a workflow with all its jobs; the other is NULL */
+};
+
 struct flow {
     const struct outline *outline;
     const struct workflow *workflow; /* the outline's */
@@ -44,6 +62,8 @@ struct flow {
     struct strmap secrets;
     const char *stopped; /* why it was stopped: cancelled() holds inside; NULL: it goes on */
     struct marks marks;  /* forecast: of its inputs and secrets */
+    struct claim claim;  /* the workflow's; nothing inside begins before it holds ... */
+    bool barred;         /* ... or ever: it was cancelled while it waited */
     struct node *nodes;  /* the workflow's jobs, in file order */
     size_t n_nodes;
 };
@@ -56,6 +76,7 @@ struct config {
     json_t *matrix, *strategy; /* contexts; owned */
     struct flow *inner;        /* of a call that runs or ran; NULL: a job, or not started */
     enum config_state state;
+    struct claim claim; /* it runs once this holds */
     enum queue_result result;
     bool has_result; /* the worker said job.finished */
     bool forgiven;   /* continue-on-error */
@@ -143,6 +164,9 @@ struct flow *plan_add_flow(struct plan *p, const struct outline *outline, struct
 MUST_CHECK int plan_inputs(struct plan *p, struct flow *f, const struct local_spec *spec,
                            struct err *err);
 
+/* The group of F's workflow, once its inputs are known. */
+MUST_CHECK int flow_read_group(struct plan *p, struct flow *f, struct err *err);
+
 /* ---- outlines ---- */
 
 /* Of W and all it calls, nothing chosen yet; in A. */
@@ -194,6 +218,11 @@ void place_deinit(struct place *p);
 struct expr_scope place_scope(struct place *p);
 /* For evaluation at P by SCOPE, which place_scope() made; results live in A. */
 struct template_eval place_eval(struct place *p, const struct expr_scope *scope, struct arena *a);
+
+/* TOK, a `concurrency` (NULL: none), evaluated at PLACE; the name lives in A. ERR_INVALID with GitHub's
+ * words, which begin with "(Line: L, Col: C): " when the token has them. */
+MUST_CHECK int group_read(struct place *place, const struct token *tok, struct arena *a,
+                          struct group *ret, struct err *err);
 
 /* "Error when evaluating 'KEY' for job 'ID'. FILE ..." around what ERR holds; FILE NULL: the job's. */
 int job_error(const struct node *n, const char *file, const char *key, struct err *err);

@@ -53,6 +53,7 @@ static int config_drop(struct local *l, struct config *c, const char *why, struc
 {
     c->state = CONFIG_OVER;
     c->result = QUEUE_CANCELLED;
+    claim_leave(l, &c->claim);
     return tell_finished(l, c->key, c->name, QUEUE_CANCELLED, why, err);
 }
 
@@ -65,6 +66,18 @@ static void config_stop(struct local *l, struct config *c, const char *why)
         l->base.client.stop(l->base.client.ctx, c->key, why);
 }
 
+int config_cancel(struct local *l, struct config *c, const char *why, struct err *err)
+{
+    if (c->state == CONFIG_RUNNING && c->inner)
+        return flow_cancel(l, c->inner, why, err);
+    if (c->state == CONFIG_RUNNING)
+        config_stop(l, c, why);
+    else if (c->state == CONFIG_QUEUED && config_drop(l, c, why, err) != ERR_OK)
+        return err->code;
+    node_settle(c->node);
+    return ERR_OK;
+}
+
 /* Ends what is queued of N's configurations and stops what runs. A call goes on with what its inside wants
  * to finish. */
 static int node_stop(struct local *l, struct node *n, const char *why, struct err *err)
@@ -72,17 +85,9 @@ static int node_stop(struct local *l, struct node *n, const char *why, struct er
     int result = ERR_OK;
 
     for (size_t i = 0; i < n->n_configs; i++) {
-        struct config *c = &n->configs[i];
         struct err one = ERR_INIT;
-        int r = ERR_OK;
 
-        if (c->state == CONFIG_RUNNING && c->inner)
-            r = flow_cancel(l, c->inner, why, &one);
-        else if (c->state == CONFIG_RUNNING)
-            config_stop(l, c, why);
-        else if (c->state == CONFIG_QUEUED)
-            r = config_drop(l, c, why, &one);
-        if (r != ERR_OK)
+        if (config_cancel(l, &n->configs[i], why, &one) != ERR_OK)
             result = err_set(err, one.code, "%s", one.text);
     }
     return result;
@@ -108,6 +113,10 @@ int flow_cancel(struct local *l, struct flow *f, const char *why, struct err *er
 
     if (!f->stopped)
         f->stopped = arena_str(&l->arena, slice_of(why));
+    if (f->claim.state == CLAIM_WAITS) { /* as on GitHub, not even always() runs then */
+        f->barred = true;
+        claim_leave(l, &f->claim);
+    }
     for (size_t i = 0; i < f->n_nodes; i++) {
         struct node *n = &f->nodes[i];
         struct err ignored = ERR_INIT; /* a condition that fails now keeps nothing going */
@@ -130,6 +139,7 @@ int config_over(struct local *l, struct config *c, struct err *err)
     int r = ERR_OK;
 
     c->state = CONFIG_OVER;
+    claim_leave(l, &c->claim);
     merge_outputs(n, c->outputs);
     if (c->result == QUEUE_FAILURE && !c->forgiven && n->fail_fast && n->n_configs > 1) {
         CLEANUP(buf_deinit) struct buf why = BUF_INIT(1000);

@@ -40,9 +40,9 @@ static int emit(struct local *l, json_t *take_event, struct err *err)
     return c->event ? c->event(c->ctx, event, SLICE(""), err) : ERR_OK;
 }
 
-int tell_note(struct local *l, const char *text, struct err *err)
+int tell_note(struct local *l, const char *job, const char *text, struct err *err)
 {
-    return emit(l, json_pack("{s:s, s:s}", "event", "note", "text", text), err);
+    return emit(l, json_pack("{s:s, s:s, s:s*}", "event", "note", "text", text, "job", job), err);
 }
 
 static size_t count_chosen(const struct plan *p)
@@ -92,7 +92,7 @@ int tell_started(struct local *l, struct err *err)
              err) != ERR_OK)
         return err->code;
     json_array_foreach (l->notes, i, note) {
-        if (tell_note(l, json_string_value(note), err) != ERR_OK)
+        if (tell_note(l, NULL, json_string_value(note), err) != ERR_OK)
             return err->code;
     }
     return ERR_OK;

@@ -228,3 +228,63 @@ def events_have_the_order_they_promise(w):
         r.equal("each is finished", sorted(e["step"] for e in mine if e["event"] == "step.finished"), started)
     recorded = [e["event"] for e in w.recorded_events()]
     r.equal("the run folder tells the same", recorded, kinds)
+
+
+@case()
+def jobs_of_a_group_take_turns(w):
+    flow = w.workflow("""
+        on: push
+        concurrency: ${{ github.workflow }}
+        jobs:
+          m:
+            runs-on: ubuntu-latest
+            strategy: {matrix: {n: [1, 2, 3]}}
+            concurrency: {group: "board-${{ github.ref_name }}", queue: max}
+            steps: [{run: 'sleep 0.2'}]
+          old:
+            runs-on: ubuntu-latest
+            concurrency: site
+            steps: [{run: 'echo begun; exec sleep 20'}, {name: tidy, if: always(), run: echo tidy}]
+          dropped: {needs: starts, runs-on: ubuntu-latest, concurrency: site, steps: [{run: echo no}]}
+          starts: {runs-on: ubuntu-latest, steps: [{run: sleep 0.5}]}
+          new:
+            needs: starts
+            runs-on: ubuntu-latest
+            concurrency: {group: SITE, cancel-in-progress: true}
+            steps: [{run: echo new}]
+        """)
+    r = w.run(flow, "--jobs", "6", code=1)
+    r.equal("results", r.jobs(), {"m (1)": "success", "m (2)": "success", "m (3)": "success", "starts": "success",
+                                  "old": "cancelled", "dropped": "cancelled", "new": "success"})
+    running = set()
+    for e in r.events:
+        if e["event"] == "job.started":
+            running.add(e["job"])
+            r.equal("of the board", len([j for j in running if j.startswith("m (")]) <= 1, True)
+            r.equal("of the site", len(running & {"old", "new", "dropped"}) <= 1, True)
+        elif e["event"] == "job.finished":
+            running.discard(e["job"])
+    r.says("tidy", job="old")
+    r.equal("why it was cancelled", r.job("dropped")["reason"],
+            "job 'new' came to the concurrency group 'SITE' later, and only one may wait")
+    notes = [(e.get("job"), e["text"]) for e in r.of("note")]
+    for wanted in (("m (2)", "waits for the concurrency group 'board-main', which job 'm (1)' holds"),
+                   ("old", "is cancelled: job 'new' came to the concurrency group 'SITE' with `cancel-in-progress`"),
+                   ("new", "waits for the concurrency group 'SITE', which job 'old' holds")):
+        r.equal(f"a note says {wanted}", wanted in notes, True)
+
+
+@case()
+def groups_that_can_never_be_had_do_not_hang(w):
+    flow = w.workflow("""
+        name: ci
+        on: push
+        concurrency: one
+        jobs:
+          a: {runs-on: ubuntu-latest, concurrency: ONE, steps: [{run: echo no}]}
+          b: {runs-on: ubuntu-latest, steps: [{run: echo yes}]}
+        """)
+    r = w.run(flow, code=1)
+    r.equal("results", r.jobs(), {"a": "cancelled", "b": "success"})
+    r.equal("why", r.job("a")["reason"], "deadlock: it wants the concurrency group 'ONE', which workflow 'ci' holds, "
+                                         "and it is a part of that")
