@@ -4,6 +4,7 @@
 #include "base/path.h"
 #include "cli/settings.h"
 #include "io/zone.h"
+#include "plugin/plugin.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,6 +13,8 @@
 
 static void checked_clear(struct checked *f)
 {
+    vec_deinit(&f->callers);
+    vec_deinit(&f->elsewhere);
     vec_deinit(&f->scripts);
     diags_deinit(&f->diags);
     arena_deinit(&f->arena);
@@ -25,6 +28,8 @@ void check_run_deinit(struct check_run *r)
         free(*f);
     }
     vec_deinit(&r->files);
+    strmap_deinit(&r->seen);
+    strmap_deinit(&r->served);
     arena_deinit(&r->arena);
 }
 
@@ -42,14 +47,69 @@ static bool is_manifest(const char *path)
     return strcmp(base, "action.yml") == 0 || strcmp(base, "action.yaml") == 0;
 }
 
-static int add_file(struct check_run *r, const char *path, struct err *err)
+/* The top of the repository that FULL, a real path, belongs to: the nearest folder above with .git or
+ * .github in it; its length. 0: there is none. */
+static size_t root_length(const char *full)
 {
+    CLEANUP(free_ptr) char *path = mem_dup(full, strlen(full));
+    struct stat st;
+
+    for (char *slash; (slash = strrchr(path, '/')) && slash != path;) {
+        *slash = '\0';
+        CLEANUP(free_ptr) char *git = path_join(path, ".git");
+        CLEANUP(free_ptr) char *github = path_join(path, ".github");
+
+        if (stat(git, &st) == 0 || stat(github, &st) == 0)
+            return strlen(path);
+    }
+    return 0;
+}
+
+/* Finds out where PATH is; NULL in `full` when it is not. */
+static void locate(struct check_run *r, struct checked *f)
+{
+    CLEANUP(free_ptr) char *full = realpath(f->path, NULL);
+    const char *base = path_base(f->path);
+
+    f->prefix = arena_str(&r->arena, slice_make(f->path, (size_t)(base - f->path)));
+    if (!full)
+        return;
+    f->full = arena_str(&r->arena, slice_of(full));
+    size_t root = root_length(full);
+    struct slice below = slice_from(slice_of(f->full), root + 1), path = slice_of(f->path);
+    if (root && slice_ends(path, below)) /* "../.github/workflows/x.yml" */
+        f->prefix = arena_str(&r->arena, slice_head(path, path.len - below.len));
+    else if (root)
+        f->prefix = arena_str(&r->arena, slice_head(slice_of(f->full), root + 1));
+}
+
+/* The file that is FULL; NULL: it is not here. */
+static struct checked *find_file(const struct check_run *r, const char *full)
+{
+    struct slice value;
+    struct checked *f = NULL;
+
+    if (full && strmap_find(&r->seen, slice_of(full), &value))
+        memcpy(&f, value.ptr, sizeof f);
+    return f;
+}
+
+static int add_file(struct check_run *r, const char *path, bool named, struct err *err)
+{
+    struct checked f = {.path = arena_str(&r->arena, slice_of(path)),
+                        .named = named,
+                        .text = BUF_INIT(CHECK_FILE_SIZE_MAX)};
+
     if (r->files.len == CHECK_FILES_MAX)
         return err_set(err, ERR_LIMIT, "more than %d files", (int)CHECK_FILES_MAX);
-    struct checked *f = mem_new(sizeof *f);
-    *f = (struct checked){.path = arena_str(&r->arena, slice_of(path)),
-                          .text = BUF_INIT(CHECK_FILE_SIZE_MAX)};
-    vec_push(&r->files, f);
+    locate(r, &f);
+    if (find_file(r, f.full))
+        return ERR_OK;
+    struct checked *own = mem_new(sizeof *own);
+    *own = f;
+    vec_push(&r->files, own);
+    if (f.full)
+        strmap_set(&r->seen, slice_of(f.full), slice_make((const char *)&own, sizeof own));
     return ERR_OK;
 }
 
@@ -79,7 +139,7 @@ static int add_folder(struct check_run *r, const char *folder, bool manifests, i
         if (d->d_name[0] == '.')
             continue;
         if (manifests ? is_manifest(d->d_name) : is_yaml(d->d_name))
-            result = add_file(r, path, err);
+            result = add_file(r, path, true, err);
         else if (depth > 0)
             result = add_folder(r, path, manifests, depth - 1, err);
     }
@@ -140,7 +200,7 @@ int check_add(struct check_run *r, const char *path, struct err *err)
     if (stat(path, &st) < 0)
         return err_sys(err, "cannot look at '%s'", path);
     if (!S_ISDIR(st.st_mode))
-        return add_file(r, path, err);
+        return add_file(r, path, true, err);
     int result = add_tree(r, arena_printf(&r->arena, "%s/", path), err);
     if (result == ERR_OK && r->files.len == before)
         result = add_folder(r, path, false, 0, err);
@@ -169,6 +229,7 @@ static int read_text(int dir, const char *path, struct buf *to, struct err *err)
 
 /* What a check asks for while it looks at one file. */
 struct asking {
+    struct check_run *run;
     struct checked *file;
     int root; /* the top of its repository; -1: unknown */
 };
@@ -212,42 +273,86 @@ static bool has_zone(void *ctx, const char *name)
     return r != ERR_NOT_FOUND; /* where the data is missing, nobody knows */
 }
 
-/* The top of the repository that PATH belongs to: the nearest folder above with .git or .github in it,
- * else the file's own. */
-static int open_root(const char *path)
+/* The file PATH of the repository that A's file is in; NULL: it is not among ours. */
+static struct checked *neighbour(const struct asking *a, const char *path)
 {
-    CLEANUP(free_ptr) char *full = realpath(path, NULL);
-    struct stat st;
+    const char *mine = arena_printf(&a->file->arena, "%s%s", a->file->prefix, path);
+    CLEANUP(free_ptr) char *full = realpath(mine, NULL);
+    struct err ignored = ERR_INIT; /* beyond so many files the others are left alone */
 
-    for (char *slash; full && (slash = strrchr(full, '/')) && slash != full;) {
-        *slash = '\0';
-        CLEANUP(free_ptr) char *git = path_join(full, ".git");
-        CLEANUP(free_ptr) char *github = path_join(full, ".github");
+    if (full && !find_file(a->run, full) && add_file(a->run, mine, false, &ignored) < 0)
+        return NULL;
+    return find_file(a->run, full);
+}
 
-        if (stat(git, &st) == 0 || stat(github, &st) == 0)
-            return open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static void note_call(void *ctx, const char *path, int line, int col)
+{
+    const struct asking *a = ctx;
+    struct checked *called = neighbour(a, path);
+
+    if (called && called != a->file)
+        vec_push(&called->callers, (struct check_caller){a->file, line, col});
+}
+
+static void note_elsewhere(void *ctx, const struct diag *finding)
+{
+    const struct asking *a = ctx;
+    struct checked *there = neighbour(a, finding->file);
+    struct arena *arena = &a->file->arena;
+    struct diag d = *finding;
+
+    if (!there)
+        return;
+    d.message = arena_dup(arena, d.message);
+    d.hint = arena_printf(arena, "%s%scalled from %s", d.hint ? d.hint : "", d.hint ? "; " : "",
+                          a->file->path);
+    vec_push(&there->elsewhere, d);
+}
+
+/* The manifest of the plugin that serves USES, from its install record: nothing is loaded. */
+static bool is_served(void *ctx, const char *uses, struct slice *ret)
+{
+    struct check_run *r = ((const struct asking *)ctx)->run;
+    struct err ignored = ERR_INIT; /* what can't be used here is not known */
+    struct plugin *p;
+
+    if (!r->plugins)
+        r->plugins = settings_plugin_path(&r->arena);
+    if (!strmap_find(&r->served, slice_of(uses), ret)) {
+        CLEANUP(free_ptr) char *manifest = NULL;
+
+        if (plugin_find(r->plugins, uses, &p, &ignored) == ERR_OK) {
+            manifest = plugin_to_yaml(p);
+            plugin_free(p);
+        }
+        *ret = arena_dup(&r->arena, slice_of(manifest));
+        strmap_set(&r->served, slice_of(uses), *ret);
     }
-    CLEANUP(free_ptr) char *own = mem_dup(path, strlen(path));
-    char *slash = strrchr(own, '/');
-    if (slash)
-        slash[slash == own] = '\0';
-    return open(slash ? own : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return ret->len > 0;
+}
+
+/* Where the other files of F's repository are found; -1: nowhere. */
+static int open_root(const struct checked *f)
+{
+    return open(*f->prefix ? f->prefix : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int check_one(struct check_run *r, struct checked *f, struct err *err)
 {
-    CLEANUP(fd_closep) int root = open_root(f->path);
-    struct asking asking = {f, root};
+    CLEANUP(fd_closep) int root = open_root(f);
+    struct asking asking = {r, f, root};
     struct check_options options = {
         .ignore = r->ignore,
         .read = read_other,
+        .called = note_call,
+        .elsewhere = note_elsewhere,
+        .served = is_served,
         .script = keep_script,
         .zone = has_zone,
         .ctx = &asking,
     };
-    checked_clear(f);
-    f->diags.arena = &f->arena;
     int result = read_text(AT_FDCWD, f->path, &f->text, err);
+
     if (result < 0)
         return result;
     if (is_manifest(f->path))
@@ -257,14 +362,44 @@ static int check_one(struct check_run *r, struct checked *f, struct err *err)
     return ERR_OK;
 }
 
+static bool is_known(const struct diags *diags, const struct diag *d)
+{
+    VEC_EACH (one, &diags->list)
+        if (one->line == d->line && one->col == d->col && slice_eq(one->message, d->message))
+            return true;
+    return false;
+}
+
+/* Adds what only callers know of F. */
+static void add_elsewhere(struct checked *f)
+{
+    VEC_EACH (d, &f->elsewhere) {
+        if (is_known(&f->diags, d))
+            continue;
+        struct diag *own = diag_add_text(&f->diags, d->level, f->path, d->line, d->col, d->message);
+
+        own->hint = d->hint;
+        own->rule = d->rule;
+    }
+}
+
 int check_all(struct check_run *r, struct err *err)
 {
     VEC_EACH (f, &r->files) {
-        int result = check_one(r, *f, err);
+        checked_clear(*f);
+        (*f)->diags.arena = &(*f)->arena;
+    }
+    for (size_t i = 0; i < r->files.len; i++) { /* it grows on the way */
+        struct checked *f = r->files.ptr[i];
+        int result;
 
+        f->diags.arena = &f->arena;
+        result = check_one(r, f, err);
         if (result < 0)
             return result;
     }
+    VEC_EACH (f, &r->files)
+        add_elsewhere(*f);
     return ERR_OK;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/strmap.h"
 #include "base/vec.h"
 #include "lang/check/check.h"
 #include "report/report.h"
@@ -14,8 +15,20 @@ struct kept_script {
     size_t n_lines;
 };
 
+/* Where a workflow is called. */
+struct check_caller {
+    const struct checked *file;
+    int line, col;
+};
+
 struct checked {
     const char *path; /* as the user called it, or from the folder we are in */
+    const char *full; /* without links; NULL: it is not there */
+    const char
+        *prefix; /* what stands before a path from the root of its repository to make it ours */
+    bool named;  /* else it is only here because a named one calls it, directly or not */
+    VEC(struct check_caller) callers;
+    VEC(struct diag) elsewhere; /* what only shows from a caller */
     struct arena arena;
     struct buf text;
     struct diags diags;
@@ -26,6 +39,9 @@ struct check_run {
     struct arena arena; /* paths */
     unsigned ignore;    /* see struct check_options */
     VEC(struct checked *) files;
+    struct strmap seen;         /* real path: its struct checked * */
+    struct strmap served;       /* `uses`: the manifest of the plugin that serves it, or empty */
+    const char *const *plugins; /* search path, see plugin/plugin.h */
     size_t n_errors, n_warnings, n_infos, n_with; /* n_with: files that have findings */
 };
 
@@ -40,10 +56,12 @@ void check_run_deinit(struct check_run *r);
  * ERR_NOT_FOUND: there are none. */
 MUST_CHECK int check_find(struct check_run *r, struct err *err);
 
-/* Adds one file, or all of a folder that are workflows or manifests. */
+/* Adds one file, or all of a folder that are workflows or manifests. A file that is there already stays
+ * where it is. */
 MUST_CHECK int check_add(struct check_run *r, const char *path, struct err *err);
 
-/* Reads and checks each file again from the disk; earlier findings go. */
+/* Reads and checks each file again from the disk; earlier findings go. Adds the workflows of the same
+ * repository that they call, directly or not. */
 MUST_CHECK int check_all(struct check_run *r, struct err *err);
 
 /* Lets shellcheck look at the scripts, when it is installed. SEARCH is PATH, TMP a folder for its files.
@@ -54,7 +72,7 @@ MUST_CHECK int check_shell(struct check_run *r, const char *search, const char *
 /* Sorts the findings and counts them. */
 void check_count(struct check_run *r);
 
-/* Mends what is safe: *RET_N places, each told on stderr. */
+/* Mends what is safe in the named files: *RET_N places, each told on stderr. */
 MUST_CHECK int check_fix(struct check_run *r, size_t *ret_n, struct err *err);
 
 /* On stdout. */

@@ -89,7 +89,7 @@ int check_fix(struct check_run *r, size_t *ret_n, struct err *err)
 {
     *ret_n = 0;
     VEC_EACH (f, &r->files) {
-        int result = fix_file(*f, ret_n, err);
+        int result = (*f)->named ? fix_file(*f, ret_n, err) : ERR_OK;
 
         if (result < 0)
             return result;

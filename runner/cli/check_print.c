@@ -1,6 +1,7 @@
 /* Findings as text, as JSON and as SARIF. */
 #include "base/utf8.h"
 #include "cli/check_files.h"
+#include "lang/calls.h"
 #include "report/text.h"
 
 #include <jansson.h>
@@ -112,6 +113,32 @@ static void add_wrapped(struct page *p, struct slice text, int used, int indent)
     }
 }
 
+/* One line for each call of F, and how that caller came to be looked at. */
+static void add_callers(struct page *p, const struct checked *f)
+{
+    enum { CALLERS_SHOWN = 5 };
+
+    for (size_t i = 0; !f->named && i < f->callers.len && i < CALLERS_SHOWN; i++) {
+        const struct check_caller *by = &f->callers.ptr[i];
+
+        buf_printf(&p->out, "%*s %s=%s ", NUMBER_WIDTH, "", paint(p, "\033[2m"),
+                   paint(p, "\033[0m"));
+        for (int depth = 0; by; depth++) {
+            const struct checked *caller = by->file;
+            bool more = !caller->named && caller->callers.len && depth < CALLS_DEPTH_MAX;
+
+            buf_printf(&p->out, "%scalled by ", depth ? ", " : "");
+            text_clean(&p->out, slice_of(caller->path), (struct text_style){.utf8 = p->style.utf8});
+            buf_printf(&p->out, ":%d:%d", by->line, by->col);
+            by = more ? &caller->callers.ptr[0] : NULL;
+        }
+        buf_add_char(&p->out, '\n');
+    }
+    if (!f->named && f->callers.len > CALLERS_SHOWN)
+        buf_printf(&p->out, "%*s %s=%s and by %zu more\n", NUMBER_WIDTH, "", paint(p, "\033[2m"),
+                   paint(p, "\033[0m"), f->callers.len - CALLERS_SHOWN);
+}
+
 static void add_finding(struct page *p, const struct checked *f, const struct diag *d)
 {
     static const char *const colors[] = {
@@ -139,6 +166,7 @@ static void add_finding(struct page *p, const struct checked *f, const struct di
         add_wrapped(p, buf_slice(&text), NUMBER_WIDTH + 3, NUMBER_WIDTH + 3);
         buf_add_char(&p->out, '\n');
     }
+    add_callers(p, f);
     buf_add_char(&p->out, '\n');
 }
 
@@ -233,6 +261,14 @@ static json_t *finding_json(const struct checked *f, const struct diag *d)
                   rule_of(d), "message", text_json(d->message));
 
     json_object_set_new(json, "hint", d->hint ? text_json(slice_of(d->hint)) : json_null());
+    if (f->named)
+        return json;
+    json_t *callers = json_array();
+    VEC_EACH (by, &f->callers)
+        json_array_append_new(callers, json_pack("{s:o, s:i, s:i}", "path",
+                                                 text_json(slice_of(by->file->path)), "line",
+                                                 by->line, "column", by->col));
+    json_object_set_new(json, "callers", callers);
     return json;
 }
 
@@ -285,6 +321,12 @@ static int rule_index(const struct diag *d)
     return 0;
 }
 
+static json_t *place_json(const char *path, int line, int col)
+{
+    return json_pack("{s:{s:{s:o}, s:{s:i, s:i}}}", "physicalLocation", "artifactLocation", "uri",
+                     uri_json(path), "region", "startLine", line, "startColumn", col);
+}
+
 static json_t *result_json(const struct checked *f, const struct diag *d)
 {
     json_t *message = text_json(d->message);
@@ -296,11 +338,21 @@ static json_t *result_json(const struct checked *f, const struct diag *d)
             message = both;
         }
     }
-    return json_pack("{s:s, s:i, s:s, s:{s:o}, s:[{s:{s:{s:o}, s:{s:i, s:i}}}]}", "ruleId",
-                     rule_of(d), "ruleIndex", rule_index(d), "level", sarif_level(d->level),
-                     "message", "text", message, "locations", "physicalLocation",
-                     "artifactLocation", "uri", uri_json(f->path), "region", "startLine",
-                     line_of(d), "startColumn", col_of(d));
+    json_t *result = json_pack("{s:s, s:i, s:s, s:{s:o}, s:[o]}", "ruleId", rule_of(d), "ruleIndex",
+                               rule_index(d), "level", sarif_level(d->level), "message", "text",
+                               message, "locations", place_json(f->path, line_of(d), col_of(d)));
+    json_t *related = json_array();
+    for (size_t i = 0; !f->named && i < f->callers.len; i++) {
+        const struct check_caller *by = &f->callers.ptr[i];
+        json_t *place = place_json(by->file->path, by->line, by->col);
+
+        json_object_set_new(place, "message", json_pack("{s:s}", "text", "called from here"));
+        json_array_append_new(related, place);
+    }
+    if (json_array_size(related))
+        json_object_set(result, "relatedLocations", related);
+    json_decref(related);
+    return result;
 }
 
 int check_print_sarif(const struct check_run *r, const char *version, struct err *err)

@@ -219,8 +219,11 @@ static int load_call(struct loader *l, struct workflow *caller, struct workflow_
     const char *file = file_name(a, &ref);
     struct workflow *called;
 
-    if (is_too_deep(l, caller, job, file) || is_one_too_many(l, caller, job, file) ||
-        parse(l, caller, job, &ref, file, &called) != ERR_OK)
+    if (is_too_deep(l, caller, job, file) || is_one_too_many(l, caller, job, file))
+        return ERR_INVALID;
+    if (ref.repository && l->options->own_only)
+        return ERR_OK;
+    if (parse(l, caller, job, &ref, file, &called) != ERR_OK)
         return ERR_INVALID;
     job->called = called;
     if (!workflow_event_find(called, "workflow_call")) {

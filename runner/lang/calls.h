@@ -35,6 +35,7 @@ enum calls_policy { CALLS_WRITE, CALLS_LIMITED_READ };
 
 struct calls_options {
     struct call_source source;
+    bool own_only; /* calls of other repositories are left alone: nothing is known of them */
     const char *repository;    /* the run's, "owner/name": its owner's workflows are trusted with
                                        an id-token; NULL: not known */
     enum calls_policy policy;  /* */

@@ -34,6 +34,31 @@ static bool read_other(void *ctx, const char *path, struct slice *ret)
     return w->asked++ % 3 != 2; /* some are missing */
 }
 
+static void take_call(void *ctx, const char *path, int line, int col)
+{
+    const struct world *w = ctx;
+
+    expect(*path != '/' && strncmp(path, "../", 3) != 0 && !strstr(path, "/../"),
+           "a call that leads out of the repository");
+    expect(line > 0 && line <= w->n_lines + 1 && col > 0, "a call without a place");
+}
+
+static void take_elsewhere(void *ctx, const struct diag *d)
+{
+    (void)ctx;
+    expect(strcmp(d->file, "f") != 0, "a finding of the file itself that is told as another's");
+    expect(d->message.len && d->line > 0 && d->col > 0, "a finding elsewhere without a place");
+}
+
+/* A plugin for every other reference, with whatever manifest. */
+static bool serve(void *ctx, const char *uses, struct slice *ret)
+{
+    const struct world *w = ctx;
+
+    *ret = w->text;
+    return strlen(uses) % 2;
+}
+
 static void take_script(void *ctx, const struct check_script *script)
 {
     const struct world *w = ctx;
@@ -83,8 +108,13 @@ static void fuzz(struct world *w, bool manifest)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     CLEANUP(diags_deinit) struct diags diags = {.arena = &a};
-    struct check_options options = {
-        .read = read_other, .script = take_script, .zone = has_zone, .ctx = w};
+    struct check_options options = {.read = read_other,
+                                    .called = take_call,
+                                    .elsewhere = take_elsewhere,
+                                    .served = serve,
+                                    .script = take_script,
+                                    .zone = has_zone,
+                                    .ctx = w};
     bool refused = false;
 
     if (manifest)

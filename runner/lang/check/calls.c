@@ -7,8 +7,10 @@
 enum { LOCALS_MAX = 256 }; /* different ones in a file; further ones are unknown */
 
 struct local {
-    const char *uses;
+    const char *uses, *path; /* path: from the root of the repository; NULL: it is none of it */
+    struct slice text;
     bool missing;
+    bool served;                 /* by a plugin */
     const char *broken;          /* its first error; NULL: none */
     bool is_action, is_workflow; /* it could be read as that, in parts at least */
     struct action action;
@@ -32,8 +34,9 @@ static const char *path_of(struct check *c, const char *uses)
     CLEANUP(buf_deinit) struct buf path = BUF_INIT(4096);
     struct slice rest = slice_of(uses), part;
 
-    if (!slice_starts(rest, SLICE("./")))
+    if (!slice_starts(rest, SLICE("./")) && !slice_starts(rest, SLICE("$/")))
         return NULL;
+    rest = slice_from(rest, 2);
     while (slice_split(&rest, '/', &part)) {
         if (!part.len || slice_eq(part, SLICE(".")))
             continue;
@@ -52,30 +55,42 @@ static const char *first_error(struct check *c, const struct diags *diags)
     return NULL;
 }
 
-static void read_local(struct check *c, struct local *l, bool workflow)
+static void read_workflow(struct check *c, struct local *l, struct diags *diags)
 {
     static const struct workflow_options reading = {.go_on = true};
-    static const char *const names[] = {"action.yml", "action.yaml"};
-    CLEANUP(diags_deinit) struct diags diags = {.arena = &c->arena};
-    const char *path = path_of(c, l->uses);
-    struct slice text;
 
-    if (!path || !c->options->read)
-        return;
-    if (workflow) {
-        l->missing = !c->options->read(c->options->ctx, path, &text);
-        l->is_workflow = !l->missing &&
-                         (workflow_parse_as(&l->workflow, text, path, &reading, &diags) == ERR_OK ||
-                          l->workflow.root);
-        l->broken = first_error(c, &diags);
-        return;
-    }
+    l->missing = !c->options->read(c->options->ctx, l->path, &l->text);
+    l->is_workflow = !l->missing && (workflow_parse_as(&l->workflow, l->text, l->path, &reading,
+                                                       diags) == ERR_OK ||
+                                     l->workflow.root);
+}
+
+static void read_action(struct check *c, struct local *l, struct diags *diags)
+{
+    static const char *const names[] = {"action.yml", "action.yaml"};
+
     l->missing = true;
     for (size_t i = 0; l->missing && i < COUNT_OF(names); i++) {
-        const char *file = arena_printf(&c->arena, "%s%s%s", path, *path ? "/" : "", names[i]);
+        const char *file =
+            arena_printf(&c->arena, "%s%s%s", l->path, *l->path ? "/" : "", names[i]);
 
-        l->missing = !c->options->read(c->options->ctx, file, &text);
-        l->is_action = !l->missing && action_parse(&l->action, text, file, &diags) == ERR_OK;
+        l->missing = !c->options->read(c->options->ctx, file, &l->text);
+        l->is_action = !l->missing && action_parse(&l->action, l->text, file, diags) == ERR_OK;
+    }
+}
+
+static void read_local(struct check *c, struct local *l, bool workflow)
+{
+    CLEANUP(diags_deinit) struct diags diags = {.arena = &c->arena};
+
+    l->path = path_of(c, l->uses);
+    if (!l->path && !workflow && c->options->served) {
+        l->served = c->options->served(c->options->ctx, l->uses, &l->text);
+        l->is_action = l->served && action_parse(&l->action, l->text, l->uses, &diags) == ERR_OK;
+    } else if (l->path && c->options->read && workflow) {
+        read_workflow(c, l, &diags);
+    } else if (l->path && c->options->read) {
+        read_action(c, l, &diags);
     }
     l->broken = first_error(c, &diags);
 }
@@ -101,6 +116,23 @@ const struct action *check_local_action(struct check *c, const char *uses)
     const struct local *l = find_local(c, uses, false);
 
     return l && l->is_action ? &l->action : NULL;
+}
+
+bool check_is_served(struct check *c, const char *uses)
+{
+    const struct local *l = find_local(c, uses, false);
+
+    return l && l->served;
+}
+
+bool check_local_text(struct check *c, const char *path, struct slice *ret)
+{
+    const struct local *l = find_local(c, arena_printf(&c->arena, "./%s", path), true);
+
+    if (!l || !l->path || l->missing)
+        return false;
+    *ret = l->text;
+    return true;
 }
 
 const struct workflow *check_local_workflow(struct check *c, const char *uses)
@@ -159,10 +191,12 @@ void check_call(struct check *c, const struct workflow_job *job)
     const struct token *uses = token_find(job->node, "uses");
     const struct local *l = find_local(c, job->uses, true);
 
+    if (l && l->path && !l->missing && c->options->called)
+        c->options->called(c->options->ctx, l->path, uses->line, uses->col);
     if (!l || c->options->ignore & 1u << CHECK_CALL)
         return;
     if (l->missing)
-        check_report_at(c, CHECK_CALL, DIAG_ERROR, uses, "there is no workflow '%s'", job->uses);
+        check_report_at(c, CHECK_CALL, DIAG_ERROR, uses, "there is no workflow '%s'", l->path);
     else if (l->broken)
         check_report_at(c, CHECK_CALL, DIAG_ERROR, uses, "'%s' can't be called: %s", job->uses,
                         l->broken);

@@ -11,7 +11,7 @@ const struct check_rule_info check_rules[CHECK_RULES] = {
     [CHECK_CONDITION] = {"constant-if", "a condition that is always true or always false"},
     [CHECK_UNREACHABLE] = {"unreachable-job", "it needs a job that never runs"},
     [CHECK_INPUT] = {"action-input", "inputs of a local action that are unknown or missing"},
-    [CHECK_CALL] = {"workflow-call", "inputs and secrets of a called workflow"},
+    [CHECK_CALL] = {"workflow-call", "what a called workflow wants, and may not do"},
     [CHECK_MATRIX] = {"matrix", "an `exclude` that takes nothing out, a value given twice"},
     [CHECK_INJECTION] = {"injection", "a title or branch name becomes part of a script: strangers "
                                       "run commands"},
@@ -123,11 +123,14 @@ void check_workflow(struct slice text, const char *file, const struct check_opti
 
     check_init(&c, text, file, options, diags);
     workflow_init(&w);
-    if (workflow_parse_as(&w, text, file, &reading, diags) == ERR_OK || w.root) {
+    bool sound = workflow_parse_as(&w, text, file, &reading, diags) == ERR_OK;
+    if (sound || w.root) {
         c.workflow = &w;
         check_make_scope(&c);
         check_jobs(&c);
     }
+    if (sound)
+        check_tree(&c, &w);
     check_sort(diags);
 }
 

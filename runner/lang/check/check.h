@@ -51,6 +51,14 @@ struct check_options {
     /* The text of PATH, from the root of the repository ("action.yml", "a/b.yml", never with ".."): false
      * when there is none. *RET lives until the check is over. NULL: no other file is known. */
     bool (*read)(void *ctx, const char *path, struct slice *ret);
+    /* A workflow of the same repository is called at LINE, COL; PATH as above. NULL: nobody asks. */
+    void (*called)(void *ctx, const char *path, int line, int col);
+    /* A finding in a file that is called, directly or not, which only shows from here: the caller's
+     * permissions, calls too deep. Lives until the check is over. NULL: nobody wants them. */
+    void (*elsewhere)(void *ctx, const struct diag *finding);
+    /* The manifest of what an installed plugin serves for USES ("ostler/lint@v1"), as text that lives until
+     * the check is over: false when none does. NULL: no plugin is known. */
+    bool (*served)(void *ctx, const char *uses, struct slice *ret);
     /* NULL: nobody wants them. */
     void (*script)(void *ctx, const struct check_script *script);
     /* Whether there is a time zone of that name; NULL: nobody knows. */

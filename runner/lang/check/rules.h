@@ -88,10 +88,16 @@ void check_steps(struct check *c, const struct step *steps, size_t n, struct typ
 void check_job_values(struct check *c); /* runner labels, matrix */
 void check_env_names(struct check *c, const struct token *env);
 void check_call(struct check *c, const struct workflow_job *job);
+/* What only shows when all that W calls has been read; W has nothing else wrong. */
+void check_tree(struct check *c, struct workflow *w);
 void check_untrusted(struct check *c, const struct token *script);
 
-/* The manifest of a local action ("./path"), read once; NULL: unknown. */
+/* The manifest of a local action ("./path"), or of what a plugin serves, read once; NULL: unknown. */
 const struct action *check_local_action(struct check *c, const char *uses);
+/* An installed plugin serves it. */
+bool check_is_served(struct check *c, const char *uses);
+/* The text of a local workflow, as often as it is asked for; false: there is none. */
+bool check_local_text(struct check *c, const char *path, struct slice *ret);
 /* The workflow behind "./.github/workflows/x.yml"; NULL: unknown. */
 const struct workflow *check_local_workflow(struct check *c, const char *uses);
 /* The first error of a local action's manifest; NULL: none, or it is unknown. */

@@ -306,7 +306,8 @@ const struct type *check_step_type(struct check *c, const struct step *s)
     struct type *t = type_object(&c->arena, NULL);
     const struct type *outputs = &type_strings;
 
-    if (action && action->kind == ACTION_COMPOSITE) { /* others may set what they did not declare */
+    if (action && (action->kind == ACTION_COMPOSITE ||
+                   check_is_served(c, s->uses))) { /* others may set what they did not declare */
         struct type *named = type_object(&c->arena, NULL);
 
         for (size_t i = 0; i < action->n_outputs; i++)

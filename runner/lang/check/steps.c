@@ -197,12 +197,17 @@ static bool is_commit(struct slice ref)
     return ref.len == 40 || ref.len == 64;
 }
 
+/* One of GitHub's own; it may know more there than the plugin that serves it here. */
+static bool is_github(struct slice uses)
+{
+    return slice_starts(uses, SLICE("actions/")) || slice_starts(uses, SLICE("github/"));
+}
+
 static void check_pinned(struct check *c, const struct step *s, const struct token *at)
 {
     struct slice uses = slice_of(s->uses);
     ssize_t sign = slice_find_char(uses, '@');
-    bool ours = slice_starts(uses, SLICE("actions/")) || slice_starts(uses, SLICE("github/")) ||
-                slice_starts(uses, SLICE("ostler/"));
+    bool ours = is_github(uses) || slice_starts(uses, SLICE("ostler/"));
 
     if (slice_starts(uses, SLICE("docker://"))) {
         ssize_t name = slice_find_char(slice_from(uses, strlen("docker://")), ':');
@@ -245,8 +250,10 @@ static void report_input(struct check *c, const struct action *a, const char *us
                          const struct token *with, const struct token *key)
 {
     struct near_best best = near_begin(key->text);
-    struct diag *d = check_report_at(c, CHECK_INPUT, DIAG_ERROR, key, "'%s' has no input '%.*s'",
-                                     uses, SLICE_ARG(key->text));
+    bool elsewhere = is_github(slice_of(uses));
+    struct diag *d = check_report_at(c, CHECK_INPUT, elsewhere ? DIAG_WARNING : DIAG_ERROR, key,
+                                     "'%s' has no input '%.*s'%s", uses, SLICE_ARG(key->text),
+                                     elsewhere ? " in the plugin that serves it here" : "");
 
     for (size_t i = 0; i < a->n_inputs; i++)
         near_offer(&best, slice_of(a->inputs[i].id));
@@ -296,7 +303,7 @@ static void check_uses(struct check *c, const struct step *s)
         slice_find_char(slice_of(s->uses), '@') >= 0)
         check_hint(check_report_at(c, CHECK_VALUE, DIAG_ERROR, at, "a workflow can't be a step"),
                    "call it from a job of its own: jobs.<id>.uses");
-    if (slice_starts(slice_of(s->uses), SLICE("./")))
+    if (slice_starts(slice_of(s->uses), SLICE("./")) || check_is_served(c, s->uses))
         check_inputs(c, s, at);
     else
         check_pinned(c, s, at);

@@ -284,3 +284,56 @@ def rules_are_listed_with_their_reasons(w):
     check(all(f"`{name}`" in manual for name in names), "the manual lacks a rule")
     r = look(w, "--ignore", ",".join(names), w.workflow(FINE))
     r.equal("exit code", r.code, 0)
+
+
+CALL = "on: [push, workflow_call]\njobs:\n  call: {uses: ./.github/workflows/%s}\n"
+
+
+@case()
+def what_a_named_file_calls_is_checked_once_with_its_callers(w):
+    w.workflow(CALL % "b.yml", name="a.yml")
+    w.workflow(CALL % "c.yml", name="b.yml")
+    w.workflow("on: workflow_call\njobs:\n  x: {runs-on: ubuntu-latest, stepz: []}\n", name="c.yml")
+    ci = w.workflow("on: push\njobs:\n  one: {uses: ./.github/workflows/a.yml}\n"
+                    "  two: {uses: ./.github/workflows/c.yml}\n", name="ci.yml")
+    r = look(w, ci)
+    r.equal("exit code", r.code, 1)
+    r.equal("times", r.out.count("'stepz'") - r.out.count("can't be called"), 1)
+    check("       = called by .github/workflows/b.yml:3:16, called by .github/workflows/a.yml:3:16, "
+          "called by .github/workflows/ci.yml:3:15\n"
+          "       = called by .github/workflows/ci.yml:4:15\n" in r.out
+          or "       = called by .github/workflows/ci.yml:4:15\n"
+             "       = called by .github/workflows/b.yml:3:16, called by .github/workflows/a.yml:3:16, "
+             "called by .github/workflows/ci.yml:3:15\n" in r.out, str(r))
+    check("4 files checked: 3 errors in 3 of them" in r.out, str(r))
+    doc = json.loads(look(w, ci, "--json").out)
+    found = [f for f in doc["findings"] if f["path"] == ".github/workflows/c.yml"]
+    r.equal("callers", sorted((c["path"], c["line"], c["column"]) for c in found[0]["callers"]),
+            [(".github/workflows/b.yml", 3, 16), (".github/workflows/ci.yml", 4, 15)])
+    sarif = json.loads(look(w, ci, "--sarif").out)["runs"][0]["results"]
+    r.equal("related places", [len(x.get("relatedLocations", [])) for x in sarif if "'stepz'" in x["message"]["text"]
+                               and "can't" not in x["message"]["text"]], [2])
+    r = look(w)
+    check("called by" not in r.out and "4 files checked: 3 errors in 3 of them" in r.out, str(r))
+    r = look(w, "../.github/workflows/ci.yml", cwd=w.repo / ".github")
+    check("../.github/workflows/c.yml:3:31: error" in r.out, str(r))
+    r = look(w, ci, "--fix")
+    check("stepz" in (w.repo / ".github/workflows/c.yml").read_text(), "a file that nobody named was mended")
+
+
+@case()
+def a_file_that_is_named_twice_is_checked_once(w):
+    ci = w.workflow(FINE)
+    r = look(w, ci, "./" + ci, str(w.repo / ci))
+    r.equal("stdout", r.out, "1 file checked: nothing found\n")
+
+
+@case()
+def inputs_of_installed_plugins_are_known(w):
+    w.steps("- {id: lint, uses: ostler/lint@v1, with: {pathz: .}}\n- run: echo ${{ steps.lint.outputs.none }}\n"
+            "- uses: ostler/lint@v9")
+    r = look(w, "--ignore=shellcheck")
+    r.equal("exit code", r.code, 1)
+    check("'ostler/lint@v1' has no input 'pathz' [action-input]" in r.out and "= did you mean 'paths'?" in r.out, str(r))
+    check("'steps.lint.outputs' has no 'none' here" in r.out, str(r))
+    r.equal("pinned is only what a plugin serves", r.out.count("is not pinned"), 1)

@@ -32,6 +32,20 @@ static const struct {
                                      "      url: {value: x}\n"
                                      "jobs:\n"
                                      "  a: {runs-on: x, steps: [{run: echo}]}\n"},
+    {".github/workflows/outer.yml", "on: workflow_call\n"
+                                    "jobs:\n"
+                                    "  in:\n"
+                                    "    uses: ./.github/workflows/inner.yml\n"},
+    {".github/workflows/inner.yml", "on: workflow_call\n"
+                                    "jobs:\n"
+                                    "  a: {runs-on: x, permissions: {contents: write}}\n"},
+    {".github/workflows/self.yml", "on: workflow_call\n"
+                                   "jobs: {again: {uses: ./.github/workflows/self.yml}}\n"},
+    {".github/workflows/around.yml", "on: workflow_call\n"
+                                     "jobs: {again: {uses: ./.github/workflows/ci.yml}}\n"},
+    {".github/workflows/ci.yml", "on: [push, workflow_call]\n"
+                                 "jobs: {a: {uses: ./.github/workflows/around.yml}}\n"},
+    {".github/workflows/torn.yml", "on: workflow_call\njobs: {a: {runs-onn: x}}\n"},
     {".github/workflows/plain.yml", "on: push\njobs: {a: {runs-on: x, steps: [{run: echo}]}}\n"},
 };
 
@@ -44,6 +58,20 @@ static bool read_file(void *ctx, const char *path, struct slice *ret)
             return true;
         }
     return false;
+}
+
+/* What plugins serve. */
+static bool serve(void *ctx, const char *uses, struct slice *ret)
+{
+    static const char manifest[] =
+        "name: lint\ndescription: d\ninputs:\n  paths: {description: p, required: true}\n"
+        "  fix: {description: f, default: 'false'}\n  old: {description: o, deprecationMessage: "
+        "use fix}\n"
+        "outputs:\n  errors: {description: n}\nruns: {using: ostler/1, main: lint.so}\n";
+
+    (void)ctx;
+    *ret = slice_of(manifest);
+    return strcmp(uses, "ostler/lint@v1") == 0 || strcmp(uses, "actions/setup-node@v4") == 0;
 }
 
 static bool has_zone(void *ctx, const char *name)
@@ -66,7 +94,7 @@ static struct slice rules_text(struct arena *a, const struct diags *diags)
 
 static struct slice look(struct arena *a, struct slice document, struct diags *diags)
 {
-    struct check_options options = {.read = read_file, .zone = has_zone};
+    struct check_options options = {.read = read_file, .zone = has_zone, .served = serve};
 
     check_workflow(document, "ci.yml", &options, diags);
     return rules_text(a, diags);
@@ -113,6 +141,33 @@ Test(check, everything_at_once_and_in_order)
 Test(check, manifests)
 {
     each_case("check", "manifests", look_at_manifest);
+}
+
+/* ---- what is called ---- */
+
+static void take_call(void *ctx, const char *path, int line, int col)
+{
+    buf_printf(ctx, "call %d:%d %s\n", line, col, path);
+}
+
+static void take_elsewhere(void *ctx, const struct diag *d)
+{
+    buf_printf(ctx, "%s:%d:%d: %.*s\n", d->file, d->line, d->col, SLICE_ARG(d->message));
+}
+
+static struct slice tree(struct arena *a, struct slice document, struct diags *diags)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(1 << 16);
+    struct check_options options = {
+        .read = read_file, .called = take_call, .elsewhere = take_elsewhere, .ctx = &out};
+
+    check_workflow(document, ".github/workflows/ci.yml", &options, diags);
+    return slice_trim(arena_dup(a, buf_slice(&out)));
+}
+
+Test(check, the_whole_tree_of_calls)
+{
+    each_case("check", "tree", tree);
 }
 
 /* ---- scripts ---- */
