@@ -19,9 +19,11 @@ static struct slice cut(struct arena *a, struct slice message)
     size_t n_chars = 0;
 
     for (size_t i = 0; i < message.len; i++) {
-        bool starts = ((unsigned char)message.ptr[i] & 0xC0) != 0x80;
+        unsigned char c = (unsigned char)message.ptr[i];
 
-        if (starts && n_chars++ == DIAG_MESSAGE_SIZE)
+        if ((c & 0xC0) != 0x80)
+            n_chars += c >= 0xF0 ? 2 : 1; /* of UTF-16, as GitHub counts */
+        if (n_chars > DIAG_MESSAGE_SIZE)
             return slice_of(arena_printf(a, "%.*s[...]", (int)i, message.ptr));
     }
     return arena_dup(a, message);
@@ -76,10 +78,10 @@ static char *own_text(struct arena *a, const struct diag *d)
 
 char *diag_text(struct arena *a, const struct diag *d)
 {
-    char *text = own_text(a, d);
+    const char *text = cut(a, slice_of(own_text(a, d))).ptr; /* GitHub cuts it as a whole */
 
     if (!d->caller)
-        return text;
+        return arena_str(a, slice_of(text));
     return arena_printf(a, "In %s (Line: %d, Col: %d): Error from called workflow %s", d->caller,
                         d->caller_line, d->caller_col, text);
 }

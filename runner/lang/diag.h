@@ -44,5 +44,6 @@ struct diag *diag_add_text(struct diags *d, enum diag_level level, const char *f
 /* No further finding will be kept: a hint for one is not worth the work. */
 bool diags_is_full(const struct diags *d);
 
-/* "FILE (Line: L, Col: C): MESSAGE" as GitHub writes it; of a called workflow with its caller. */
+/* "FILE (Line: L, Col: C): MESSAGE" as GitHub writes it, DIAG_MESSAGE_SIZE characters at most and then "[...]";
+ * of a called workflow with its caller. */
 char *diag_text(struct arena *a, const struct diag *d);

@@ -3,32 +3,37 @@
 
 enum { NONE, READ, WRITE };
 
+enum {
+    LOWERED = 1, /* write is lowered to read */
+    ASKED = 2,   /* neither a word for all nor the policy grants it */
+    IMPLIED = 4, /* a word for all grants it, but does not ask for it: it came later */
+};
+
 /* In the order in which GitHub lists them. */
 static const struct scope {
     struct slice name;
-    bool read_only; /* write is lowered to read */
-    bool asked;     /* neither a word for all nor the policy grants it */
+    unsigned how;
 } scopes[SCOPES] = {
-    {SLICE_INIT("actions"), false, false},
-    {SLICE_INIT("artifact-metadata"), false, false},
-    {SLICE_INIT("attestations"), false, false},
-    {SLICE_INIT("checks"), false, false},
-    {SLICE_INIT("contents"), false, false},
-    {SLICE_INIT("deployments"), false, false},
-    {SLICE_INIT("discussions"), false, false},
-    {SLICE_INIT("issues"), false, false},
-    {SLICE_INIT("packages"), false, false},
-    {SLICE_INIT("pages"), false, false},
-    {SLICE_INIT("pull-requests"), false, false},
-    {SLICE_INIT("repository-projects"), false, false},
-    {SLICE_INIT("statuses"), false, false},
-    {SLICE_INIT("security-events"), false, false},
-    {SLICE_INIT("id-token"), false, false},
-    {SLICE_INIT("models"), true, false},
-    {SLICE_INIT("vulnerability-alerts"), true, false},
-    {SLICE_INIT("code-quality"), false, true},
-    {SLICE_INIT("copilot-requests"), false, true},
-    {SLICE_INIT("drives"), false, true},
+    {SLICE_INIT("actions"), 0},
+    {SLICE_INIT("artifact-metadata"), 0},
+    {SLICE_INIT("attestations"), 0},
+    {SLICE_INIT("checks"), 0},
+    {SLICE_INIT("contents"), 0},
+    {SLICE_INIT("deployments"), 0},
+    {SLICE_INIT("discussions"), 0},
+    {SLICE_INIT("issues"), 0},
+    {SLICE_INIT("packages"), 0},
+    {SLICE_INIT("pages"), 0},
+    {SLICE_INIT("pull-requests"), 0},
+    {SLICE_INIT("repository-projects"), 0},
+    {SLICE_INIT("statuses"), 0},
+    {SLICE_INIT("security-events"), 0},
+    {SLICE_INIT("id-token"), 0},
+    {SLICE_INIT("models"), LOWERED | IMPLIED},
+    {SLICE_INIT("vulnerability-alerts"), LOWERED | IMPLIED},
+    {SLICE_INIT("code-quality"), ASKED},
+    {SLICE_INIT("copilot-requests"), ASKED},
+    {SLICE_INIT("drives"), ASKED},
 };
 
 static const char *const words[] = {"none", "read", "write"};
@@ -36,15 +41,15 @@ static const char *const words[] = {"none", "read", "write"};
 static void grant_all(struct permissions *p, unsigned char level)
 {
     for (size_t i = 0; i < SCOPES; i++)
-        if (!scopes[i].asked)
-            p->level[i] = scopes[i].read_only && level == WRITE ? READ : level;
+        if (!(scopes[i].how & ASKED))
+            p->level[i] = scopes[i].how & LOWERED && level == WRITE ? READ : level;
 }
 
 static void grant(struct permissions *p, struct slice name, unsigned char level)
 {
     for (size_t i = 0; i < SCOPES; i++)
         if (slice_eq(scopes[i].name, name))
-            p->level[i] = scopes[i].read_only && level == WRITE ? READ : level;
+            p->level[i] = scopes[i].how & LOWERED && level == WRITE ? READ : level;
 }
 
 static unsigned char level_of(const struct token *tok)
@@ -73,6 +78,17 @@ struct permissions permissions_of(const struct token *tok, enum calls_policy pol
     return p;
 }
 
+/* What TOK asks for, which is less than it would grant. */
+static struct permissions asked_by(const struct token *tok)
+{
+    struct permissions p = permissions_of(tok, CALLS_WRITE, false);
+
+    for (size_t i = 0; tok->kind != TOKEN_MAPPING && i < SCOPES; i++)
+        if (scopes[i].how & IMPLIED)
+            p.level[i] = NONE;
+    return p;
+}
+
 /* The scopes of which ASKED has more than MAX, with their levels in OF. */
 static const char *list(struct arena *a, const struct permissions *asked,
                         const struct permissions *max, const struct permissions *of)
@@ -96,7 +112,7 @@ static void check_one(const struct workflow *caller, const struct workflow_job *
 
     if (!tok)
         return;
-    asked = permissions_of(tok, CALLS_WRITE, false);
+    asked = asked_by(tok);
     wants = list(diags->arena, &asked, max, &asked);
     if (!*wants)
         return;

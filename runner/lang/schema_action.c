@@ -10,6 +10,14 @@ static const struct schema_key input_keys[] = {KEY("default", &input_default)};
 static const struct schema input = {KEYS(input_keys), .loose_key = &schema_text,
                                     .loose = &schema_any};
 static const struct schema inputs = {MAP_OF(&input)};
+static const struct schema_key input_strict_keys[] = {
+    KEY("description", &schema_string),
+    KEY("required", &schema_string),
+    KEY("default", &input_default),
+    KEY("deprecationMessage", &schema_string),
+};
+static const struct schema input_strict = {KEYS(input_strict_keys)};
+static const struct schema inputs_strict = {MAP_OF(&input_strict)};
 
 static const struct schema output_value = {.kind = SCHEMA_STRING,
                                            .contexts = CTX_COMPOSITE & ~CTX_HASHFILES};
@@ -136,7 +144,7 @@ static const struct schema branding = {KEYS(branding_keys)};
 /* ---- the file ---- */
 
 /* One reading of the whole file for each kind of action, so that a finding speaks of that kind. */
-#define ROOT(name, runs_def)                                                                       \
+#define ROOT(name, runs_def, inputs_def)                                                           \
     static const struct schema_key name##_keys[] = {                                               \
         KEY("name", &schema_string), KEY("description", &schema_string),                           \
         KEY("inputs", &inputs),      KEY("outputs", &outputs),                                     \
@@ -146,16 +154,17 @@ static const struct schema branding = {KEYS(branding_keys)};
                                        .loose = &schema_any};                                      \
     static const struct schema_key name##_strict_keys[] = {                                        \
         NEED("name", &schema_text),    NEED("description", &schema_string),                        \
-        KEY("author", &schema_string), KEY("inputs", &inputs),                                     \
+        KEY("author", &schema_string), KEY("inputs", inputs_def),                                  \
         KEY("outputs", &outputs),      NEED("runs", runs_def##_strict),                            \
         KEY("branding", &branding),                                                                \
     };                                                                                             \
     static const struct schema name##_strict = {KEYS(name##_strict_keys)}
 
-ROOT(docker_action, &docker_runs);
-ROOT(node_action, &node_runs);
-ROOT(composite_action, &composite_runs);
-ROOT(any_action, &any_runs);
+ROOT(docker_action, &docker_runs, &inputs_strict);
+ROOT(node_action, &node_runs, &inputs_strict);
+ROOT(plugin_action, &node_runs, &inputs); /* ours say more of an input */
+ROOT(composite_action, &composite_runs, &inputs_strict);
+ROOT(any_action, &any_runs, &inputs_strict);
 
 const struct schema *schema_action(struct slice using, bool strict)
 {
@@ -163,8 +172,9 @@ const struct schema *schema_action(struct slice using, bool strict)
         return strict ? &docker_action_strict : &docker_action;
     if (slice_eq_nocase(using, SLICE("composite")))
         return strict ? &composite_action_strict : &composite_action;
-    if (slice_eq_nocase(slice_head(using, 4), SLICE("node")) ||
-        slice_starts(using, SLICE("ostler/")))
+    if (slice_starts(using, SLICE("ostler/")))
+        return strict ? &plugin_action_strict : &plugin_action;
+    if (slice_eq_nocase(slice_head(using, 4), SLICE("node")))
         return strict ? &node_action_strict : &node_action;
     return strict ? &any_action_strict : &any_action;
 }

@@ -56,25 +56,6 @@ static void take_events(struct convert *c, struct workflow *w, const struct toke
 
 /* ---- the file ---- */
 
-/* A group that the run holds already can't be had by one of its jobs. GitHub starts such a run all the
- * same, so it is no error. */
-static void warn_deadlock(struct convert *c, const struct workflow *w)
-{
-    const struct token *outer = concurrency_group(w->concurrency);
-
-    for (size_t i = 0; outer && i < w->n_jobs; i++) {
-        const struct token *inner = concurrency_group(w->jobs[i].concurrency);
-
-        if (!inner || !slice_eq(outer->text, inner->text))
-            continue;
-        diag_add(c->diags, DIAG_WARNING, c->file, inner->line, inner->col,
-                 "Concurrency group '%.*s' is also defined at the workflow level. This will cause "
-                 "a deadlock.",
-                 SLICE_ARG(inner->text))
-            ->hint = "give the job a group of its own";
-    }
-}
-
 static void convert_workflow(struct convert *c, struct workflow *w)
 {
     const struct token *root = w->root;
@@ -96,7 +77,6 @@ static void convert_workflow(struct convert *c, struct workflow *w)
         else if (slice_eq(key, SLICE("jobs")))
             workflow_take_jobs(c, w, value);
     }
-    warn_deadlock(c, w);
 }
 
 static int read_workflow(struct workflow *w, struct slice text,

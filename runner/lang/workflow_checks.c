@@ -113,7 +113,8 @@ void check_snapshot(struct convert *c, const struct token *tok)
 
 enum { GROUP_MAX = 400 };
 
-const struct token *concurrency_group(const struct token *tok)
+/* The literal group of a `concurrency`; NULL: none. */
+static const struct token *literal_group(const struct token *tok)
 {
     const struct token *group = convert_is(tok, TOKEN_MAPPING) ? token_find(tok, "group") : tok;
 
@@ -144,7 +145,7 @@ void check_concurrency(struct convert *c, const struct token *tok)
                 return;
         check_queue(c, tok);
     }
-    const struct token *group = concurrency_group(tok);
+    const struct token *group = literal_group(tok);
     if (group && utf_units(group->text) > GROUP_MAX)
         convert_error(c, tok, "Concurrency group name must be less than 400 characters");
 }

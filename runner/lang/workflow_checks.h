@@ -12,8 +12,5 @@ void check_strategy(struct convert *c, const struct token *tok);
 void check_concurrency(struct convert *c, const struct token *tok);
 void check_calling(struct convert *c, const struct token *tok); /* jobs.ID.uses */
 
-/* The literal group of a `concurrency`; NULL: none. */
-const struct token *concurrency_group(const struct token *tok);
-
 /* on: the filters and inputs of each event. */
 void check_events(struct convert *c, const struct token *on);

@@ -25,6 +25,7 @@ struct reader {
     yaml_parser_t parser;
     yaml_event_t event;    /* the one that is looked at */
     struct strmap anchors; /* name to the bytes of a struct node; token NULL: not at its end yet */
+    struct strmap unused;  /* name to the bytes of a yaml_mark_t; empty: an alias names it */
     size_t depth, events;
     size_t line, line_start; /* how far line_at() came: number from 0, offset in the text */
 };
@@ -161,6 +162,34 @@ static struct token *token_new(struct reader *r, enum token_kind kind)
 
 /* ---- anchors ---- */
 
+static void tell_unused(const struct reader *r, struct slice name)
+{
+    struct slice where;
+    yaml_mark_t at;
+
+    if (!strmap_find(&r->unused, name, &where) || where.len != sizeof at)
+        return;
+    memcpy(&at, where.ptr, sizeof at);
+    r->limits.unused_anchor(r->limits.ctx, name, (int)at.line + 1, (int)at.column + 1);
+}
+
+/* An anchor of that name stands here; an earlier one is out of reach from now on. */
+static void watch_anchor(struct reader *r, struct slice name)
+{
+    yaml_mark_t at = r->event.start_mark;
+
+    if (!r->limits.unused_anchor || !name.len)
+        return;
+    tell_unused(r, name);
+    strmap_set(&r->unused, name, slice_make((const char *)&at, sizeof at));
+}
+
+static void tell_all_unused(const struct reader *r)
+{
+    STRMAP_EACH (i, &r->unused)
+        tell_unused(r, strmap_name(i));
+}
+
 static void anchor_set(struct reader *r, struct slice name, const struct node *node)
 {
     if (name.len)
@@ -174,6 +203,7 @@ static struct slice anchor_name(struct reader *r, const yaml_char_t *name)
     struct slice copy = name ? arena_dup(r->arena, bytes(name)) : SLICE("");
 
     anchor_set(r, copy, &unfinished);
+    watch_anchor(r, copy);
     return copy;
 }
 
@@ -185,6 +215,8 @@ static int read_alias(struct reader *r, struct node *ret)
         return fail(r, r->event.start_mark,
                     arena_printf(r->arena, "Unknown anchor '%.*s'", SLICE_ARG(name)),
                     "define it above with '&', or put the value in quotes if it is no alias");
+    if (r->limits.unused_anchor)
+        strmap_set(&r->unused, name, SLICE(""));
     memcpy(ret, known.ptr, sizeof *ret);
     if (!ret->token || r->depth + ret->height > r->limits.depth)
         return fail(r, r->event.start_mark, "Maximum object depth exceeded",
@@ -271,6 +303,7 @@ static int read_scalar(struct reader *r, struct node *ret)
         place_empty(r, t);
     *ret = (struct node){.token = t, .events = 1};
     anchor_set(r, bytes(r->event.data.scalar.anchor), ret);
+    watch_anchor(r, bytes(r->event.data.scalar.anchor));
     return ERR_OK;
 }
 
@@ -475,6 +508,7 @@ int yaml_parse(struct arena *a, struct slice text, const char *file, int file_in
         .limits = limits_or_default(limits),
         .text = text,
         .anchors = STRMAP_INIT,
+        .unused = STRMAP_INIT,
     };
     size_t errors_before = diags->n_errors;
     struct token *root = NULL;
@@ -491,7 +525,10 @@ int yaml_parse(struct arena *a, struct slice text, const char *file, int file_in
     int result = read_document(&r, &root);
     yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);
+    if (result == ERR_OK)
+        tell_all_unused(&r);
     strmap_deinit(&r.anchors);
+    strmap_deinit(&r.unused);
     if (result < 0 || diags->n_errors != errors_before)
         return ERR_INVALID;
     *ret = root;

@@ -15,6 +15,9 @@ struct yaml_limits {
     size_t events; /* alias replay included; 0: 50,000 */
     bool
         any_keys; /* duplicate keys stay in the tree: whoever reads it against a schema reports them */
+    /* Told of each anchor that no alias names. NULL: nobody wants to know. */
+    void (*unused_anchor)(void *ctx, struct slice name, int line, int col);
+    void *ctx;
 };
 
 /* Reads TEXT. FILE names it in findings, FILE_INDEX goes into the tokens. On success *RET is the root,

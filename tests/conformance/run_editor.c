@@ -8,46 +8,38 @@
 
 #include <fcntl.h>
 
-#define DISPATCH "the dispatcher refuses it: workflow-language.md 6.2, 6.7"
-#define EXCLUDE "the service refuses it: workflow-language.md 10.2"
 #define NEWER "the service accepts it: conformance README, known differences"
-#define PLACE "GitHub finds called workflows nowhere else: workflow-language.md 12"
+#define ADVICE "what can't be meant is an error of `ostler check`; the editor does not look for it"
 static const char broken[] = "what is no YAML is refused as well, in the line where our reader "
                              "notices it";
+
+/* What the two say differently on purpose: a part of the row's id ("": any), a part of what one says alone,
+ * and why. */
 static const struct {
-    const char *row, *reason; /* a part of the row's id */
+    const char *row, *text, *reason;
 } known[] = {
-    {"err/exclusive_webhook_filters.yaml", DISPATCH},
-    {"err/workflow_dispatch_more_than_25_inputs.yaml", DISPATCH},
-    {"err/matrix_exclude_mismatch.yaml", EXCLUDE},
-    {"examples/matrix_checks.yaml", EXCLUDE},
-    {"deeply nested matrix exclude value", EXCLUDE},
-    {"examples/invalid_action_format.yaml", "the service refuses it: workflow-language.md 11.3"},
-    {"ok/anchors.yaml", NEWER},
-    {"ok/issue-402-expression-in-services.yaml", NEWER},
-    {"ok/events_with_no_config.yaml", NEWER},
-    {"ok/nested_workflow_call.yaml", PLACE},
-    {"ok/workflow_call_job.yaml", PLACE},
-    {"block scalar chomping",
-     "`matrix` of a job without one, and an object written as text: advice "
-     "there, errors here"},
-    {"validate concurrency deadlock", "a warning here: GitHub starts such a run"},
-    {"background step keywords are rejected when disabled", "they are switched on here"},
-    {"reports error for invalid YAML syntax", broken},
-    {"YAML anchors and aliases", broken},
+    {"", "Matrix exclude key '", "the service refuses it: workflow-language.md 10.2"},
+    {"", "Expected format {org}/{repo}", "the service refuses it: workflow-language.md 11.3"},
+    {"", "The type 'MappingToken' was expected", NEWER},
+    {"", "Unexpected value 'repository_dispatch'", NEWER},
+    {"", "so this is always empty", ADVICE},
+    {"", "an object can't be written as text", ADVICE},
+    {"when disabled", "Unexpected value 'background'", "it is switched on here"},
+    {"invalid YAML syntax", "", broken},
+    {"YAML anchors and aliases", "", broken},
 };
 
-static const char *known_reason(const char *id)
+static const char *known_reason(const char *id, const char *text)
 {
     for (size_t i = 0; i < COUNT_OF(known); i++)
-        if (strstr(id, known[i].row))
+        if (strstr(id, known[i].row) && strstr(text, known[i].text))
             return known[i].reason;
     return NULL;
 }
 
 static void fail_or_differ(struct file_run *run, const char *id, const char *text)
 {
-    const char *reason = known_reason(id);
+    const char *reason = known_reason(id, text);
 
     if (reason)
         row_differs(run, id, reason);
@@ -79,7 +71,7 @@ static void compare(struct file_run *run, const char *id, const json_t *wanted,
         if (!slice_eq(text_of(one, "severity"), SLICE("error")))
             continue;
         n++;
-        if (!error_in(diags, line) && !diags->n_errors && known_reason(id) == broken) {
+        if (!error_in(diags, line) && !diags->n_errors && known_reason(id, "") == broken) {
             row_fail(run, id, "it is not refused at all");
             return;
         }
@@ -123,21 +115,30 @@ void run_editor(struct file_run *run)
 
 /* ---- actionlint/github-editor-verdict.json: what the editor's parser says about the files there ---- */
 
+static bool reads(struct slice text, bool reader_only, struct diags *diags)
+{
+    const struct workflow_options reading = {.reader_only = reader_only};
+    CLEANUP(workflow_deinit) struct workflow w;
+
+    workflow_init(&w);
+    return workflow_parse_as(&w, text, "wf.yaml", &reading, diags) == ERR_OK;
+}
+
 static void verdict_row(struct file_run *run, const char *name, const json_t *messages)
 {
     CLEANUP(diags_deinit) struct diags diags = {.arena = run_arena(run)};
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(1 << 22);
-    CLEANUP(workflow_deinit) struct workflow w;
     struct arena *a = run_arena(run);
     struct err err = ERR_INIT;
-
-    workflow_init(&w);
     if (path_read(AT_FDCWD, arena_printf(a, "%s/actionlint/%s", run_folder(run), name), &text,
                   &err) < 0) {
         row_fail(run, name, "%s", err.text);
         return;
     }
-    bool sound = workflow_parse(&w, buf_slice(&text), "wf.yaml", &diags) == ERR_OK;
+    /* the parser looks at a few of the values that are ours to look at when it comes to a run */
+    bool sound = reads(buf_slice(&text), true, &diags);
+    if (sound && json_array_size(messages))
+        sound = reads(buf_slice(&text), false, &diags);
     const struct diag *ours = error_in(&diags, 0);
     if (sound == !json_array_size(messages))
         row_pass(run, name);

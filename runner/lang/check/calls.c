@@ -4,6 +4,9 @@
 
 #include "lang/convert.h"
 
+/* A folder with one of these and no manifest is an action, too. */
+static const char *const dockerfiles[] = {"Dockerfile", "dockerfile"};
+
 enum { LOCALS_MAX = 256 }; /* different ones in a file; further ones are unknown */
 
 struct local {
@@ -12,6 +15,7 @@ struct local {
     bool missing;
     bool served;                 /* by a plugin */
     const char *broken;          /* its first error; NULL: none */
+    const char *odd;             /* the first thing that GitHub's editor would say; NULL: nothing */
     bool is_action, is_workflow; /* it could be read as that, in parts at least */
     struct action action;
     struct workflow workflow;
@@ -68,6 +72,7 @@ static void read_workflow(struct check *c, struct local *l, struct diags *diags)
 static void read_action(struct check *c, struct local *l, struct diags *diags)
 {
     static const char *const names[] = {"action.yml", "action.yaml"};
+    CLEANUP(diags_deinit) struct diags strict = {.arena = &c->arena};
 
     l->missing = true;
     for (size_t i = 0; l->missing && i < COUNT_OF(names); i++) {
@@ -76,6 +81,8 @@ static void read_action(struct check *c, struct local *l, struct diags *diags)
 
         l->missing = !c->options->read(c->options->ctx, file, &l->text);
         l->is_action = !l->missing && action_parse(&l->action, l->text, file, diags) == ERR_OK;
+        if (l->is_action && action_check(l->text, file, &strict) != ERR_OK)
+            l->odd = first_error(c, &strict);
     }
 }
 
@@ -153,6 +160,20 @@ static bool has_type(struct check *c, const struct token *value, struct slice ty
     return t->kind == (slice_eq(type, SLICE("boolean")) ? TYPE_BOOL : TYPE_NUMBER);
 }
 
+/* What is no text becomes one: a version 3.10 is a number, and its text is 3.1. */
+static void check_text(struct check *c, const struct token *key, const struct token *value)
+{
+    struct slice text = token_text(&c->arena, value), written = check_written(value);
+    bool null = value->kind == TOKEN_STRING && !text.len && written.len; /* the reader made it "" */
+    bool other = value->kind == TOKEN_NUMBER && !slice_eq(text, written);
+
+    if (value->kind == TOKEN_NUMBER || value->kind == TOKEN_BOOL || null)
+        check_hint(check_report_at(c, CHECK_CALL, other ? DIAG_WARNING : DIAG_INFO, value,
+                                   "input '%.*s' is a string, and '%.*s' gives it the text '%.*s'",
+                                   SLICE_ARG(key->text), SLICE_ARG(written), SLICE_ARG(text)),
+                   "write it in quotes");
+}
+
 /* The types of expressions; literals are looked at with all other values. */
 static void check_types(struct check *c, const struct workflow *called, const struct token *given)
 {
@@ -163,10 +184,12 @@ static void check_types(struct check *c, const struct workflow *called, const st
         const struct token_pair *input =
             key->kind == TOKEN_STRING ? call_pair(declared, key->text) : NULL;
 
-        if (!input || value->kind != TOKEN_EXPR)
+        if (!input)
             continue;
         struct slice type = call_input_type(input->value);
-        if (!has_type(c, value, type))
+        if (slice_eq(type, SLICE("string")))
+            check_text(c, key, value);
+        if (value->kind == TOKEN_EXPR && !has_type(c, value, type))
             check_hint(check_report_at(c, CHECK_CALL, DIAG_ERROR, value,
                                        "input '%.*s' is a %.*s, and this is a %s",
                                        SLICE_ARG(key->text), SLICE_ARG(type),
@@ -212,9 +235,27 @@ void check_call(struct check *c, const struct workflow_job *job)
     }
 }
 
-const char *check_local_fault(struct check *c, const char *uses)
+const char *check_local_fault(struct check *c, const char *uses, bool *ret_works)
 {
     const struct local *l = find_local(c, uses, false);
 
-    return l ? l->broken : NULL;
+    *ret_works = l && l->is_action;
+    return !l ? NULL : l->broken ? l->broken : l->odd;
+}
+
+bool check_local_is_missing(struct check *c, const char *uses)
+{
+    const struct local *l = find_local(c, uses, false);
+
+    if (!l || !l->missing)
+        return false;
+    for (size_t i = 0; i < COUNT_OF(dockerfiles); i++) {
+        struct slice ignored;
+        const char *file =
+            arena_printf(&c->arena, "%s%s%s", l->path, *l->path ? "/" : "", dockerfiles[i]);
+
+        if (c->options->read(c->options->ctx, file, &ignored))
+            return false;
+    }
+    return true;
 }

@@ -114,12 +114,23 @@ static void check_deinit(struct check *c)
     arena_deinit(&c->arena);
 }
 
+static void unused_anchor(void *ctx, struct slice name, int line, int col)
+{
+    struct check *c = ctx;
+
+    check_hint(
+        check_report(c, CHECK_VALUE, DIAG_INFO, line, col,
+                     arena_printf(&c->arena, "the anchor '%.*s' is never used", SLICE_ARG(name))),
+        "remove it, or name it with '*'");
+}
+
 void check_workflow(struct slice text, const char *file, const struct check_options *options,
                     struct diags *diags)
 {
-    static const struct workflow_options reading = {.go_on = true};
     CLEANUP(check_deinit) struct check c;
     CLEANUP(workflow_deinit) struct workflow w;
+    struct workflow_options reading = {.go_on = true,
+                                       .yaml = {.unused_anchor = unused_anchor, .ctx = &c}};
 
     check_init(&c, text, file, options, diags);
     workflow_init(&w);
@@ -134,6 +145,20 @@ void check_workflow(struct slice text, const char *file, const struct check_opti
     check_sort(diags);
 }
 
+/* GitHub says nothing of an input whose message is empty. */
+static void check_deprecations(struct check *c, const struct token *inputs)
+{
+    for (size_t i = 0; inputs && inputs->kind == TOKEN_MAPPING && i < inputs->n_pairs; i++) {
+        const struct token *message = token_find(inputs->pairs[i].value, "deprecationMessage");
+
+        if (message && !slice_trim(token_text(&c->arena, message)).len)
+            check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, message,
+                                       "without a message nobody hears that the input is "
+                                       "deprecated"),
+                       "say what to use in its place, or remove the key");
+    }
+}
+
 /* Defaults and hooks, from the text as it was written: the model keeps no places for the latter. */
 static void check_manifest_values(struct check *c, const struct action *a, struct slice text)
 {
@@ -145,6 +170,9 @@ static void check_manifest_values(struct check *c, const struct action *a, struc
         check_value(c, a->inputs[i].fallback, USE_TEXT);
     if (yaml_parse(&c->arena, text, c->file, 1, NULL, &raw, &ignored) < 0)
         return;
+    check_deprecations(c, token_find(raw, "inputs"));
+    if (token_find(token_find(raw, "runs"), "using"))
+        check_using(c, a, token_find(token_find(raw, "runs"), "using"));
     check_condition(c, token_find(token_find(raw, "runs"), "pre-if"), &never);
     check_condition(c, token_find(token_find(raw, "runs"), "post-if"), &never);
 }

@@ -13,7 +13,7 @@ static void report_value(struct check *c, enum diag_level level, const struct to
 
 void check_empty_list(struct check *c, const struct token *list, const char *what)
 {
-    if (convert_is(list, TOKEN_SEQUENCE) && !list->n_items)
+    if (convert_is(list, TOKEN_SEQUENCE) && !list->n_items && check_is_empty_list(c, list))
         report_value(c, DIAG_WARNING, list, "write what belongs in it, or remove the key",
                      arena_printf(&c->arena, "this list of %s is empty", what));
 }

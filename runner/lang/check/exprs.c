@@ -1,6 +1,8 @@
 /* What can be said of an expression before it is evaluated. */
 #include "lang/check/rules.h"
 
+#include "lang/calls.h"
+
 struct slice check_written(const struct token *tok)
 {
     if (tok->source.ptr)
@@ -50,6 +52,29 @@ static void take_finding(void *ctx, const struct expr_finding *f)
         d->hint = arena_str(l->c->diags->arena, slice_of(f->hint));
 }
 
+/* `secrets.x` that no caller can give by name. */
+static void take_reference(void *ctx, const struct slice *path, size_t n_path, size_t offset)
+{
+    static const struct slice always[] = {SLICE_INIT("GITHUB_TOKEN"),
+                                          SLICE_INIT("ACTIONS_STEP_DEBUG"),
+                                          SLICE_INIT("ACTIONS_RUNNER_DEBUG")};
+    const struct looking *l = ctx;
+    struct check *c = l->c;
+
+    if (n_path < 2 || !slice_eq(path[0], SLICE("secrets")) || call_pair(c->passed, path[1]))
+        return;
+    for (size_t i = 0; i < COUNT_OF(always); i++)
+        if (slice_eq_nocase(path[1], always[i]))
+            return;
+    struct check_place at = check_place_of(c, l->tok, l->offset + offset);
+    check_hint(check_report(c, CHECK_NAME, DIAG_INFO, at.line, at.col,
+                            arena_printf(&c->arena,
+                                         "the secret '%.*s' is not declared: it is only there when "
+                                         "the caller says 'secrets: inherit'",
+                                         SLICE_ARG(path[1]))),
+               "declare it under on.workflow_call.secrets");
+}
+
 /* EXPR is a part of what TOK has written. NULL: it can't be read, which was said before. */
 static const struct expr *look(struct check *c, const struct token *tok, struct slice expr,
                                const struct type **ret)
@@ -62,6 +87,8 @@ static const struct expr *look(struct check *c, const struct token *tok, struct 
     if (expr_parse(&c->arena, expr, NULL, &e, &ignored) < 0)
         return NULL;
     *ret = expr_type(&typing, e);
+    if (c->passed)
+        expr_each_reference(e, take_reference, &l);
     return e;
 }
 
@@ -78,9 +105,14 @@ static void look_at_scalar(struct check *c, const struct token *tok, enum use us
         bool whole = from == 0 && at == text.len && slice_starts(text, SLICE("${{"));
         const struct type *type = &type_any;
 
-        if (!look(c, tok, expr, &type) || !is_collection(type) || (whole && use == USE_ANY))
+        if (!look(c, tok, expr, &type) || (whole && use == USE_ANY))
             continue;
         struct check_place place = check_place_of(c, tok, (size_t)(expr.ptr - text.ptr));
+        if (type->kind == TYPE_NULL)
+            check_report(c, CHECK_TYPE, DIAG_WARNING, place.line, place.col,
+                         "this is null for all values, and so is no text");
+        if (!is_collection(type))
+            continue;
         check_hint(check_report(
                        c, CHECK_TYPE, DIAG_ERROR, place.line, place.col,
                        arena_printf(&c->arena, "an %s can't be written as text", type_name(type))),

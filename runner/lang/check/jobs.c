@@ -2,6 +2,7 @@
 #include "lang/check/rules.h"
 
 #include "lang/convert.h"
+#include "lang/utf.h"
 
 /* ---- the workflow's own values ---- */
 
@@ -16,6 +17,46 @@ static void check_call_outputs(struct check *c)
     for (size_t i = 0; i < outputs->n_pairs; i++)
         check_value(c, token_find(outputs->pairs[i].value, "value"), USE_TEXT);
     c->scope.jobs = NULL;
+}
+
+/* ---- groups ---- */
+
+/* The text or expression that names the group of a `concurrency`; NULL: none. */
+static const struct token *group_of(const struct token *concurrency)
+{
+    const struct token *group =
+        convert_is(concurrency, TOKEN_MAPPING) ? token_find(concurrency, "group") : concurrency;
+    bool named = convert_is(group, TOKEN_STRING) || convert_is(group, TOKEN_EXPR);
+
+    return named && check_written(group).len ? group : NULL;
+}
+
+/* What the run holds already can't be had by one of its jobs: GitHub starts such a run, and cancels the job.
+ * Expressions of one text have one value, as a workflow sees less than its jobs. */
+static void check_deadlock(struct check *c)
+{
+    const struct workflow *w = c->workflow;
+    const struct token *outer = group_of(w->concurrency);
+
+    for (size_t i = 0; outer && i < w->n_jobs; i++) {
+        const struct token *inner = group_of(w->jobs[i].concurrency);
+        struct slice name = inner ? check_written(inner) : SLICE("");
+
+        if (!inner || !utf_eq_nocase(check_written(outer), name))
+            continue;
+        enum diag_level level =
+            slice_eq(check_written(outer), name) ? DIAG_ERROR : DIAG_WARNING; /* as the editor */
+        check_hint(check_report_at(c, CHECK_VALUE, level, outer,
+                                   "Concurrency group '%.*s' is also used by job '%s'. This will "
+                                   "cause a deadlock.",
+                                   SLICE_ARG(name), w->jobs[i].id),
+                   "give the job a group of its own");
+        check_hint(check_report_at(c, CHECK_VALUE, level, inner,
+                                   "Concurrency group '%.*s' is also defined at the workflow "
+                                   "level. This will cause a deadlock.",
+                                   SLICE_ARG(name)),
+                   "give the job a group of its own");
+    }
 }
 
 /* ---- jobs that never run ---- */
@@ -138,6 +179,7 @@ void check_jobs(struct check *c)
     check_map(c, w->env);
     check_env_names(c, w->env);
     check_value(c, w->concurrency, USE_ANY);
+    check_deadlock(c);
     check_on(c);
     check_call_outputs(c);
     for (size_t i = 0; i < w->n_jobs; i++)

@@ -51,6 +51,14 @@ static size_t offset_of(const struct check *c, const struct token *tok)
     return c->lines[tok->line - 1] + at;
 }
 
+bool check_is_empty_list(const struct check *c, const struct token *list)
+{
+    struct slice rest = slice_from(c->text, offset_of(c, list));
+    ssize_t open = slice_find_char(rest, '['); /* a tag or an anchor may stand in front of it */
+
+    return open >= 0 && slice_starts(slice_trim(slice_from(rest, (size_t)open + 1)), SLICE("]"));
+}
+
 static struct check_place place_at(const struct check *c, size_t offset)
 {
     size_t low = 0, high = c->n_lines;

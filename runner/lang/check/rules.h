@@ -24,6 +24,7 @@ struct check {
     const size_t *lines; /* offset of each line in TEXT */
     size_t n_lines;
     const struct workflow *workflow; /* NULL: a manifest is looked at */
+    const struct token *passed; /* `secrets` that a caller gives; NULL: there are others, too */
     struct scope scope;
     const struct workflow_job *job; /* NULL: outside */
     struct local *locals;           /* the files that were asked for */
@@ -46,6 +47,9 @@ struct check_place check_place_of(const struct check *c, const struct token *tok
 
 /* The place of each line of a scalar; *RET_N of them. */
 struct check_place *check_line_places(struct check *c, const struct token *tok, size_t *ret_n);
+
+/* LIST has no items, and had none when it was read: the reader leaves out what it refuses. */
+bool check_is_empty_list(const struct check *c, const struct token *list);
 
 /* ---- expressions ---- */
 
@@ -100,6 +104,11 @@ bool check_is_served(struct check *c, const char *uses);
 bool check_local_text(struct check *c, const char *path, struct slice *ret);
 /* The workflow behind "./.github/workflows/x.yml"; NULL: unknown. */
 const struct workflow *check_local_workflow(struct check *c, const char *uses);
-/* The first error of a local action's manifest; NULL: none, or it is unknown. */
-const char *check_local_fault(struct check *c, const char *uses);
+/* What is wrong first with a local action's manifest; NULL: nothing, or it is unknown. *RET_WORKS: it is
+ * used all the same. */
+const char *check_local_fault(struct check *c, const char *uses, bool *ret_works);
+/* There is nothing in that folder that could be an action. */
+bool check_local_is_missing(struct check *c, const char *uses);
+/* A manifest's `using` that is not what it will be run with. */
+void check_using(struct check *c, const struct action *a, const struct token *at);
 void check_locals_deinit(struct check *c);

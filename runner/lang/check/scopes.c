@@ -148,10 +148,22 @@ static void make_inputs(struct check *c, struct type *github)
     c->scope.inputs = inputs;
 }
 
+/* A workflow that can only be called has the secrets that it declares. */
+static void find_passed(struct check *c)
+{
+    static const struct token none = {.kind = TOKEN_NULL};
+    const struct workflow_event *call = workflow_event_find(c->workflow, "workflow_call");
+    const struct token *secrets = call ? token_find(call->config, "secrets") : NULL;
+
+    if (secrets && c->workflow->n_events == 1)
+        c->passed = convert_is(secrets, TOKEN_MAPPING) ? secrets : &none;
+}
+
 void check_make_scope(struct check *c)
 {
     struct type *github = make_github(c);
 
+    find_passed(c);
     make_inputs(c, github);
     c->scope.github = github;
     c->scope.env = c->scope.vars = c->scope.secrets = &type_strings;

@@ -264,14 +264,35 @@ static void report_input(struct check *c, const struct action *a, const char *us
     }
 }
 
+void check_using(struct check *c, const struct action *a, const struct token *at)
+{
+    static const char *const old[] = {"node12", "node16"};
+
+    for (size_t i = 0; a->using && i < COUNT_OF(old); i++)
+        if (slice_eq_nocase(slice_of(a->using), slice_of(old[i])))
+            check_hint(check_report_at(c, CHECK_DEPRECATED, DIAG_WARNING, at,
+                                       "the action asks for '%s', which is gone: it runs on node20",
+                                       a->using),
+                       "write 'using: node20' or 'node24' in its manifest");
+}
+
 static void check_inputs(struct check *c, const struct step *s, const struct token *at)
 {
     const struct action *a = check_local_action(c, s->uses);
-    const char *fault = check_local_fault(c, s->uses);
+    bool works;
+    const char *fault = check_local_fault(c, s->uses, &works);
     const struct token *with = convert_is(s->with, TOKEN_MAPPING) ? s->with : NULL;
 
-    if (fault)
+    if (fault && works)
+        check_report_at(c, CHECK_INPUT, DIAG_WARNING, at, "'%s' has a fault: %s", s->uses, fault);
+    else if (fault)
         check_report_at(c, CHECK_INPUT, DIAG_ERROR, at, "'%s' can't be used: %s", s->uses, fault);
+    else if (check_local_is_missing(c, s->uses))
+        check_hint(check_report_at(c, CHECK_INPUT, DIAG_INFO, at,
+                                   "there is no action in '%s' of this repository", s->uses),
+                   "right when a step before this one puts it there");
+    if (a)
+        check_using(c, a, at);
     if (!a || (s->with && !with))
         return;
     for (size_t i = 0; with && i < with->n_pairs; i++) {

@@ -301,9 +301,33 @@ static void check_matrix(struct check *c, const struct token *matrix)
 
 /* ---- needs, env ---- */
 
+/* GitHub looks at them only when nothing else is wrong, and one job at least needs none. */
+static void check_need(struct check *c, const struct token *need)
+{
+    const struct token *jobs = token_find(c->workflow->root, "jobs");
+    struct near_best best = near_begin(need->text);
+
+    VEC_EACH (d, &c->diags->list)
+        if (d->line == need->line && d->col == need->col)
+            return; /* the reader said it */
+    for (size_t i = 0; convert_is(jobs, TOKEN_MAPPING) && i < jobs->n_pairs; i++) {
+        if (slice_eq_nocase(jobs->pairs[i].key->text, need->text))
+            return;
+        near_offer(&best, jobs->pairs[i].key->text);
+    }
+    check_hint(check_report_at(c, CHECK_NAME, DIAG_ERROR, need, "there is no job '%.*s'",
+                               SLICE_ARG(need->text)),
+               near_hint(c->diags->arena, &best));
+}
+
 static void check_needs(struct check *c, const struct token *needs)
 {
     check_empty_list(c, needs, "jobs");
+    if (convert_is(needs, TOKEN_STRING) && needs->text.len)
+        check_need(c, needs);
+    for (size_t i = 0; convert_is(needs, TOKEN_SEQUENCE) && i < needs->n_items && i < 256; i++)
+        if (convert_is(needs->items[i], TOKEN_STRING) && needs->items[i]->text.len)
+            check_need(c, needs->items[i]);
     for (size_t i = 1; convert_is(needs, TOKEN_SEQUENCE) && i < needs->n_items && i < 256; i++)
         for (size_t k = 0; k < i; k++)
             if (slice_eq_nocase(needs->items[i]->text, needs->items[k]->text)) {

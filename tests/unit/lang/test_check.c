@@ -46,6 +46,17 @@ static const struct {
     {".github/workflows/ci.yml", "on: [push, workflow_call]\n"
                                  "jobs: {a: {uses: ./.github/workflows/around.yml}}\n"},
     {".github/workflows/torn.yml", "on: workflow_call\njobs: {a: {runs-onn: x}}\n"},
+    {".github/workflows/text.yml",
+     "on:\n"
+     "  workflow_call:\n"
+     "    inputs: {a: &s {type: string}, b: *s, c: *s, d: *s, e: *s}\n"
+     "jobs: {a: {runs-on: x}}\n"},
+    {".github/actions/odd/action.yml", "name: odd\ndescription: d\n"
+                                       "inputs: {a: {requird: true}}\n"
+                                       "runs: {using: node20, main: x.js}\n"},
+    {".github/actions/old/action.yml", "name: old\ndescription: d\n"
+                                       "runs: {using: node16, main: x.js}\n"},
+    {".github/actions/docker/Dockerfile", "FROM scratch\n"},
     {".github/workflows/plain.yml", "on: push\njobs: {a: {runs-on: x, steps: [{run: echo}]}}\n"},
 };
 

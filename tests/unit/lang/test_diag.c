@@ -35,6 +35,12 @@ Test(diag, long_messages_are_cut_by_characters)
     cr_assert(slice_ends(d->message, SLICE("ä[...]")));
     d = diag_add_text(&diags, DIAG_ERROR, "f", 1, 1, slice_make(text, 1000));
     cr_assert_eq(d->message.len, 1000u, "500 characters are whole");
+    const char *whole = diag_text(&arena, d);
+    cr_assert_eq(strlen(whole), 1000u - strlen("f (Line: 1, Col: 1): ") + 5, "%zu", strlen(whole));
+    for (size_t i = 0; i < 300; i++)
+        memcpy(text + 4 * i, "\xF0\x9F\x98\x80", 4);
+    d = diag_add_text(&diags, DIAG_ERROR, "f", 1, 1, slice_make(text, 1200));
+    cr_assert_eq(d->message.len, 1000u + 5, "what is beyond 16 bits counts as two");
 }
 
 Test(diag, a_flood_is_counted_and_not_kept)
