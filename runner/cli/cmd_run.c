@@ -210,8 +210,11 @@ static int run(struct call *c)
             fprintf(stderr, "ostler: %s\n", err.text);
         return code;
     }
+    struct services_spec services = {
+        .run = path_base(c->hint), .run_dir = c->hint, .state = c->state};
     struct workers_spec spec = {
         .queue = c->queue,
+        .services = services_new(&services),
         .report = c->report,
         .slots = c->options.slots,
         .env = c->env,
@@ -219,6 +222,7 @@ static int run(struct call *c)
     };
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of its report */
     r = workers_run(&spec, &cancelled, &err);
+    services_free(spec.services);
     if (r < 0)
         fprintf(stderr, "ostler: %s\n", err.text);
     (void)rmdir(c->jobs_dir); /* stays when a job's folder was kept */

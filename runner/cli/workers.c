@@ -168,7 +168,16 @@ static int message_of(const struct job *job, int *ret, struct err *err)
     return ERR_OK;
 }
 
-static int worker_start(struct workers *all, const struct job *job, struct err *err)
+/* Most actions get on without artifacts and caches, so a job is not given up for them. */
+static void equip(struct workers *all, struct job *job)
+{
+    struct err err = ERR_INIT;
+
+    if (services_equip(all->spec->services, job, &err) < 0)
+        fprintf(stderr, "ostler: job '%s' has no artifacts and caches: %s\n", job->key, err.text);
+}
+
+static int worker_start(struct workers *all, struct job *job, struct err *err)
 {
     const char *const argv[] = {"/proc/self/exe", "worker", all->spec->minute_ms, NULL};
     CLEANUP(fd_closep) int message = -1;
@@ -183,6 +192,7 @@ static int worker_start(struct workers *all, const struct job *job, struct err *
         .events = -1,
     };
     event_reader_init(&w->reader, on_event, w);
+    equip(all, job);
     int r = message_of(job, &message, err);
     if (r == ERR_OK)
         r = fd_pipe(&w->events, &events, err);
@@ -282,6 +292,7 @@ int workers_run(const struct workers_spec *spec, bool *ret_cancelled, struct err
     if (r == ERR_OK)
         r = loop_signals(all.loop, signals, on_signal, &all, err);
     if (r == ERR_OK) {
+        services_attach(spec->services, all.loop);
         spec->queue->client =
             (struct queue_client){.event = on_queue_event, .stop = on_stop, .ctx = &all};
         fill_slots(&all);
@@ -294,6 +305,7 @@ int workers_run(const struct workers_spec *spec, bool *ret_cancelled, struct err
             .len) /* only after an error of ours: proc_free() kills, and the job's place with it */
         worker_free(all.list.ptr[--all.list.len]);
     vec_deinit(&all.list);
+    services_detach(spec->services);
     loop_free(all.loop);
     *ret_cancelled = all.interrupts > 0;
     if (r == ERR_OK && all.first.code != ERR_OK) {

@@ -5,13 +5,15 @@
 
 #include "queue/queue.h"
 #include "report/report.h"
+#include "serve/services.h"
 
 struct workers_spec {
-    struct queue *queue;    /* its client is set here */
-    struct report *report;  /* sees all events, the queue's own too */
-    int slots;              /* workers at a time, 1 or more */
-    const char *const *env; /* of the workers, and so of the jobs */
-    const char *minute_ms;  /* see struct worker_spec, as text; NULL: a real minute */
+    struct queue *queue;       /* its client is set here */
+    struct services *services; /* for the jobs' actions; attached to the loop here */
+    struct report *report;     /* sees all events, the queue's own too */
+    int slots;                 /* workers at a time, 1 or more */
+    const char *const *env;    /* of the workers, and so of the jobs */
+    const char *minute_ms;     /* see struct worker_spec, as text; NULL: a real minute */
 };
 
 /* Runs until the queue is done. SIGINT and SIGTERM cancel it: once, jobs stop in order and steps that
