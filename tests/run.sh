@@ -30,6 +30,8 @@ TEST_NEEDS=(
     'cmd:cppcheck cppcheck'
     'cmd:newuidmap uidmap'
     'cmd:setpriv util-linux'
+    'cmd:strace strace'
+    'file:/usr/lib/python3/dist-packages/jsonschema python3-jsonschema'
     'cmd:useradd passwd'
     'file:/usr/share/zoneinfo/UTC tzdata'
 )

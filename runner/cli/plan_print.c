@@ -409,8 +409,9 @@ static void verdict(const struct page *p, const json_t *w)
 static void workflow(const struct page *p, const json_t *w)
 {
     putchar('\n');
-    line(p, 0, "%s%s%s%s  %s%s", BOLD(p), text_of(w, "name"), OFF(p), DIM(p), text_of(w, "file"),
-         OFF(p));
+    const char *name = text_of(w, "name"), *file = text_of(w, "file");
+    line(p, 0, "%s%s%s%s%s%s%s", BOLD(p), name, OFF(p), DIM(p), strcmp(name, file) ? "  " : "",
+         strcmp(name, file) ? file : "", OFF(p));
     pair(p, 2, "run name", json_object_get(w, "run_name"));
     pair(p, 2, "schedule", json_object_get(w, "schedule"));
     concurrency(p, 2, json_object_get(w, "concurrency"));
