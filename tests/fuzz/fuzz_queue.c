@@ -1,9 +1,11 @@
 /* A whole local run, without workers: whatever the workflows are and however their jobs end, every run
- * comes to its end, each job is handed out once, and nothing is handed out after a hard cancel.
+ * comes to its end, each job is handed out once, and nothing is handed out after a hard cancel. Nor is what the
+ * forecast called skipped however the others end.
  *
  * The input is a workflow, called ones behind lines "==== FILE", a line "----", and bytes that say what
  * happens next: which of the running jobs ends, and how, or a cancel. */
 #include "lang/calls.h"
+#include "queue/local/forecast.h"
 #include "queue/local/local.h"
 
 #include <stdint.h>
@@ -19,6 +21,7 @@ struct fuzz_run {
     struct job *running[RUNNING_MAX];
     size_t n_running;
     bool killed;
+    json_t *skipped; /* keys of jobs that the forecast skips; NULL: it was not asked */
 };
 
 static void expect(bool holds, const char *what)
@@ -48,6 +51,61 @@ static int read_called(void *ctx, const struct call_ref *ref, struct arena *a, s
     return ERR_OK;
 }
 
+/* ---- the forecast ---- */
+
+/* Adds the keys of those in JOBS that never run. */
+static void note_skipped(json_t *to, const json_t *jobs)
+{
+    json_t *job, *config;
+    size_t i, k;
+
+    json_array_foreach (jobs, i, job) {
+        const char *verdict = json_string_value(json_object_get(job, "verdict"));
+
+        if (strcmp(verdict, "skipped") == 0)
+            json_object_set(to, json_string_value(json_object_get(job, "key")), job);
+        json_array_foreach (json_object_get(job, "configurations"), k, config)
+            note_skipped(to, json_object_get(json_object_get(config, "call"), "jobs"));
+    }
+}
+
+/* Jobs here end with outputs of any kind, so none may be known from the workflow alone. */
+static void ask_forecast(struct fuzz_run *r, const struct local_spec *spec)
+{
+    struct forecast_spec f = {.run = spec, .no_git = true};
+    struct err err = ERR_INIT;
+    json_t *all = NULL, *one;
+    size_t i;
+
+    if (forecast(&f, &all, &err) < 0)
+        return;
+    char *text = json_dumps(all, JSON_COMPACT);
+    expect(text != NULL, "a forecast that is no JSON");
+    free(text);
+    if (slice_find(r->files, SLICE("outputs")) < 0) {
+        r->skipped = json_object();
+        json_array_foreach (json_object_get(all, "workflows"), i, one)
+            note_skipped(r->skipped, json_object_get(one, "jobs"));
+    }
+    json_decref(all);
+}
+
+/* "build (deb)/test (18)": the last part may name a configuration. */
+static bool is_skipped(const struct fuzz_run *r, const char *key)
+{
+    struct slice name = slice_of(key);
+    ssize_t at;
+
+    if (json_object_getn(r->skipped, name.ptr, name.len))
+        return true;
+    for (size_t from = 0; (at = slice_find(slice_from(name, from), SLICE(" ("))) >= 0;
+         from += (size_t)at + 2)
+        if (slice_ends(name, SLICE(")")) &&
+            json_object_getn(r->skipped, name.ptr, from + (size_t)at))
+            return true;
+    return false;
+}
+
 static unsigned char next_move(struct fuzz_run *r)
 {
     unsigned char c = r->moves.len ? (unsigned char)r->moves.ptr[0] : 0;
@@ -67,6 +125,7 @@ static void take_ready(struct fuzz_run *r)
         expect(!r->killed, "a job after everything was killed");
         for (size_t i = 0; i < r->n_running; i++)
             expect(strcmp(r->running[i]->key, job->key) != 0, "two jobs of one key");
+        expect(!is_skipped(r, job->key), "a job that the forecast skips");
         r->running[r->n_running++] = job;
     }
 }
@@ -100,6 +159,8 @@ static void play(struct fuzz_run *r, const struct workflow *w)
                                "refs/heads/main", "repository", "acme/app", "event");
     struct local_spec spec = {.workflows = &w, .n_workflows = 1, .github = github};
     struct err err = ERR_INIT;
+
+    ask_forecast(r, &spec);
     int result = queue_local_new(&spec, &r->queue, &err);
 
     json_decref(github);
@@ -142,5 +203,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                        &diags) == ERR_OK &&
         workflow_load_calls(&w, &options, &diags) == ERR_OK)
         play(&r, &w);
+    json_decref(r.skipped);
     return 0;
 }

@@ -474,6 +474,35 @@ def run_with_plan_is_a_plan(w):
     check(not list(w.state.glob("runs/*")), "a plan left a run")
 
 
+def blocks(text, head):
+    """The indented blocks of TEXT that follow a line which begins with HEAD, without the indent."""
+    lines, found = text.splitlines(), []
+    for at, line in enumerate(lines):
+        if not line.startswith(head):
+            continue
+        block = []
+        for one in lines[at + 1:]:
+            if one.strip() and not one.startswith("    "):
+                break
+            block.append(one[4:])
+        found.append("\n".join(block).strip("\n") + "\n")
+    return found
+
+
+@case()
+def the_manual_shows_what_a_plan_really_says(w):
+    text = (w.project / "runner/cli/cmd_plan.md").read_text()
+    w.workflow(blocks(text, "With `.github/workflows/ci.yml`")[0])
+    w.workflow("name: Docs\non: {push: {paths: ['docs/**']}}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n", "docs.yml")
+    w.write("a.sh", "#!/bin/sh\necho hi\n")
+    w.commit("as in the manual")
+    for command, wanted in (("", blocks(text, "    $ ostler plan --changed api/x.py\n".rstrip())[0]),
+                            ("--graph ascii", blocks(text, "    $ ostler plan --changed api/x.py --graph")[0])):
+        r = w.ostler_call("plan", "--changed", "api/x.py", *command.split(), env={"LC_ALL": "C.UTF-8"})
+        out = re.sub(r"at [0-9a-f]{7}, by tess-ter", "at 6f1c2d8, by ada-lovelace", r.out)
+        equal(command or "plan", out, wanted)
+
+
 WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC")
 PURE_FILES = ("/dev/null", "/dev/tty", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/setgroups")
 
