@@ -12,6 +12,7 @@ struct page {
     struct text_style style;
     int width; /* 0: no limit */
     bool verbose;
+    const json_t *permissions; /* of the workflow at hand; NULL: it says nothing */
 };
 
 static const char *paint(const struct page *p, const char *sequence)
@@ -283,6 +284,23 @@ static void names_of(struct buf *to, const json_t *map)
         buf_printf(to, "%s%s", to->len ? ", " : "", key);
 }
 
+/* On one line: a scalar, or "contents read, deployments write". */
+static void permissions(const struct page *p, int indent, const json_t *value)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(1000);
+    const char *scope;
+    json_t *level;
+
+    if (!json_is_object(value)) {
+        pair(p, indent, "permissions", value);
+        return;
+    }
+    json_object_foreach ((json_t *)(uintptr_t)value, scope, level)
+        buf_printf(&text, "%s%s %s", text.len ? ", " : "", scope,
+                   json_string_value(level) ? json_string_value(level) : "");
+    line(p, indent, "%spermissions:%s %s", DIM(p), OFF(p), text.len ? text.ptr : "none");
+}
+
 static void settings(const struct page *p, int indent, const json_t *config)
 {
     CLEANUP(buf_deinit) struct buf services = BUF_INIT(1000);
@@ -300,8 +318,9 @@ static void settings(const struct page *p, int indent, const json_t *config)
     names_of(&services, json_object_get(config, "services"));
     if (services.len)
         line(p, indent, "%sservices:%s %s", DIM(p), OFF(p), services.ptr);
-    if (p->verbose)
-        pairs(p, indent, "permissions", json_object_get(config, "permissions"));
+    if (json_object_get(config, "permissions") &&
+        !json_equal(json_object_get(config, "permissions"), p->permissions))
+        permissions(p, indent, json_object_get(config, "permissions"));
     pairs(p, indent, "env", json_object_get(config, "env"));
 }
 
@@ -406,7 +425,7 @@ static void verdict(const struct page *p, const json_t *w)
              reason ? ", as it is named; GitHub would not start it: " : "", reason ? reason : "");
 }
 
-static void workflow(const struct page *p, const json_t *w)
+static void workflow(struct page *p, const json_t *w)
 {
     putchar('\n');
     const char *name = text_of(w, "name"), *file = text_of(w, "file");
@@ -415,6 +434,9 @@ static void workflow(const struct page *p, const json_t *w)
     pair(p, 2, "run name", json_object_get(w, "run_name"));
     pair(p, 2, "schedule", json_object_get(w, "schedule"));
     concurrency(p, 2, json_object_get(w, "concurrency"));
+    p->permissions = json_object_get(w, "permissions"); /* jobs only tell what differs */
+    if (p->permissions)
+        permissions(p, 2, p->permissions);
     pairs(p, 2, "inputs", json_object_get(w, "inputs"));
     jobs(p, 2, json_object_get(w, "jobs"));
 }

@@ -338,6 +338,57 @@ def a_plugin_that_cannot_say_is_no_error(w):
 
 
 @case()
+def a_plugin_without_a_plan_is_recorded_if_it_allows_that(w):
+    w.plugin("recorded")
+    w.plugin("good")
+    w.steps("- uses: test/recorded@v1\n- uses: test/good@v1\n")
+    one, two = steps_of(next(iter(jobs_of(plan(w)).values())))
+    equal("recorded", [(line["verb"], line["object"], line.get("detail")) for line in one["plugin"]["plan"]],
+          [("output", "fixed", "one"), ("exec", "touch 'made it'", None), ("env", "RECORDED", "yes")])
+    equal("no plan", (two["plugin"]["plan"], two["plugin"]["no_plan"]), ([], "it has no plan phase"))
+    check(not (w.repo / "made it").exists(), "the plan did something")
+
+
+@case()
+def a_run_does_what_the_plan_says(w):
+    path = w.workflow("""\
+on: push
+env: {TOP: t}
+jobs:
+  a:
+    runs-on: x
+    outputs: {o: '${{ steps.s.outputs.o }}', k: 'k-${{ github.ref_name }}'}
+    steps:
+      - {id: s, run: 'echo o=x >> "$GITHUB_OUTPUT"'}
+      - {if: github.ref == 'refs/heads/other', run: echo never}
+      - {if: failure(), run: echo never}
+      - run: echo "${{ env.TOP }} ${{ env.IN }} ${{ join(fromJSON('[1, 2]')) }}"
+        env: {IN: '${{ github.event_name }}-in'}
+  b:
+    needs: a
+    if: needs.a.outputs.k == 'k-main'
+    strategy: {matrix: {n: [1, 2]}}
+    runs-on: x
+    steps: [{run: 'echo ${{ matrix.n }} of ${{ strategy.job-total }} ${{ needs.a.outputs.k }}'}]
+  c: {needs: a, if: needs.a.outputs.k == 'other', runs-on: x, steps: [{run: echo never}]}
+  d: {needs: c, runs-on: x, steps: [{run: echo never}]}
+  e: {needs: [b, d], if: failure(), runs-on: x, steps: [{run: echo never}]}
+  f: {needs: [b, d], if: "!cancelled()", runs-on: x, steps: [{run: 'echo ${{ needs.d.result }}'}]}
+""")
+    planned = jobs_of(plan(w))
+    r = w.run(path, code=0)
+    keys = {c["key"]: job["verdict"] for job in planned.values() for c in job.get("configurations", [job])}
+    equal("jobs", {k: v == "runs" for k, v in keys.items()}, {k: r.job(k)["result"] == "success" for k in keys})
+    for job in planned.values():
+        for config in job.get("configurations", []):
+            if job["verdict"] != "runs":
+                continue
+            wanted = [s["run"] for s in config["steps"] if s["verdict"] == "runs"]
+            log = "".join(e.get("text", "") for e in r.of("log") if e.get("job") == config["key"])
+            equal(f"scripts of {config['key']}", [text for text in wanted if f"\x1b[36;1m{text}\x1b[0m" not in log], [])
+
+
+@case()
 def workflows_that_stay_away_say_why(w):
     w.write(".github/workflows/a.yml", "on: {push: {branches: [release]}}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n")
     w.write(".github/workflows/b.yml", "on: issues\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n")
