@@ -25,6 +25,7 @@ BUILD_NEEDS=(
     'pc:libcrypto libssl-dev'
     'pc:libpcre2-8 libpcre2-dev'
     'pc:libmicrohttpd libmicrohttpd-dev'
+    'pc:libarchive libarchive-dev'
 )
 
 # Colours only where somebody looks, and only if they want them.

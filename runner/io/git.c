@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -57,7 +58,7 @@ static int collect(int out_fd, int err_fd, int64_t deadline, struct buf *out, st
         if (n < 0)
             return err_sys(err, "cannot wait for git");
         if (n == 0)
-            return err_set(err, ERR_TIMEOUT, "git took longer than %d s", GIT_TIMEOUT_MS / 1000);
+            return err_set(err, ERR_TIMEOUT, "git took longer than its time limit");
         if (fds[0].revents && !take_output(out_fd, out, &result, err))
             fds[0].fd = -1;
         if (fds[1].revents && !take_output(err_fd, errors, &result, err))
@@ -84,8 +85,8 @@ static void proc_freep(struct proc **p)
     *p = proc_free(*p);
 }
 
-static int run(const char *dir, const char *const *argv, const char *const *env, struct buf *out,
-               struct err *err)
+static int run(const char *dir, const char *const *argv, const char *const *env, int64_t timeout_ms,
+               struct buf *out, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf errors = BUF_INIT(ERROR_TEXT_MAX);
     CLEANUP(proc_freep) struct proc *p = NULL;
@@ -94,7 +95,7 @@ static int run(const char *dir, const char *const *argv, const char *const *env,
     CLEANUP(fd_closep) int err_fd = -1;
     CLEANUP(fd_closep) int out_end = -1;
     CLEANUP(fd_closep) int err_end = -1;
-    int64_t deadline = clock_ms() + GIT_TIMEOUT_MS;
+    int64_t deadline = clock_ms() + timeout_ms;
     struct proc_exit how;
 
     if (dir_fd < 0)
@@ -120,27 +121,13 @@ static int run(const char *dir, const char *const *argv, const char *const *env,
     return ERR_OK;
 }
 
-int git_run(const struct git_env *env, const char *dir, const char *const *args, struct buf *out,
-            struct err *err)
-{
-    struct arena a = ARENA_INIT;
-    const char *argv[ARGS_MAX + 1],
-        *vars[] = {
-            arena_printf(&a, "PATH=%s", env->path ? env->path : "/usr/local/bin:/usr/bin:/bin"),
-            "LC_ALL=C",
-            "GIT_TERMINAL_PROMPT=0",
-            "GIT_OPTIONAL_LOCKS=0", /* a look at the tree writes nothing into it */
-            NULL,
-            NULL,
-            NULL,
-        };
-    size_t n = 0, v = 4;
-    int r;
+/* ---- the command line and the environment ---- */
 
-    if (env->home)
-        vars[v++] = arena_printf(&a, "HOME=%s", env->home);
-    if (env->xdg_config_home)
-        vars[v++] = arena_printf(&a, "XDG_CONFIG_HOME=%s", env->xdg_config_home);
+static const char *const *argv_of(struct arena *a, const char *const *args)
+{
+    const char **argv = arena_array(a, ARGS_MAX + 1, sizeof *argv);
+    size_t n = 0;
+
     for (; n < COUNT_OF(safe_args); n++)
         argv[n] = safe_args[n];
     for (; *args; args++) {
@@ -148,9 +135,91 @@ int git_run(const struct git_env *env, const char *dir, const char *const *args,
             BUG("more than %d arguments for git", ARGS_MAX);
         argv[n++] = *args;
     }
-    argv[n] = NULL;
-    r = run(dir, argv, vars, out, err);
-    arena_deinit(&a);
+    return argv;
+}
+
+static const char *const *environ_of(struct arena *a, const struct git_env *env)
+{
+    enum { OWN_MAX = 6 };
+    size_t n = 0, more = 0;
+
+    while (env->more && env->more[more])
+        more++;
+    const char **vars = arena_array(a, more + OWN_MAX + 1, sizeof *vars);
+    vars[n++] = arena_printf(a, "PATH=%s", env->path ? env->path : "/usr/local/bin:/usr/bin:/bin");
+    vars[n++] = "LC_ALL=C";
+    vars[n++] = "GIT_TERMINAL_PROMPT=0";
+    vars[n++] = "GIT_OPTIONAL_LOCKS=0"; /* a look at the tree writes nothing into it */
+    if (env->home)
+        vars[n++] = arena_printf(a, "HOME=%s", env->home);
+    if (env->xdg_config_home)
+        vars[n++] = arena_printf(a, "XDG_CONFIG_HOME=%s", env->xdg_config_home);
+    for (size_t i = 0; i < more; i++)
+        vars[n++] = env->more[i];
+    return vars;
+}
+
+int git_run_for(const struct git_env *env, const char *dir, const char *const *args,
+                int64_t timeout_ms, struct buf *out, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+
+    return run(dir, argv_of(&a, args), environ_of(&a, env), timeout_ms, out, err);
+}
+
+int git_run(const struct git_env *env, const char *dir, const char *const *args, struct buf *out,
+            struct err *err)
+{
+    return git_run_for(env, dir, args, GIT_TIMEOUT_MS, out, err);
+}
+
+/* ---- output that somebody else reads ---- */
+
+int git_pipe_start(const struct git_env *env, const char *dir, const char *const *args,
+                   struct git_pipe *ret, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(fd_closep) int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(fd_closep) int errors = memfd_create("git", MFD_CLOEXEC);
+    CLEANUP(fd_closep) int out = -1;
+    CLEANUP(fd_closep) int end = -1;
+    struct proc *p = NULL;
+
+    if (dir_fd < 0)
+        return err_sys(err, "cannot open '%s'", dir);
+    if (errors < 0)
+        return err_sys(err, "cannot make a place for what git says");
+    if (fd_pipe(&out, &end, err) != ERR_OK)
+        return err->code;
+    struct proc_spec spec = {.argv = argv_of(&a, args),
+                             .env = environ_of(&a, env),
+                             .dir = dir_fd,
+                             .in = -1,
+                             .out = end,
+                             .err = errors};
+    if (proc_start(&spec, &p, err) != ERR_OK)
+        return err->code;
+    *ret = (struct git_pipe){.proc = p, .out = out, .errors = errors};
+    out = errors = -1;
+    return ERR_OK;
+}
+
+int git_pipe_end(struct git_pipe *p, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(ERROR_TEXT_MAX);
+    struct err ignored = ERR_INIT; /* too much to say: its beginning does */
+    struct proc_exit how;
+
+    fd_closep(&p->out);
+    int r = proc_wait(p->proc, clock_ms() + GIT_TIMEOUT_MS, &how, err);
+    p->proc = proc_free(p->proc);
+    if (r == ERR_OK && how.code != 0) {
+        if (lseek(p->errors, 0, SEEK_SET) == 0)
+            (void)!fd_read_all(p->errors, &text, &ignored);
+        r = err_set(err, ERR_FAILED, "git failed: %.*s",
+                    SLICE_ARG(slice_head(last_line(&text), 200)));
+    }
+    fd_closep(&p->errors);
     return r;
 }
 

@@ -14,6 +14,7 @@ struct git_env {
     const char *path;            /* PATH; NULL: /usr/local/bin:/usr/bin:/bin */
     const char *home;            /* HOME, for the user's configuration; NULL: none */
     const char *xdg_config_home; /* NULL: HOME/.config */
+    const char *const *more;     /* further variables, "NAME=value", NULL-terminated; NULL: none */
 };
 
 enum { GIT_TIMEOUT_MS = 10000, GIT_SHA_SIZE = 65, GIT_OUTPUT_MAX = 4 << 20 };
@@ -62,3 +63,22 @@ MUST_CHECK int git_ref_read(const struct git_facts *f, const char *ref, char ret
  * no git; ERR_TIMEOUT; ERR_LIMIT: more than OUT may hold; ERR_FAILED with git's last line otherwise. */
 MUST_CHECK int git_run(const struct git_env *env, const char *dir, const char *const *args,
                        struct buf *out, struct err *err);
+
+/* The same with a time limit of its own: for what has to ask a server. */
+MUST_CHECK int git_run_for(const struct git_env *env, const char *dir, const char *const *args,
+                           int64_t timeout_ms, struct buf *out, struct err *err);
+
+/* A git whose output somebody else reads. */
+struct git_pipe {
+    struct proc *proc;
+    int out;    /* to be read until its end; closed by git_pipe_end() */
+    int errors; /* what it complains of, kept in memory */
+};
+
+/* Starts it as git_run() does; on success it has to be ended. */
+MUST_CHECK int git_pipe_start(const struct git_env *env, const char *dir, const char *const *args,
+                              struct git_pipe *ret, struct err *err);
+
+/* Stops reading, waits (kills it, if it does not end by itself within GIT_TIMEOUT_MS) and releases
+ * everything. ERR_FAILED with git's last line when it failed; one that had more to say has failed. */
+MUST_CHECK int git_pipe_end(struct git_pipe *p, struct err *err);

@@ -1,5 +1,7 @@
 #include "lang/workflow_checks.h"
 
+#include "lang/action_ref.h"
+
 /* jobs.ID.uses: where a called workflow lies (workflow-language.md 12). */
 
 static const char *path_fault(struct slice path)
@@ -19,18 +21,6 @@ static const char *path_fault(struct slice path)
     return NULL;
 }
 
-static bool is_name(struct slice name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '-' || c == '_' || c == '.'))
-            return false;
-    }
-    return name.len > 0;
-}
-
 /* git check-ref-format, as far as the editor goes. */
 static bool is_ref(struct slice ref)
 {
@@ -45,9 +35,9 @@ static const char *remote_fault(struct slice path, struct slice ref)
 {
     struct slice owner, repo;
 
-    if (!slice_split(&path, '/', &owner) || !is_name(owner))
+    if (!slice_split(&path, '/', &owner) || !action_ref_is_name(owner))
         return "owner name must be a valid repository owner name";
-    if (!slice_split(&path, '/', &repo) || !is_name(repo))
+    if (!slice_split(&path, '/', &repo) || !action_ref_is_name(repo))
         return "repository name is invalid";
     if (!ref.len)
         return "no version specified";

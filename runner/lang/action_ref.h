@@ -1,0 +1,33 @@
+/* action_ref - "owner/repo/path@ref": a repository of a server, what lies in it, and a version of it.
+ *
+ * What has been parsed here can be used in paths and addresses: no name in it leads upwards, starts with a
+ * dash or holds anything that a shell, a URL or a file system would read as more than a letter. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum { ACTION_NAME_MAX = 100, ACTION_PATH_MAX = 1000, ACTION_VERSION_MAX = 250 };
+
+struct action_ref {
+    const char *repository; /* "owner/repo" as written; names ignore case */
+    const char *owner, *repo;
+    const char *path; /* below the top of the repository; "": the top itself */
+    const char *ref;  /* a branch, a tag, a full ref or a commit's digits */
+};
+
+/* False for "./path", "$/path" and "docker://image". */
+bool action_ref_is_remote(const char *uses);
+
+/* Everything of *RET lives in A. ERR_INVALID says what no repository, path or version can be called. */
+MUST_CHECK int action_ref_parse(struct arena *a, struct slice text, struct action_ref *ret,
+                                struct err *err);
+
+/* ---- its parts ---- */
+
+/* An owner or a repository: letters, digits, '-', '_' and '.'. */
+bool action_ref_is_name(struct slice name);
+/* What git could call a branch, a tag or a commit. */
+bool action_ref_is_version(struct slice ref);
+/* All the digits of a commit: 40, or 64 in repositories with SHA-256. */
+bool action_ref_is_commit(struct slice ref);

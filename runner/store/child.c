@@ -1,0 +1,321 @@
+#include "store/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "io/proc.h"
+
+/* ---- the child ---- */
+
+static int serve(struct store_entry *ret, struct arena *a, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(STORE_REQUEST_MAX);
+    CLEANUP(store_request_deinit) struct store_request request = {0};
+    struct store_entry entry;
+    struct action_ref ref;
+    int r = fd_read_all(STDIN_FILENO, &text, err);
+
+    if (r == ERR_OK)
+        r = store_request_parse(buf_slice(&text), &request, err);
+    if (r == ERR_OK)
+        r = action_ref_parse(a, slice_of(request.uses), &ref, err);
+    if (r == ERR_OK)
+        r = store_get(&request.spec, &ref, a, &entry, err);
+    if (r == ERR_OK)
+        *ret = entry;
+    return r;
+}
+
+/* Our own group: git, and what git started, which trusts nobody here and detaches nothing. */
+static void end_all(int signo)
+{
+    (void)signo;
+    kill(0, SIGKILL);
+}
+
+int store_child_main(int argc, char **argv)
+{
+    static const struct rlimit size = {STORE_TREE_MAX, STORE_TREE_MAX};
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct store_entry entry = {0};
+    struct err err = ERR_INIT;
+
+    (void)argc;
+    (void)argv;
+    signal(SIGTERM, end_all);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the answer then */
+    (void)setrlimit(RLIMIT_FSIZE, &size);   /* of git's packs; without it the server decides */
+    signal(SIGXFSZ, SIG_IGN);
+    CLEANUP(free_ptr) char *text = store_answer_format(serve(&entry, &a, &err), &entry, &err);
+    struct err ignored = ERR_INIT; /* nobody is there to hear it */
+    return fd_write_all(STDOUT_FILENO, slice_of(text), &ignored) < 0;
+}
+
+/* ---- who waits for it ---- */
+
+struct item {
+    struct store_fetch *fetch;
+    const char *request;
+    struct store_entry entry;
+    bool ready;
+    struct proc *proc;
+    struct watch *watch;
+    int out; /* -1: closed */
+    bool exited;
+    struct proc_exit how;
+    struct buf text;
+};
+
+struct store_fetch {
+    struct arena arena;
+    struct loop *loop;
+    struct store_client client;
+    struct timer *kick; /* the first turn, and the time limit later */
+    struct item *items;
+    size_t n, next; /* next: the first that no child was started for */
+    size_t told;    /* those that the client knows of */
+    int running;
+    bool over; /* the client has been told the end */
+};
+
+static void advance(struct store_fetch *f);
+
+static void item_close(struct item *i)
+{
+    i->watch = watch_free(i->watch);
+    fd_closep(&i->out);
+    i->proc = proc_free(i->proc);
+    buf_deinit(&i->text);
+}
+
+struct store_fetch *store_fetch_free(struct store_fetch *f)
+{
+    if (!f)
+        return NULL;
+    for (size_t i = 0; i < f->n; i++)
+        item_close(&f->items[i]);
+    f->kick = timer_free(f->kick);
+    arena_deinit(&f->arena);
+    free(f);
+    return NULL;
+}
+
+/* Last of all: it may free F. */
+static void tell_end(struct store_fetch *f, size_t i, const struct err *err)
+{
+    if (f->over)
+        return;
+    f->over = true;
+    f->client.done(f->client.ctx, i, err);
+}
+
+/* The child is gone and its words are read. */
+static void on_end(struct item *i)
+{
+    struct store_fetch *f = i->fetch;
+    size_t at = (size_t)(i - f->items);
+    struct err err = ERR_INIT;
+
+    if (!i->exited || i->out >= 0)
+        return;
+    f->running--;
+    int r = i->how.signal ? err_set(&err, ERR_FAILED, "whoever fetched it was killed by signal %d",
+                                    i->how.signal)
+                          : store_answer_parse(buf_slice(&i->text), &f->arena, &i->entry, &err);
+    item_close(i);
+    if (r < 0) {
+        tell_end(f, at, &err);
+        return;
+    }
+    i->ready = true;
+    advance(f);
+}
+
+static void on_readable(void *ctx, uint32_t events)
+{
+    struct item *i = ctx;
+
+    (void)events;
+    ssize_t n = fd_read_some(i->out, &i->text, STORE_ANSWER_MAX - i->text.len);
+    if (n > 0 || (n < 0 && errno == EAGAIN))
+        return;
+    i->watch = watch_free(i->watch);
+    fd_closep(&i->out);
+    on_end(i);
+}
+
+static void on_exit_of_child(void *ctx, struct proc_exit how)
+{
+    struct item *i = ctx;
+
+    i->exited = true;
+    i->how = how;
+    on_end(i);
+}
+
+/* In memory: there are addresses with passwords in it, and what is in argv is for everybody. */
+static int request_fd(const char *request, int *ret, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = memfd_create("request", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, "cannot make a request");
+    if (fd_write_all(fd, slice_of(request), err) < 0)
+        return err->code;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_sys(err, "cannot rewind a request");
+    *ret = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+static int start_child(struct item *i, struct err *err)
+{
+    static const char *const argv[] = {"/proc/self/exe", "store-child", NULL};
+    struct store_fetch *f = i->fetch;
+    CLEANUP(fd_closep) int in = -1;
+    CLEANUP(fd_closep) int end = -1;
+    struct proc_spec spec = PROC_SPEC_INIT;
+    int r = request_fd(i->request, &in, err);
+
+    if (r == ERR_OK)
+        r = fd_pipe(&i->out, &end, err);
+    if (r < 0)
+        return r;
+    spec.argv = argv;
+    spec.in = in;
+    spec.out = end;
+    spec.err = STDERR_FILENO;
+    spec.flags = SPAWN_GROUP;
+    r = proc_start(&spec, &i->proc, err);
+    if (r == ERR_OK)
+        r = fd_set_nonblock(i->out, true, err);
+    if (r == ERR_OK)
+        r = loop_watch(f->loop, i->out, EPOLLIN, on_readable, i, &i->watch, err);
+    if (r == ERR_OK)
+        r = proc_watch(i->proc, f->loop, on_exit_of_child, i, err);
+    if (r == ERR_OK)
+        f->running++;
+    return r;
+}
+
+static void on_timeout(void *ctx)
+{
+    struct store_fetch *f = ctx;
+    struct err err = ERR_INIT;
+
+    f->kick = NULL;
+    (void)err_set(&err, ERR_TIMEOUT, "fetching took longer than %d minutes",
+                  STORE_FETCH_TIMEOUT_MS / 60000);
+    tell_end(f, f->told, &err);
+}
+
+/* Tells what is ready, and starts what can be. */
+static void advance(struct store_fetch *f)
+{
+    struct err err = ERR_INIT;
+
+    while (!f->over && f->told < f->n && f->items[f->told].ready) {
+        size_t at = f->told++;
+
+        f->client.got(f->client.ctx, at, &f->items[at].entry);
+    }
+    if (f->told == f->n) {
+        tell_end(f, 0, NULL);
+        return;
+    }
+    for (; !f->over && f->running < STORE_CHILDREN_MAX && f->next < f->n; f->next++) {
+        struct item *i = &f->items[f->next];
+
+        if (!i->ready && start_child(i, &err) < 0) {
+            tell_end(f, f->next, &err);
+            return;
+        }
+    }
+}
+
+static void on_kick(void *ctx)
+{
+    struct store_fetch *f = ctx;
+
+    f->kick = loop_timer(f->loop, clock_ms() + STORE_FETCH_TIMEOUT_MS, on_timeout, f);
+    advance(f);
+}
+
+struct store_fetch *store_fetch_start(const struct store_spec *spec, const struct action_ref *refs,
+                                      size_t n, struct loop *loop,
+                                      const struct store_client *client)
+{
+    struct store_fetch *f = mem_new(sizeof *f);
+    struct err ignored = ERR_INIT; /* the child says it again, or cures it */
+
+    *f = (struct store_fetch){.loop = loop, .client = *client, .n = n};
+    f->items = arena_array(&f->arena, n, sizeof *f->items);
+    for (size_t i = 0; i < n; i++) {
+        struct item *it = &f->items[i];
+
+        *it = (struct item){.fetch = f, .out = -1, .text = BUF_INIT(STORE_ANSWER_MAX)};
+        it->ready = store_find(spec, &refs[i], &f->arena, &it->entry, &ignored) == ERR_OK;
+        if (it->ready)
+            continue;
+        CLEANUP(free_ptr) char *request = store_request_format(spec, &refs[i]);
+        it->request = arena_str(&f->arena, slice_of(request));
+    }
+    f->kick = loop_timer(loop, clock_ms(), on_kick, f);
+    return f;
+}
+
+/* ---- for those who wait ---- */
+
+struct waiting {
+    struct loop *loop;
+    struct arena *arena;
+    struct store_entry *ret;
+    struct err err;
+};
+
+static void keep(void *ctx, size_t i, const struct store_entry *entry)
+{
+    struct waiting *w = ctx;
+
+    (void)i;
+    *w->ret = *entry;
+    w->ret->path = arena_str(w->arena, slice_of(entry->path));
+    w->ret->note = entry->note ? arena_str(w->arena, slice_of(entry->note)) : NULL;
+}
+
+static void quit(void *ctx, size_t i, const struct err *err)
+{
+    struct waiting *w = ctx;
+
+    (void)i;
+    if (err)
+        w->err = *err;
+    loop_quit(w->loop);
+}
+
+int store_fetch(const struct store_spec *spec, const struct action_ref *ref, struct arena *a,
+                struct store_entry *ret, struct err *err)
+{
+    struct waiting w = {.arena = a, .ret = ret};
+    struct store_client client = {keep, quit, &w};
+    int r = loop_new(&w.loop, err);
+
+    if (r < 0)
+        return r;
+    struct store_fetch *f = store_fetch_start(spec, ref, 1, w.loop, &client);
+    r = loop_run(w.loop, err);
+    store_fetch_free(f);
+    loop_free(w.loop);
+    if (r == ERR_OK && w.err.code) {
+        *err = w.err;
+        r = err->code;
+    }
+    return r;
+}

@@ -1,0 +1,106 @@
+#include "store/source.h"
+
+#include "base/buf.h"
+
+static const char *const schemes[] = {"https://", "http://", "ssh://", "git://", "file:///"};
+
+/* "git@example.org:" and "example.org:mirrors", as ssh has addresses. */
+static bool is_short_ssh(struct slice text)
+{
+    ssize_t colon = slice_find_char(text, ':'), slash = slice_find_char(text, '/');
+
+    return colon > 0 && (slash < 0 || slash > colon) && text.ptr[0] != '-' &&
+           slice_find(text, SLICE("::")) < 0;
+}
+
+int source_parse(struct arena *a, const char *text, const char **ret, struct err *err)
+{
+    struct slice s = slice_of(text);
+    bool known = is_short_ssh(s) && slice_find(s, SLICE("://")) < 0;
+
+    if (s.len > SOURCE_MAX)
+        return err_set(err, ERR_LIMIT, "a source of actions is at most %d bytes long", SOURCE_MAX);
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
+            return err_set(err, ERR_INVALID, "a source of actions has no spaces in it");
+    for (size_t i = 0; i < COUNT_OF(schemes); i++)
+        known |= slice_starts(s, slice_of(schemes[i])) && s.len > strlen(schemes[i]) &&
+                 text[strlen(schemes[i])] != '-';
+    if (s.len && text[0] == '/') {
+        *ret = arena_printf(a, "file://%s", text);
+        return ERR_OK;
+    }
+    if (!known)
+        return err_set(err, ERR_INVALID,
+                       "'%.100s' is no source of actions: name a server as " SOURCE_DEFAULT
+                       ", or a folder with its full path",
+                       text);
+    *ret = arena_str(a, s);
+    return ERR_OK;
+}
+
+/* Where the part between "//" and "@" lies, that is nobody's business; false: there is none. */
+static bool find_user(const char *source, size_t *ret_from, size_t *ret_to)
+{
+    const char *host = strstr(source, "://");
+
+    if (!host)
+        return false;
+    host += 3;
+    size_t n = strcspn(host, "/");
+    const char *at = memrchr(host, '@', n);
+    if (!at)
+        return false;
+    *ret_from = (size_t)(host - source);
+    *ret_to = (size_t)(at + 1 - source);
+    return true;
+}
+
+static const char *without_user(struct arena *a, const char *source)
+{
+    size_t from, to;
+
+    if (!find_user(source, &from, &to))
+        return source;
+    return arena_printf(a, "%.*s%s", (int)from, source, source + to);
+}
+
+int source_host(struct arena *a, const char *source, const char **ret, struct err *err)
+{
+    enum { NAME_LENGTH_MAX = 255 };
+    CLEANUP(buf_deinit) struct buf name = BUF_INIT(NAME_LENGTH_MAX);
+    const char *shown = without_user(a, source);
+    struct slice rest = slice_of(shown);
+
+    if (slice_starts(rest, SLICE("https://"))) /* the others are not to be mixed up with it */
+        rest = slice_from(rest, 8);
+    while (rest.len && rest.ptr[rest.len - 1] == '/')
+        rest.len--;
+    for (size_t i = 0; i < rest.len; i++) {
+        char c = rest.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_' || (c == '.' && i > 0);
+
+        if (plain)
+            buf_add_char(&name, c);
+        else
+            buf_printf(&name, "%%%02X", (unsigned)(unsigned char)c);
+    }
+    if (buf_check(&name, "the name of the source of actions", err) < 0)
+        return err->code;
+    *ret = arena_str(a, buf_slice(&name));
+    return ERR_OK;
+}
+
+const char *source_address(struct arena *a, const char *source, const struct action_ref *ref)
+{
+    struct slice base = slice_of(source);
+    bool bare = base.len && (base.ptr[base.len - 1] == '/' || base.ptr[base.len - 1] == ':');
+
+    return arena_printf(a, "%s%s%s", source, bare ? "" : "/", ref->repository);
+}
+
+const char *source_shown(struct arena *a, const char *source, const struct action_ref *ref)
+{
+    return source_address(a, without_user(a, source), ref);
+}

@@ -1,0 +1,110 @@
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/path.h"
+#include "store/lock.h"
+#include "store/refs.h"
+#include "store/source.h"
+
+static const char *lower(struct arena *a, const char *name)
+{
+    char *copy = arena_str(a, slice_of(name));
+
+    for (char *c = copy; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c | 32);
+    return copy;
+}
+
+int store_origin(const struct store_spec *spec, const struct action_ref *ref, struct arena *a,
+                 struct store_origin *ret, struct err *err)
+{
+    const char *clone = spec->clones ? strmap_get(spec->clones, ref->repository) : NULL;
+    const char *source = clone ? arena_printf(a, "file://%s", clone) : spec->source, *host;
+    int r = source_host(a, source, &host, err);
+
+    if (r < 0)
+        return r;
+    *ret = (struct store_origin){
+        .address = clone ? source : source_address(a, source, ref),
+        .shown = clone ? clone : source_shown(a, source, ref),
+        .folder = arena_printf(a, "%s/%s/%s/%s", spec->folder, host, lower(a, ref->owner),
+                               lower(a, ref->repo)),
+        .local = strncmp(source, "file://", 7) == 0,
+    };
+    return ERR_OK;
+}
+
+bool store_has(const char *folder, const char *sha, struct arena *a, struct store_entry *ret)
+{
+    const char *path = arena_printf(a, "%s/%s", folder, sha);
+    struct stat st;
+
+    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return false;
+    *ret = (struct store_entry){.path = path};
+    snprintf(ret->sha, sizeof ret->sha, "%s", sha);
+    return true;
+}
+
+static const char *locked_commit(const struct store_spec *spec, const struct action_ref *ref,
+                                 struct arena *a)
+{
+    return spec->locks ? strmap_get(spec->locks, lock_key(a, ref)) : NULL;
+}
+
+int store_check_lock(const struct store_spec *spec, const struct action_ref *ref, struct arena *a,
+                     const char *sha, struct err *err)
+{
+    const char *locked = locked_commit(spec, ref, a);
+
+    if (!locked || strcmp(locked, sha) == 0)
+        return ERR_OK;
+    return err_set(err, ERR_DENIED,
+                   "it is now the commit %s, and " LOCK_PATH
+                   " says %s: somebody moved it. Look at what changed, then write the new commit "
+                   "there",
+                   sha, locked);
+}
+
+static bool known_ref(const char *folder, const char *ref, struct ref_known *ret)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(REFS_SIZE_MAX);
+    CLEANUP(free_ptr) char *path = path_join(folder, "refs");
+    struct err ignored = ERR_INIT; /* nothing is known then */
+
+    return path_read(AT_FDCWD, path, &text, &ignored) == ERR_OK &&
+           refs_find(buf_slice(&text), slice_of(ref), ret);
+}
+
+int store_find(const struct store_spec *spec, const struct action_ref *ref, struct arena *a,
+               struct store_entry *ret, struct err *err)
+{
+    struct ref_known known = {0};
+    const char *locked = locked_commit(spec, ref, a), *sha = NULL;
+    struct store_origin origin;
+    int r = store_origin(spec, ref, a, &origin, err);
+
+    if (r < 0)
+        return r;
+    if (action_ref_is_commit(slice_of(ref->ref)))
+        sha = lower(a, ref->ref);
+    else if (spec->offline && locked)
+        sha = locked;
+    else if (known_ref(origin.folder, ref->ref, &known) &&
+             (spec->offline || known.at >= spec->since))
+        sha = known.sha;
+    if (sha) {
+        r = store_check_lock(spec, ref, a, sha, err);
+        if (r < 0)
+            return r;
+        if (store_has(origin.folder, sha, a, ret))
+            return ERR_OK;
+    }
+    return err_set(err, ERR_NOT_FOUND,
+                   "%s%s is not in the action store, and nothing is fetched now ('ostler run' "
+                   "without --offline does)",
+                   sha ? "its commit " : "it", sha ? sha : "");
+}
