@@ -47,13 +47,15 @@ static const char help[] =
     "  --var NAME=VALUE        a configuration variable\n"
     "  --env NAME[=VALUE]      an environment variable\n"
     "  --local-repository OWNER/NAME=FOLDER\n"
-    "                          a clone that serves checkouts of that repository and\n"
-    "                          calls of its workflows\n"
+    "                          a clone that serves checkouts of that repository, calls\n"
+    "                          of its workflows and its actions\n"
+    "  --action-source SOURCE  where other repositories' actions and workflows are had\n"
+    "                          (default: https://github.com)\n"
     "  --with-ignored          check out the files that git ignores, too\n"
     "\n"
     "How it runs\n"
     "  --isolation LEVEL       sandbox (default) or host; naming it forbids the fallback\n"
-    "  --offline               no plugin or action may be fetched\n"
+    "  --offline               nothing is fetched: actions come from the store\n"
     "  --keep                  leave the jobs' folders behind\n"
     "  --debug                 show ##[debug] lines, set RUNNER_DEBUG\n"
     "  --plan, --dry-run       run nothing, show what would run: 'ostler plan'\n"
@@ -251,6 +253,7 @@ int cmd_run(int argc, char **argv)
 
     run_options_init(&c.options);
     start_init(&c.start, &c.options);
+    c.start.may_fetch = true;
     if (run_options_parse(&c.options, argc, argv, &err) < 0)
         code = refuse(&err);
     else if (c.options.help)

@@ -9,6 +9,7 @@
 #include "cli/settings.h"
 #include "job/worker.h"
 #include "plugin/host.h"
+#include "store/child.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static const struct command {
     {"plugin", cmd_plugin, "list, install and try plugins"},
     {"worker", cmd_worker, NULL},
     {"plugin-child", plugin_child_main, NULL},
+    {"store-child", store_child_main, NULL},
 };
 
 static void print_help(FILE *to)

@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "cli/settings.h"
 #include "lang/cron.h"
+#include "store/source.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -37,6 +38,7 @@ enum option_id {
     OPT_JOBS,
     OPT_ISOLATION,
     OPT_REPOSITORY,
+    OPT_ACTION_SOURCE,
     OPT_IGNORED,
     OPT_DEBUG,
     OPT_KEEP,
@@ -69,6 +71,7 @@ static const struct option table[] = {
     {"jobs", required_argument, NULL, OPT_JOBS},
     {"isolation", required_argument, NULL, OPT_ISOLATION},
     {"local-repository", required_argument, NULL, OPT_REPOSITORY},
+    {"action-source", required_argument, NULL, OPT_ACTION_SOURCE},
     {"with-ignored", no_argument, NULL, OPT_IGNORED},
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"keep", no_argument, NULL, OPT_KEEP},
@@ -449,6 +452,9 @@ static int take(struct run_options *o, int option, const char *text, struct err 
         return set_isolation(o, text, err);
     case OPT_REPOSITORY:
         return add_repository(o, text, err);
+    case OPT_ACTION_SOURCE:
+        r = source_parse(&o->arena, text, &o->action_source, err);
+        return r < 0 ? err_in(err, "--action-source") : r;
     case OPT_IGNORED:
         o->ignored = true;
         break;

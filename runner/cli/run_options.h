@@ -21,6 +21,7 @@ struct run_options {
     VEC(const char *) jobs; /* NULL-terminated once parsed */
     VEC(struct local_pair) matrix;
     VEC(const char *) keep_env; /* names taken over from our environment, NULL-terminated */
+    const char *action_source;  /* --action-source, as git takes it; NULL: not said */
     struct strmap inputs, secrets, vars, env, variables, repositories;
     int slots;
     const char *isolation;

@@ -2,6 +2,7 @@
 
 #include "base/path.h"
 #include "base/vec.h"
+#include "store/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,6 +78,64 @@ int settings_state(struct arena *a, const char **ret, const char **ret_note, str
     *ret = other;
     *ret_note = arena_printf(a, "%s: this run is kept in '%s'", why.text, other);
     return ERR_OK;
+}
+
+/* ---- actions of other repositories ---- */
+
+const char *settings_action_store(struct arena *a)
+{
+    const char *base = absolute_env("XDG_CACHE_HOME");
+
+    return base ? arena_printf(a, "%s/ostler/actions", base)
+                : arena_printf(a, "%s/.cache/ostler/actions", settings_home());
+}
+
+const char *settings_action_source(void)
+{
+    const char *source = settings_env("OSTLER_ACTION_SOURCE");
+
+    return source ? source : SOURCE_DEFAULT;
+}
+
+const char *const *settings_fetch_environ(struct arena *a)
+{
+    static const char *const names[] = {
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "ALL_PROXY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "CURL_CA_BUNDLE",
+        "GIT_SSL_CAINFO",
+        "GIT_SSL_CAPATH",
+        "GIT_SSL_CERT",
+        "GIT_SSL_KEY",
+        "GIT_ASKPASS",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_SSH_VARIANT",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_CONFIG_NOSYSTEM",
+        "SSH_AUTH_SOCK",
+        "XDG_CONFIG_HOME",
+        "USER",
+        "LOGNAME",
+    };
+    const char **list = arena_array(a, COUNT_OF(names) + 2, sizeof *list);
+    size_t n = 0;
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (settings_env(names[i]))
+            list[n++] = arena_printf(a, "%s=%s", names[i], settings_env(names[i]));
+    if (!settings_env("GIT_SSH") && !settings_env("GIT_SSH_COMMAND"))
+        list[n++] = "GIT_SSH_COMMAND=ssh -o BatchMode=yes"; /* nobody is there to be asked */
+    return list;
 }
 
 /* ---- plugins ---- */

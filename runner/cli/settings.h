@@ -15,6 +15,17 @@ const char *settings_home(void);
 MUST_CHECK int settings_state(struct arena *a, const char **ret, const char **ret_note,
                               struct err *err);
 
+/* Where actions of other repositories are kept: $XDG_CACHE_HOME/ostler/actions, else ~/.cache/ostler/actions.
+ * Nothing is made there before something is fetched. */
+const char *settings_action_store(struct arena *a);
+
+/* Where they are had unless the command line says so: $OSTLER_ACTION_SOURCE, else GitHub. */
+const char *settings_action_source(void);
+
+/* What git gets to reach servers as it does for this user: proxies, certificates, ssh. "NAME=value",
+ * NULL-terminated. */
+const char *const *settings_fetch_environ(struct arena *a);
+
 /* Folders searched for plugins, first hit wins (plugin-sdk.md 6): $OSTLER_PLUGIN_PATH, the user's data
  * folder, what lies beside this program, and the system's. NULL-terminated. */
 const char *const *settings_plugin_path(struct arena *a);

@@ -6,6 +6,8 @@
 #include "cli/settings.h"
 #include "queue/local/event.h"
 #include "queue/local/files.h"
+#include "store/lock.h"
+#include "store/source.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +28,7 @@ void start_deinit(struct start *s)
         workflow_deinit(s->workflows.ptr[i]);
         free(s->workflows.ptr[i]);
     }
+    strmap_deinit(&s->locks);
     vec_deinit(&s->workflows);
     vec_deinit(&s->paths);
     vec_deinit(&s->started);
@@ -334,7 +337,28 @@ void start_tell(struct start *s)
     tell_who_is_deaf(s);
 }
 
-/* ---- what it calls ---- */
+/* ---- what it calls, and what actions it may fetch ---- */
+
+static int open_store(struct start *s, struct err *err)
+{
+    const char *source = s->options->action_source;
+    int r = lock_load(s->source, &s->locks, err);
+
+    if (r == ERR_OK && !source &&
+        (r = source_parse(&s->arena, settings_action_source(), &source, err)) < 0)
+        (void)err_in(err, "OSTLER_ACTION_SOURCE");
+    s->store = (struct store_spec){
+        .folder = settings_action_store(&s->arena),
+        .source = source,
+        .offline = s->options->offline || !s->may_fetch,
+        .since = store_now(),
+        .locks = &s->locks,
+        .clones = &s->options->repositories,
+        .git = git_place(),
+    };
+    s->store.git.more = settings_fetch_environ(&s->arena);
+    return r;
+}
 
 /* Reads what the workflows call. The event names the repository: its own workflows are at hand. */
 int start_calls(struct start *s, struct err *err)
@@ -344,10 +368,13 @@ int start_calls(struct start *s, struct err *err)
     struct local_files files = {.root = s->source,
                                 .repository = repository,
                                 .repositories = &s->options->repositories,
+                                .store = &s->store,
                                 .git_env = &env};
     struct calls_options options = {.source = local_files_source(&files), .repository = repository};
 
-    for (size_t i = 0; i < s->started.len; i++) {
+    int opened = open_store(s, err);
+
+    for (size_t i = 0; i < s->started.len && opened == ERR_OK; i++) {
         CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
         CLEANUP(diags_deinit) struct diags diags = {.arena = &a};
 
@@ -360,7 +387,7 @@ int start_calls(struct start *s, struct err *err)
             return err_set(err, ERR_INVALID, "'%s' calls a workflow that cannot run",
                            s->started.ptr[i]->file);
     }
-    return ERR_OK;
+    return opened;
 }
 
 /* ---- for the queue ---- */
@@ -386,6 +413,7 @@ struct local_spec start_spec(const struct start *s)
         .source = s->source,
         .source_ignored = o->ignored,
         .repositories = &o->repositories,
+        .store = &s->store,
         .keep = o->keep,
         .offline = o->offline,
     };

@@ -6,6 +6,7 @@
 #include "cli/choose.h"
 #include "cli/run_options.h"
 #include "io/git.h"
+#include "store/store.h"
 
 /* Everything it found; one stage after the other fills it in. Zeroed, then start_init(). */
 struct start {
@@ -17,6 +18,12 @@ struct start {
     struct git_facts git;
     json_t *github, *notes; /* the context of the event; texts to be said out loud. Owned */
     struct choice choice;   /* the verdicts, one for each of `workflows` */
+
+    bool
+        may_fetch; /* set by the caller: what is called may be fetched, unless --offline. Else it comes from what
+                       is here */
+    struct store_spec store; /* filled in by start_calls() */
+    struct strmap locks;     /* of the tree: actions.lock */
 
     VEC(struct workflow *) started; /* of `workflows`; one twice if two of its schedules fired */
     VEC(const char *) schedules;    /* of the same number: what fired; NULL: no schedule */

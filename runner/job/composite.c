@@ -1,5 +1,7 @@
 /* composite - steps inside a step: a frame of their own, one record and one log with the caller
  * (runtime contract 9.6). */
+#include "base/clock.h"
+#include "job/actions.h"
 #include "job/contexts.h"
 #include "job/effects.h"
 #include "job/handlers.h"
@@ -8,6 +10,8 @@
 
 struct composite {
     struct sequence seq;
+    struct actions_get *fetch; /* what a local action uses is had when its step starts */
+    struct timer *stopped;     /* stopped meanwhile: it ends from the loop */
 };
 
 static int set_outputs(struct step_run *s, struct err *err)
@@ -37,7 +41,7 @@ static void on_done(void *ctx)
     struct err err = ERR_INIT;
 
     s->instance->inner->owner = NULL;
-    if (s->stage == STAGE_POST)
+    if (s->stage != STAGE_MAIN)
         result = s->inner_failed ? RESULT_FAILURE : RESULT_SUCCESS;
     else if (set_outputs(s, &err) < 0) {
         step_error(s, err.text);
@@ -64,6 +68,7 @@ static int open_frame(struct step_run *s, struct err *err)
     if (!f) {
         f = frame_new(s->run, s->frame, action->steps, action->n_steps);
         f->action_path = mem_dup(s->instance->action_dir, strlen(s->instance->action_dir));
+        f->uses = s->def->uses;
         s->instance->inner = f;
         int r = frame_prepare(s->run, f, err);
         if (r < 0)
@@ -77,6 +82,44 @@ static int open_frame(struct step_run *s, struct err *err)
     f->status = RESULT_NONE;
     f->owner = s;
     return ERR_OK;
+}
+
+static void go(struct step_run *s)
+{
+    struct composite *c = s->state;
+    struct frame *f = s->instance->inner;
+
+    step_flush(s); /* its header, before what the steps inside say */
+    if (s->stage == STAGE_POST)
+        for (size_t i = f->posts.len; i-- > 0;)
+            vec_push(&c->seq.items, (struct sequence_item){f->posts.ptr[i], STAGE_POST});
+    for (size_t i = 0; i < f->n_steps && s->stage != STAGE_POST; i++)
+        if (s->stage == STAGE_MAIN || instance_has_pre(&f->instances[i]))
+            vec_push(&c->seq.items, (struct sequence_item){&f->instances[i], s->stage});
+    sequence_go(&c->seq);
+}
+
+static void on_fetched(void *ctx, const struct err *err)
+{
+    struct step_run *s = ctx;
+    struct composite *c = s->state;
+
+    if (err)
+        step_error(s, err->text);
+    c->fetch = actions_get_free(c->fetch);
+    if (err)
+        step_end(s, RESULT_FAILURE);
+    else
+        go(s);
+}
+
+static void on_stopped(void *ctx)
+{
+    struct step_run *s = ctx;
+    struct composite *c = s->state;
+
+    c->stopped = NULL;
+    step_end(s, RESULT_FAILURE);
 }
 
 static int composite_start(struct step_run *s, struct err *err)
@@ -94,13 +137,10 @@ static int composite_start(struct step_run *s, struct err *err)
     struct frame *f = s->instance->inner;
     s->state = c;
     c->seq = (struct sequence){.run = s->run, .frame = f, .owner = s, .done = on_done, .ctx = s};
-    if (s->stage == STAGE_POST)
-        for (size_t i = f->posts.len; i-- > 0;)
-            vec_push(&c->seq.items, (struct sequence_item){f->posts.ptr[i], STAGE_POST});
+    if (!s->instance->remote && s->stage == STAGE_MAIN && actions_wanted(f))
+        c->fetch = actions_get_start(s->run, f, s->log, on_fetched, s);
     else
-        for (size_t i = 0; i < f->n_steps; i++)
-            vec_push(&c->seq.items, (struct sequence_item){&f->instances[i], STAGE_MAIN});
-    sequence_go(&c->seq);
+        go(s);
     return ERR_OK;
 }
 
@@ -108,8 +148,13 @@ static void composite_stop(struct step_run *s, bool now)
 {
     struct composite *c = s->state;
 
-    if (!c)
+    if (!c || c->stopped)
         return;
+    if (c->fetch) {
+        c->fetch = actions_get_free(c->fetch);
+        c->stopped = loop_timer(s->run->loop, clock_ms(), on_stopped, s);
+        return;
+    }
     if (now || s->timed_out) {
         c->seq.next = c->seq.items.len; /* a time limit ends the whole action */
         sequence_stop(&c->seq, now);
@@ -125,6 +170,8 @@ static void composite_release(struct step_run *s)
     if (!c)
         return;
     s->state = NULL;
+    c->fetch = actions_get_free(c->fetch);
+    c->stopped = timer_free(c->stopped);
     vec_deinit(&c->seq.items);
     free(c);
 }

@@ -80,8 +80,10 @@ static json_t *github_context(struct run *run, struct frame *frame, struct step_
         return github;
     const struct step_run *named = s->outer ? s->outer : s;
     put(github, "action", named->def->id);
-    if (s->def->uses && strncmp(s->def->uses, "docker://", 9) != 0)
-        split_reference(s->def->uses, github);
+    /* Authors of composites write `env: {REF: "${{ github.action_ref }}"}` (runtime contract 9.6). */
+    const char *uses = s->has_env || !frame->uses ? s->def->uses : frame->uses;
+    if (uses && strncmp(uses, "docker://", 9) != 0)
+        split_reference(uses, github);
     if (frame->action_path)
         put(github, "action_path", frame->action_path);
     if (frame->parent)

@@ -1,11 +1,10 @@
 #include "job/handlers.h"
 
 #include "base/path.h"
+#include "job/actions.h"
 #include "job/contexts.h"
-#include "job/place.h"
+#include "job/manifest.h"
 #include "job/steps.h"
-
-enum { MANIFEST_MAX = 1 << 20, COMPOSITE_DEPTH_MAX = 9 };
 
 /* ---- what serves a `uses` ---- */
 
@@ -20,71 +19,32 @@ static bool is_checkout(const char *uses)
     return strncmp(uses, "actions/checkout@", 17) == 0;
 }
 
-static int read_manifest(struct step_run *s, const char *dir, struct buf *text,
-                         const char **ret_name, struct err *err)
-{
-    static const char *const names[] = {"action.yml", "action.yaml"};
-
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        *ret_name = arena_printf(&s->arena, "%s/%s", dir, names[i]);
-        int r = place_read(s->run, *ret_name, text, err);
-        if (r != ERR_NOT_FOUND)
-            return r;
-    }
-    return err_set(
-        err, ERR_NOT_FOUND,
-        "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '%s'. Did you forget "
-        "to run actions/checkout before running your local action?",
-        dir);
-}
-
-static void report_findings(struct step_run *s, const struct diags *diags)
-{
-    for (size_t i = 0; i < diags->list.len; i++)
-        if (diags->list.ptr[i].level == DIAG_ERROR)
-            step_error(s, diag_text(&s->arena, &diags->list.ptr[i]));
-}
-
 /* Loads the manifest of "./path", relative to the workspace even inside a composite. */
 static int load_local(struct step_run *s, struct err *err)
 {
     struct instance *i = s->instance;
-    CLEANUP(buf_deinit) struct buf text = BUF_INIT(MANIFEST_MAX);
-    CLEANUP(diags_deinit) struct diags diags = {.arena = &s->arena};
     CLEANUP(free_ptr) char *relative = mem_dup(i->def->uses, strlen(i->def->uses));
-    const char *name;
 
     for (char *c = relative; *c; c++)
         if (*c == '\\')
             *c = '/';
     CLEANUP(free_ptr) char *joined = path_join(s->run->workspace, relative);
-    char *dir = path_normal(joined);
     free(i->action_dir);
-    i->action_dir = dir;
-    int r = read_manifest(s, dir, &text, &name, err);
-    if (r < 0)
-        return r;
-    struct action *action = mem_new(sizeof *action);
-    action_init(action);
-    if (action_parse(action, buf_slice(&text), name, &diags) < 0) {
-        report_findings(s, &diags);
-        action_deinit(action);
-        free(action);
-        return err_set(err, ERR_INVALID, "Failed to load %s", name);
-    }
-    i->action = action;
-    return ERR_OK;
+    i->action_dir = path_normal(joined);
+    int r = manifest_load(s->run, i->action_dir, s->log, &i->action, err);
+    if (r == ERR_NOT_FOUND)
+        return err_set(err, r,
+                       "%s Did you forget to run actions/checkout before running your "
+                       "local action?",
+                       arena_str(&s->arena, slice_of(err->text)));
+    return r;
 }
 
-static const struct handler *local_handler(struct step_run *s, struct err *err)
+const struct handler *handler_of_action(const struct instance *i, struct err *err)
 {
-    struct instance *i = s->instance;
-
-    if (!i->action && load_local(s, err) < 0)
-        return NULL;
     switch (i->action->kind) {
     case ACTION_COMPOSITE:
-        if (s->frame->depth >= COMPOSITE_DEPTH_MAX) {
+        if (i->frame->depth >= COMPOSITE_DEPTH_MAX) {
             (void)err_set(err, ERR_LIMIT, "Composite action depth exceeded max depth %d",
                           COMPOSITE_DEPTH_MAX);
             return NULL;
@@ -118,17 +78,23 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
         return &handler_plugin;
     if (is_checkout(uses))
         return &handler_checkout;
-    if (is_local(uses))
-        return local_handler(s, err);
+    if (s->instance->remote)
+        return handler_of_action(s->instance, err);
+    if (is_local(uses)) {
+        if (!s->instance->action && load_local(s, err) < 0)
+            return NULL;
+        return handler_of_action(s->instance, err);
+    }
     (void)err_set(err, ERR_UNSUPPORTED, "nothing here serves '%s'", uses);
     return NULL;
 }
 
 /* ---- before the first step ---- */
 
-static int prepare(struct run *run, const struct step *def, struct plugin **ret, struct err *err)
+static int prepare(struct run *run, struct instance *i, struct err *err)
 {
     const char *prefer = run->job->plugin_prefer ? run->job->plugin_prefer : "installed";
+    const struct step *def = i->def;
 
     if (!def->uses || is_local(def->uses))
         return ERR_OK;
@@ -137,25 +103,27 @@ static int prepare(struct run *run, const struct step *def, struct plugin **ret,
                        "line %d: '%s' needs a container, which this version does not start",
                        def->line, def->uses);
     struct err why = ERR_INIT;
-    int r = strcmp(prefer, "never") == 0 ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off")
-                                         : plugin_find(run->job->plugin_path, def->uses, ret, &why);
+    int r = strcmp(prefer, "never") == 0
+                ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off")
+                : plugin_find(run->job->plugin_path, def->uses, &i->plugin, &why);
     if (r == ERR_OK || (r == ERR_NOT_FOUND && is_checkout(def->uses)))
         return ERR_OK;
     if (r != ERR_NOT_FOUND) {
         *err = why;
         return err_in(err, "'%s'", def->uses);
     }
-    return err_set(
-        err, ERR_NOT_FOUND,
-        "line %d: no installed plugin serves '%s' (%s), and this version fetches no actions "
-        "from the network",
-        def->line, def->uses, why.text);
+    i->remote = run->job->store && strcmp(prefer, "only") != 0 && action_ref_is_remote(def->uses);
+    if (i->remote)
+        return ERR_OK;
+    return err_set(err, ERR_NOT_FOUND,
+                   "line %d: no installed plugin serves '%s' (%s), and no action may be fetched",
+                   def->line, def->uses, why.text);
 }
 
 int frame_prepare(struct run *run, struct frame *frame, struct err *err)
 {
     for (size_t i = 0; i < frame->n_steps; i++) {
-        int r = prepare(run, &frame->steps_def[i], &frame->instances[i].plugin, err);
+        int r = prepare(run, &frame->instances[i], err);
 
         if (r < 0)
             return r;
@@ -179,7 +147,14 @@ const char *instance_post_if(const struct instance *i)
 
 bool instance_has_pre(const struct instance *i)
 {
-    return i->plugin && plugin_has_phase(i->plugin, OST_PHASE_PRE);
+    if (i->plugin)
+        return plugin_has_phase(i->plugin, OST_PHASE_PRE);
+    if (!i->remote || !i->action) /* a local action is not there yet when pre stages run */
+        return false;
+    for (size_t k = 0; i->inner && k < i->inner->n_steps; k++)
+        if (instance_has_pre(&i->inner->instances[k]))
+            return true;
+    return i->action->kind == ACTION_NODE && i->action->pre;
 }
 
 static bool has_post(const struct instance *i)

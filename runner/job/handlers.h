@@ -13,6 +13,9 @@ extern const struct handler handler_checkout;  /* actions/checkout of a local ru
  * is loaded on the way (at the moment its step runs: a checkout must have come first). */
 const struct handler *handler_for(struct step_run *s, struct err *err);
 
+/* What runs an action whose manifest is loaded; NULL and ERR for a kind that this version does not run. */
+const struct handler *handler_of_action(const struct instance *i, struct err *err);
+
 /* Conditions of the pre and post stages. */
 const char *instance_pre_if(const struct instance *i);
 const char *instance_post_if(const struct instance *i);
@@ -20,8 +23,8 @@ const char *instance_post_if(const struct instance *i);
 /* True for an action that wants to run before the first main step. */
 bool instance_has_pre(const struct instance *i);
 
-/* Finds what serves the repository actions of FRAME, before its first step. The error names the step
- * that nothing serves. */
+/* Finds what serves the repository actions of FRAME, before its first step: a plugin, or else the action itself,
+ * which has to be fetched then (actions.h). The error names the step that nothing serves. */
 MUST_CHECK int frame_prepare(struct run *run, struct frame *frame, struct err *err);
 
 /* Registers the post stage of S's action, once; called when a pre or main stage starts. */

@@ -17,8 +17,10 @@ struct member {
     }
 
 static const struct member texts[] = {
-    MEMBER(id),        MEMBER(key),       MEMBER(name),   MEMBER(file),          MEMBER(dir),
-    MEMBER(isolation), MEMBER(work_root), MEMBER(source), MEMBER(plugin_prefer), MEMBER(tool_cache),
+    MEMBER(id),         MEMBER(key),    MEMBER(name),
+    MEMBER(file),       MEMBER(dir),    MEMBER(isolation),
+    MEMBER(work_root),  MEMBER(source), MEMBER(plugin_prefer),
+    MEMBER(tool_cache), MEMBER(store),  MEMBER(store_source),
 };
 
 static const struct member flags[] = {
@@ -28,7 +30,8 @@ static const struct member flags[] = {
     MEMBER(offline),
 };
 
-static const struct member times[] = {MEMBER(timeout_ms), MEMBER(cancel_timeout_ms)};
+static const struct member times[] = {MEMBER(timeout_ms), MEMBER(cancel_timeout_ms),
+                                      MEMBER(store_since)};
 
 static const struct member tokens[] = {
     MEMBER(default_shell), MEMBER(default_working_directory),
@@ -37,7 +40,9 @@ static const struct member tokens[] = {
 };
 
 static const struct member maps[] = {MEMBER(secrets), MEMBER(variables), MEMBER(runtime),
-                                     MEMBER(repositories)};
+                                     MEMBER(repositories), MEMBER(store_locks)};
+
+static const struct member lists[] = {MEMBER(plugin_path), MEMBER(fetch_env)};
 
 /* Without these nothing can run. */
 static const struct member required[] = {MEMBER(id), MEMBER(key), MEMBER(name), MEMBER(dir),
@@ -117,12 +122,12 @@ static json_t *tokens_json(const struct token *const *list, size_t n)
     return json;
 }
 
-static json_t *paths_json(const char *const *paths)
+static json_t *list_json(const char *const *list)
 {
     json_t *json = json_array();
 
-    for (; paths && *paths; paths++)
-        json_array_append_new(json, text_json(slice_of(*paths)));
+    for (; list && *list; list++)
+        json_array_append_new(json, text_json(slice_of(*list)));
     return json;
 }
 
@@ -159,7 +164,9 @@ static json_t *job_json(const struct job *j)
         json_object_set_new(o, maps[i].name, map_json(field(j, &maps[i])));
     json_object_set_new(o, "env", tokens_json(j->env, j->n_env));
     json_object_set_new(o, "steps", steps_json(j->steps, j->n_steps));
-    json_object_set_new(o, "plugin_path", paths_json(j->plugin_path));
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        json_object_set_new(o, lists[i].name,
+                            list_json(*(const char *const *const *)field(j, &lists[i])));
     if (j->contexts)
         json_object_set(o, "contexts", j->contexts);
     return o;
@@ -271,7 +278,7 @@ static int read_numbers(struct reader *r)
         json_t *json = member(r, times[i].name);
 
         if (json && (!json_is_integer(json) || json_integer_value(json) < 0))
-            return wrong(r, times[i].name, "a number of milliseconds");
+            return wrong(r, times[i].name, "a number that is not negative");
         *(int64_t *)field_of(r->job, &times[i]) = json_integer_value(json);
     }
     return ERR_OK;
@@ -356,18 +363,26 @@ static int read_steps(struct reader *r)
     return ERR_OK;
 }
 
-static int read_plugin_path(struct reader *r)
+static int read_list(struct reader *r, const struct member *m)
 {
-    json_t *list = member(r, "plugin_path"), *one;
+    json_t *list = member(r, m->name), *one;
     size_t i, n = json_array_size(list);
 
     if (list && !json_is_array(list))
-        return wrong(r, "plugin_path", "a list of folders");
-    const char **paths = arena_array(&r->job->arena, n + 1, sizeof *paths);
+        return wrong(r, m->name, "a list of texts");
+    const char **texts_read = arena_array(&r->job->arena, n + 1, sizeof *texts_read);
     json_array_foreach (list, i, one)
-        if (!read_string(&r->job->arena, one, &paths[i]))
-            return wrong(r, "plugin_path", "a list of folders");
-    r->job->plugin_path = paths;
+        if (!read_string(&r->job->arena, one, &texts_read[i]))
+            return wrong(r, m->name, "a list of texts");
+    *(const char *const **)field_of(r->job, m) = texts_read;
+    return ERR_OK;
+}
+
+static int read_lists(struct reader *r)
+{
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        if (read_list(r, &lists[i]) < 0)
+            return r->err->code;
     return ERR_OK;
 }
 
@@ -392,8 +407,8 @@ static int read_maps(struct reader *r)
 int job_parse(struct job *j, struct slice text, struct err *err)
 {
     static int (*const parts[])(struct reader *) = {
-        read_texts, read_numbers, read_tokens,      read_maps,
-        read_env,   read_steps,   read_plugin_path, read_contexts,
+        read_texts, read_numbers, read_tokens, read_maps,
+        read_env,   read_steps,   read_lists,  read_contexts,
     };
     struct job made;
     json_error_t where;

@@ -50,6 +50,14 @@ struct job {
     const char *tool_cache; /* host folder shown at RUNNER_TOOL_CACHE; NULL: a private one */
     bool keep;              /* leave the folder behind for a look */
     bool offline;
+
+    /* Actions of other repositories: store/store.h. */
+    const char *store;        /* folder of the store; NULL: none, and nothing can be fetched */
+    const char *store_source; /* where repositories are had */
+    int64_t store_since;      /* names asked for before are asked for again */
+    struct strmap store_locks;
+    const char *const
+        *fetch_env; /* what git gets to reach servers, "NAME=value", NULL-terminated */
 };
 
 void job_init(struct job *j);

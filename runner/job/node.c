@@ -1,4 +1,4 @@
-/* node - JavaScript actions of the workspace: the script is started with the Node on the job's PATH. */
+/* node - JavaScript actions: the script is started with the Node on the job's PATH. */
 #include "base/path.h"
 #include "job/contexts.h"
 #include "job/handlers.h"
@@ -19,7 +19,9 @@ static int node_start(struct step_run *s, struct err *err)
 {
     CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
     const struct action *action = s->instance->action;
-    const char *script = s->stage == STAGE_POST ? action->post : action->main;
+    const char *script = s->stage == STAGE_PRE    ? action->pre
+                         : s->stage == STAGE_POST ? action->post
+                                                  : action->main;
     const char *search = contexts_path(s->run, &s->arena);
     CLEANUP(free_ptr) char *node = NULL;
     int r = inputs_evaluate(s, action->inputs, action->n_inputs, err);

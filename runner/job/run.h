@@ -20,6 +20,7 @@
 #include "lang/template.h"
 #include "plugin/host.h"
 #include "sandbox/sandbox.h"
+#include "store/child.h"
 
 enum stage { STAGE_PRE, STAGE_MAIN, STAGE_POST };
 
@@ -42,7 +43,8 @@ struct instance {
     struct strmap state; /* STATE_*, names ignore case */
     bool post_registered;
     struct plugin *plugin; /* the installed one that serves it; owned; NULL: none */
-    char *action_dir;      /* of a local action, as the job sees it; NULL: none */
+    bool remote;           /* an action of another repository, see actions.h */
+    char *action_dir;      /* its folder, as the job sees it; NULL: none */
     struct action *action; /* its manifest; owned; NULL: none */
     struct frame *inner;   /* composite: the steps inside; owned by the run */
 };
@@ -56,6 +58,7 @@ struct frame {
     struct strmap env;            /* composite: env of the calling steps, outermost first */
     enum result status;           /* composite: of the main stage so far */
     char *action_path;            /* composite: its folder, as the job sees it */
+    const char *uses;             /* composite: as the calling step has it; borrowed */
     VEC(struct instance *) posts; /* embedded actions with a post stage, in the order of starting */
     struct instance *instances;   /* one for each step */
     const struct step *steps_def;
@@ -79,6 +82,12 @@ struct sequence {
     bool going;             /* in sequence_go(): ended steps need no second call */
     void (*done)(void *ctx);
     void *ctx;
+};
+
+/* An action repository that the job has. */
+struct run_action {
+    char *key; /* "owner/repo@ref" */
+    char *dir; /* as the job sees it */
 };
 
 struct run {
@@ -106,6 +115,9 @@ struct run {
     json_t *github, *runner_ctx, *secrets;
     json_t *job_ctx; /* of the job context what its containers give; NULL: nothing */
     bool debug;      /* ACTIONS_STEP_DEBUG */
+
+    VEC(struct run_action) actions;
+    struct actions_get *setup_fetch; /* "Set up job" waits for actions; NULL: it does not */
 
     struct frame *frames;
     struct frame *root;
@@ -135,6 +147,7 @@ struct step_run {
 
     struct arena arena;
     struct strmap env;    /* the step's own, evaluated */
+    bool has_env;         /* it is: until then github.action_ref is the composite's around it */
     struct strmap inputs; /* of an action: `with`, then defaults; names ignore case */
     json_t *github;       /* cached contexts of this step; NULL: not built yet */
     json_t *env_ctx;

@@ -407,6 +407,7 @@ static void step_start(struct sequence *seq, struct sequence_item item)
     eval_init(&e, run, s->frame, s, &s->arena);
     /* the log comes after env, which may allow unsecure commands in it */
     int r = template_map(&e.template, s->def->env, &s->env, &err);
+    s->has_env = true;
     contexts_drop(s);
     s->log = effects_log_new(s);
     set_name(s, &e);

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "io/git.h"
 #include "io/proc.h"
+#include "job/actions.h"
 #include "job/containers.h"
 #include "job/contexts.h"
 #include "job/effects.h"
@@ -50,6 +51,8 @@ static void run_cancel(struct run *run, bool shutdown, const char *reason)
     }
     if (run->engine)
         engine_interrupt(run->engine); /* what waits for containers; a step's own is the step's */
+    if (run->setup_fetch)
+        loop_quit(run->loop); /* wait_for_actions() sees why */
     sequence_cancel(&run->seq);
 }
 
@@ -289,6 +292,43 @@ static void print_facts(struct run *run, struct log *log)
     log_write(log, LOG_PLAIN, SLICE("Prepare all required actions"));
 }
 
+struct waiting {
+    struct loop *loop;
+    bool done;
+    struct err err; /* why they are not there */
+};
+
+static void on_actions(void *ctx, const struct err *err)
+{
+    struct waiting *w = ctx;
+
+    w->done = true;
+    if (err)
+        w->err = *err;
+    loop_quit(w->loop);
+}
+
+/* The actions of other repositories that the job's steps lead to. */
+static int wait_for_actions(struct run *run, struct log *log, struct err *err)
+{
+    struct waiting w = {.loop = run->loop};
+    int r = ERR_OK;
+
+    if (!actions_wanted(run->root))
+        return ERR_OK;
+    run->setup_fetch = actions_get_start(run, run->root, log, on_actions, &w);
+    if (!run->lost)
+        r = loop_run(run->loop, err);
+    run->setup_fetch = actions_get_free(run->setup_fetch);
+    if (r == ERR_OK && !w.done)
+        return err_set(err, ERR_CANCELLED, "The operation was canceled.");
+    if (r == ERR_OK && w.err.code) {
+        *err = w.err;
+        r = err->code;
+    }
+    return r;
+}
+
 static int set_up(struct run *run, struct notice *n, struct err *err)
 {
     struct job *j = run->job;
@@ -304,6 +344,8 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
         r = evaluate_env(run, err);
     if (r == ERR_OK)
         r = frame_prepare(run, run->root, err);
+    if (r == ERR_OK)
+        r = wait_for_actions(run, n->log, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < j->n_steps; i++)
@@ -457,7 +499,7 @@ static int run_job(struct run *run, struct err *err)
         r = set_up(run, &n, err);
     if (r < 0)
         log_issue(n.log, ANNOTATION_ERROR, "%s", err->text);
-    notice_end(&n, r < 0 ? RESULT_FAILURE : RESULT_SUCCESS);
+    notice_end(&n, r == ERR_CANCELLED ? RESULT_CANCELLED : r < 0 ? RESULT_FAILURE : RESULT_SUCCESS);
     if (r == ERR_OK && !run->lost)
         r = run_steps(run, err);
     run->deadline = timer_free(run->deadline);
@@ -476,6 +518,7 @@ static int run_job(struct run *run, struct err *err)
 static void run_free(struct run *run)
 {
     frames_free(run);
+    actions_deinit(run);
     vec_deinit(&run->seq.items);
     vec_deinit(&run->posts);
     for (size_t i = 0; i < run->paths.len; i++)

@@ -43,7 +43,8 @@ bool action_ref_is_commit(struct slice ref)
 
 bool action_ref_is_remote(const char *uses)
 {
-    return uses && uses[0] != '.' && uses[0] != '$' && strncmp(uses, "docker://", 9) != 0;
+    return strncmp(uses, "./", 2) != 0 && strncmp(uses, ".\\", 2) != 0 && strcmp(uses, ".") != 0 &&
+           strncmp(uses, "$/", 2) != 0 && strncmp(uses, "docker://", 9) != 0;
 }
 
 /* The parts of PATH without "." and empty ones; NULL: it leads upwards, or is none at all. */

@@ -64,6 +64,7 @@ struct item {
     const char *request;
     struct store_entry entry;
     bool ready;
+    struct err why; /* it cannot be had, and nobody is to be asked */
     struct proc *proc;
     struct watch *watch;
     int out; /* -1: closed */
@@ -233,6 +234,10 @@ static void advance(struct store_fetch *f)
     for (; !f->over && f->running < STORE_CHILDREN_MAX && f->next < f->n; f->next++) {
         struct item *i = &f->items[f->next];
 
+        if (i->why.code) {
+            tell_end(f, f->next, &i->why);
+            return;
+        }
         if (!i->ready && start_child(i, &err) < 0) {
             tell_end(f, f->next, &err);
             return;
@@ -248,12 +253,21 @@ static void on_kick(void *ctx)
     advance(f);
 }
 
+static bool may_ask(const struct store_spec *spec, const struct action_ref *ref, struct item *i)
+{
+    struct store_origin from;
+    struct err ignored = ERR_INIT; /* store_find() has said it */
+
+    return i->why.code == ERR_NOT_FOUND &&
+           store_origin(spec, ref, &i->fetch->arena, &from, &ignored) == ERR_OK &&
+           (from.local || !spec->offline);
+}
+
 struct store_fetch *store_fetch_start(const struct store_spec *spec, const struct action_ref *refs,
                                       size_t n, struct loop *loop,
                                       const struct store_client *client)
 {
     struct store_fetch *f = mem_new(sizeof *f);
-    struct err ignored = ERR_INIT; /* the child says it again, or cures it */
 
     *f = (struct store_fetch){.loop = loop, .client = *client, .n = n};
     f->items = arena_array(&f->arena, n, sizeof *f->items);
@@ -261,9 +275,10 @@ struct store_fetch *store_fetch_start(const struct store_spec *spec, const struc
         struct item *it = &f->items[i];
 
         *it = (struct item){.fetch = f, .out = -1, .text = BUF_INIT(STORE_ANSWER_MAX)};
-        it->ready = store_find(spec, &refs[i], &f->arena, &it->entry, &ignored) == ERR_OK;
-        if (it->ready)
+        it->ready = store_find(spec, &refs[i], &f->arena, &it->entry, &it->why) == ERR_OK;
+        if (it->ready || !may_ask(spec, &refs[i], it))
             continue;
+        it->why = (struct err)ERR_INIT;
         CLEANUP(free_ptr) char *request = store_request_format(spec, &refs[i]);
         it->request = arena_str(&f->arena, slice_of(request));
     }

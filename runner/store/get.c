@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <dirent.h>
@@ -168,7 +167,7 @@ static int remember(struct get *g, const char *sha, struct err *err)
     CLEANUP(buf_deinit) struct buf new = BUF_INIT(REFS_SIZE_MAX);
     CLEANUP(free_ptr) char *path = path_join(g->from.folder, "refs");
     struct err ignored = ERR_INIT; /* what cannot be read is forgotten */
-    struct ref_known known = {.at = time(NULL)};
+    struct ref_known known = {.at = store_now()};
     int r = hold(g, err);
 
     if (r < 0)

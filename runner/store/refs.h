@@ -1,4 +1,4 @@
-/* refs - which commit a name of a repository was, and when that was asked: lines "COMMIT SECONDS NAME",
+/* refs - which commit a name of a repository was, and when that was asked: lines "COMMIT TIME NAME",
  * the latest last. A line that cannot be read counts as forgotten. */
 #pragma once
 
@@ -9,7 +9,7 @@ enum { REFS_SIZE_MAX = 1 << 20, REFS_MAX = 2000 };
 
 struct ref_known {
     char sha[GIT_SHA_SIZE];
-    int64_t at; /* seconds since 1970 */
+    int64_t at; /* milliseconds since 1970 */
 };
 
 /* False when TEXT does not know REF. */

@@ -13,32 +13,6 @@ static bool is_short_ssh(struct slice text)
            slice_find(text, SLICE("::")) < 0;
 }
 
-int source_parse(struct arena *a, const char *text, const char **ret, struct err *err)
-{
-    struct slice s = slice_of(text);
-    bool known = is_short_ssh(s) && slice_find(s, SLICE("://")) < 0;
-
-    if (s.len > SOURCE_MAX)
-        return err_set(err, ERR_LIMIT, "a source of actions is at most %d bytes long", SOURCE_MAX);
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
-            return err_set(err, ERR_INVALID, "a source of actions has no spaces in it");
-    for (size_t i = 0; i < COUNT_OF(schemes); i++)
-        known |= slice_starts(s, slice_of(schemes[i])) && s.len > strlen(schemes[i]) &&
-                 text[strlen(schemes[i])] != '-';
-    if (s.len && text[0] == '/') {
-        *ret = arena_printf(a, "file://%s", text);
-        return ERR_OK;
-    }
-    if (!known)
-        return err_set(err, ERR_INVALID,
-                       "'%.100s' is no source of actions: name a server as " SOURCE_DEFAULT
-                       ", or a folder with its full path",
-                       text);
-    *ret = arena_str(a, s);
-    return ERR_OK;
-}
-
 /* Where the part between "//" and "@" lies, that is nobody's business; false: there is none. */
 static bool find_user(const char *source, size_t *ret_from, size_t *ret_to)
 {
@@ -63,6 +37,41 @@ static const char *without_user(struct arena *a, const char *source)
     if (!find_user(source, &from, &to))
         return source;
     return arena_printf(a, "%.*s%s", (int)from, source, source + to);
+}
+
+/* A server has a name, and none that ssh or git would take for an option. */
+static bool has_server(struct arena *a, const char *source)
+{
+    const char *bare = without_user(a, source), *server = strstr(bare, "://");
+
+    server = server ? server + 3 : bare;
+    return *server && !strchr("-/:", *server);
+}
+
+int source_parse(struct arena *a, const char *text, const char **ret, struct err *err)
+{
+    struct slice s = slice_of(text);
+    bool known = is_short_ssh(s) && slice_find(s, SLICE("://")) < 0;
+
+    if (s.len > SOURCE_MAX)
+        return err_set(err, ERR_LIMIT, "a source of actions is at most %d bytes long", SOURCE_MAX);
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
+            return err_set(err, ERR_INVALID, "a source of actions has no spaces in it");
+    if (s.len && text[0] == '/') {
+        *ret = arena_printf(a, "file://%s", text);
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < COUNT_OF(schemes); i++)
+        known |= slice_starts(s, slice_of(schemes[i]));
+    known &= slice_starts(s, SLICE("file:///")) || has_server(a, text);
+    if (!known)
+        return err_set(err, ERR_INVALID,
+                       "'%.100s' is no source of actions: name a server as " SOURCE_DEFAULT
+                       ", or a folder with its full path",
+                       without_user(a, text));
+    *ret = arena_str(a, s);
+    return ERR_OK;
 }
 
 int source_host(struct arena *a, const char *source, const char **ret, struct err *err)

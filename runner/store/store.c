@@ -2,11 +2,20 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/path.h"
 #include "store/lock.h"
 #include "store/refs.h"
 #include "store/source.h"
+
+int64_t store_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static const char *lower(struct arena *a, const char *name)
 {

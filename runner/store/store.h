@@ -18,20 +18,19 @@
 enum {
     STORE_ASK_TIMEOUT_MS = 2 * 60 * 1000,    /* what a name stands for */
     STORE_FETCH_TIMEOUT_MS = 20 * 60 * 1000, /* a repository, as GitHub's runner has it */
-    STORE_UNPACK_TIMEOUT_MS = 5 * 60 * 1000,
+    STORE_FILES_MAX = 500000,                /* in one commit */
 };
-#define STORE_TREE_MAX                                                                             \
-    (4ULL << 30)               /* bytes of one commit's files, and of what git fetches for it */
-#define STORE_FILES_MAX 500000 /* in one commit */
+/* Bytes of one commit's files, and of what git fetches for it. */
+#define STORE_TREE_MAX (4ULL << 30)
 
 /* Everything is borrowed. */
 struct store_spec {
     const char *folder; /* absolute; made when something is fetched */
     const char *source; /* where repositories are had, see source.h */
     bool offline;       /* never ask the source */
-    int64_t
-        since; /* seconds since 1970: a name that was asked for then or later is not asked for again.
-                           So a run has one commit for a name, however many of its jobs use it */
+    /* Milliseconds since 1970: a name that was asked for then or later is not asked for again. So a run has one
+     * commit for a name, however many of its jobs use it. */
+    int64_t since;
     const struct strmap *locks;  /* see lock.h; NULL: none */
     const struct strmap *clones; /* "owner/repo": folder of a clone that stands for its server, also
                                     offline; NULL: none */
@@ -43,6 +42,9 @@ struct store_entry {
     const char *path; /* absolute: the commit's tree */
     const char *note; /* what was done instead of what was asked for; NULL: nothing */
 };
+
+/* Now, as `since` counts. */
+int64_t store_now(void);
 
 /* What is here already, without asking anybody: for a name that is not fresh (`since`) only with `offline`.
  * ERR_NOT_FOUND: it is not, and the text says so with the cure; ERR_DENIED: the lock says otherwise. Texts

@@ -24,7 +24,7 @@ def check(*examples):
 
 # ---- the house's plan: DESIGN.md, section 2 ----
 
-FLOORS = [{"base"}, {"io"}, {"lang"}, {"sandbox", "plugin"}, {"job"}, {"queue", "report", "serve"},
+FLOORS = [{"base"}, {"io"}, {"lang"}, {"sandbox", "plugin", "store"}, {"job"}, {"queue", "report", "serve"},
           {"cli"}]
 FLOOR = {room: n for n, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {("plugin", "sandbox")}  # the one arrow along a floor

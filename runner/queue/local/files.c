@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "store/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,36 @@ static int find_commit(const struct local_files *f, const char *folder, const ch
     return r;
 }
 
+/* Out of the tree that the store has of that commit. */
+static int read_stored(const struct local_files *f, const struct call_ref *ref, struct arena *a,
+                       struct buf *to, const char **ret_sha, struct err *err)
+{
+    CLEANUP(fd_closep) int root = -1;
+    struct store_entry entry;
+    struct action_ref wanted;
+    struct err why = ERR_INIT;
+    const char *uses = arena_printf(a, "%s@%s", ref->repository, ref->ref);
+
+    if (!f->store)
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "there is no local clone of '%s': name one with --local-repository %s=FOLDER",
+            ref->repository, ref->repository);
+    if (action_ref_parse(a, slice_of(uses), &wanted, err) < 0)
+        return err->code;
+    if (store_fetch(f->store, &wanted, a, &entry, &why) < 0)
+        return err_set(err, why.code,
+                       "'%s@%s' %s. A clone would do, too: --local-repository %s=FOLDER",
+                       ref->repository, ref->ref, why.text, ref->repository);
+    if (path_open(AT_FDCWD, entry.path, O_PATH | O_DIRECTORY, 0, &root, err) < 0)
+        return err->code;
+    if (path_read(root, ref->path, to, &why) < 0)
+        return err_set(err, why.code, "there is no '%s' at '%s' in '%s'", ref->path, ref->ref,
+                       ref->repository);
+    *ret_sha = arena_str(a, slice_of(entry.sha));
+    return ERR_OK;
+}
+
 static int read_clone(const struct local_files *f, const struct call_ref *ref, struct arena *a,
                       struct buf *to, const char **ret_sha, struct err *err)
 {
@@ -63,10 +94,7 @@ static int read_clone(const struct local_files *f, const struct call_ref *ref, s
     struct err why = ERR_INIT;
 
     if (!folder)
-        return err_set(err, ERR_NOT_FOUND,
-                       "there is no local clone of '%s', and nothing is fetched: name one with "
-                       "--local-repository %s=FOLDER",
-                       ref->repository, ref->repository);
+        return read_stored(f, ref, a, to, ret_sha, err);
     if (find_commit(f, folder, ref->ref, a, &sha, err) != ERR_OK)
         return err->code;
     const char *const args[] = {"cat-file", "blob", arena_printf(a, "%s:%s", sha, ref->path), NULL};

@@ -425,6 +425,7 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .tool_cache = keep(&l->arena, spec->tool_cache),
         .keep = spec->keep,
         .offline = spec->offline,
+        .store = spec->store,
     };
     l->notes = json_incref(spec->notes);
     int r = plan_init(&l->plan, spec, err);

@@ -10,6 +10,7 @@
 
 #include "lang/workflow.h"
 #include "queue/queue.h"
+#include "store/store.h"
 
 enum { LOCAL_JOBS_MAX = 4096 }; /* configurations in a run */
 
@@ -49,6 +50,9 @@ struct local_spec {
     const char *const *plugin_path;
     const char *plugin_prefer;
     const char *tool_cache;
+    const struct store_spec
+        *store; /* of the actions that jobs fetch; NULL: they fetch none. Borrowed like
+                                       plugin_path */
     bool keep, offline;
 };
 

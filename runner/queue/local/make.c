@@ -82,5 +82,13 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
     j->tool_cache = how->tool_cache;
     j->keep = how->keep;
     j->offline = how->offline;
+    if (how->store) {
+        j->store = how->store->folder;
+        j->store_source = how->store->source;
+        j->store_since = how->store->since;
+        j->fetch_env = how->store->git.more;
+        if (how->store->locks)
+            strmap_merge(&j->store_locks, how->store->locks);
+    }
     return j;
 }

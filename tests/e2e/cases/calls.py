@@ -242,7 +242,7 @@ def another_repository_is_read_from_a_clone_at_the_ref(w):
         jobs:
           call: {uses: acme/lib/.github/workflows/greet.yml@v1, with: {who: Ann}}
         """)
-    w.run(flow).complains(r"ci\.yml:4:16: error: there is no local clone of 'acme/lib'", "--local-repository acme/lib=FOLDER")
+    w.run(flow, "--offline").complains(r"ci\.yml:4:16: error: 'acme/lib@\S+ it is not in the action store", "--local-repository acme/lib=FOLDER")
     r = w.run(flow, "--local-repository", f"acme/lib={other}", code=0)
     r.says(f"hello Ann from acme/lib {sha}", job="call/greet/say")
     flow = w.workflow("on: push\njobs:\n  call: {uses: acme/lib/.github/workflows/greet.yml@v9}\n")

@@ -1,0 +1,275 @@
+#include "job/actions.h"
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "io/spawn.h"
+#include "job/handlers.h"
+#include "job/manifest.h"
+#include "job/steps.h"
+
+#include <unistd.h>
+
+struct actions_get {
+    struct run *run;
+    struct log *log;
+    actions_fn *fn;
+    void *ctx;
+    struct arena arena;
+    struct timer *kick;
+    struct store_fetch *fetch;
+    VEC(struct frame *) level;     /* those that are looked at now */
+    VEC(struct frame *) below;     /* the next ones */
+    VEC(struct action_ref) refs;   /* what this level fetches */
+    VEC(struct instance *) askers; /* of the same number: who asked first */
+    size_t n_steps;
+    struct err failed; /* to show what was had; told when the level is over */
+    size_t failed_at;
+};
+
+bool actions_wanted(const struct frame *frame)
+{
+    for (size_t i = 0; i < frame->n_steps; i++)
+        if (frame->instances[i].remote)
+            return true;
+    return false;
+}
+
+void actions_deinit(struct run *run)
+{
+    VEC_EACH (a, &run->actions) {
+        free(a->key);
+        free(a->dir);
+    }
+    vec_deinit(&run->actions);
+}
+
+struct actions_get *actions_get_free(struct actions_get *g)
+{
+    if (!g)
+        return NULL;
+    g->kick = timer_free(g->kick);
+    g->fetch = store_fetch_free(g->fetch);
+    vec_deinit(&g->level);
+    vec_deinit(&g->below);
+    vec_deinit(&g->refs);
+    vec_deinit(&g->askers);
+    arena_deinit(&g->arena);
+    free(g);
+    return NULL;
+}
+
+/* Last of all: FN may free G. */
+static void finish(struct actions_get *g, const struct err *err)
+{
+    g->fetch = store_fetch_free(g->fetch);
+    g->fn(g->ctx, err);
+}
+
+/* Who wants it, in front of why it is not to be had. */
+static int blame(struct actions_get *g, const struct instance *i, struct err *err)
+{
+    const struct frame *f = i->frame;
+    const char *within = f->parent ? arena_printf(&g->arena, "%s, ", f->action_path) : "";
+
+    return err_in(err, "%sline %d: '%s'", within, i->def->line, i->def->uses);
+}
+
+/* ---- the places ---- */
+
+static const struct run_action *find(struct run *run, const struct action_ref *ref)
+{
+    CLEANUP(buf_deinit) struct buf key = BUF_INIT(ACTION_PATH_MAX);
+
+    buf_printf(&key, "%s@%s", ref->repository, ref->ref);
+    VEC_EACH (a, &run->actions)
+        if (strcmp(a->key, key.ptr) == 0)
+            return a;
+    return NULL;
+}
+
+static int show(struct actions_get *g, const struct action_ref *ref,
+                const struct store_entry *entry, struct err *err)
+{
+    struct run *run = g->run;
+    const char *key = arena_printf(&g->arena, "%s@%s", ref->repository, ref->ref);
+    const char *place = arena_printf(&g->arena, "_actions/%s/%s", ref->repository, ref->ref);
+    char *dir = path_join(sandbox_work(run->sandbox), place);
+
+    vec_push(&run->actions, (struct run_action){.key = mem_dup(key, strlen(key)), .dir = dir});
+    return sandbox_show_tree(run->sandbox, entry->path, dir, NULL, err);
+}
+
+static void on_got(void *ctx, size_t i, const struct store_entry *entry)
+{
+    struct actions_get *g = ctx;
+    const struct action_ref *ref = &g->refs.ptr[i];
+    struct err err = ERR_INIT;
+
+    log_printf(g->log, LOG_PLAIN, "Download action repository '%s@%s' (SHA:%s)", ref->repository,
+               ref->ref, entry->sha);
+    if (entry->note)
+        log_issue(g->log, ANNOTATION_WARNING, "%s@%s: %s", ref->repository, ref->ref, entry->note);
+    if (show(g, ref, entry, &err) < 0 && !g->failed.code) {
+        g->failed = err;
+        g->failed_at = i;
+    }
+    if (log_flush(g->log, &err) < 0)
+        run_lose(g->run);
+}
+
+/* ---- what they are ---- */
+
+static int open_composite(struct actions_get *g, struct instance *i, struct err *err)
+{
+    const struct action *action = i->action;
+
+    g->n_steps += action->n_steps;
+    if (g->n_steps > ACTIONS_STEPS_MAX)
+        return err_set(err, ERR_LIMIT, "the composite actions of this job have more than %d steps",
+                       ACTIONS_STEPS_MAX);
+    i->inner = frame_new(g->run, i->frame, action->steps, action->n_steps);
+    i->inner->action_path = mem_dup(i->action_dir, strlen(i->action_dir));
+    i->inner->uses = i->def->uses;
+    vec_push(&g->below, i->inner);
+    return frame_prepare(g->run, i->inner, err);
+}
+
+static int take(struct actions_get *g, struct instance *i, struct err *err)
+{
+    struct action_ref ref;
+    int r = action_ref_parse(&g->arena, slice_of(i->def->uses), &ref, err);
+
+    if (r < 0)
+        return r;
+    const struct run_action *had = find(g->run, &ref);
+    if (!had)
+        BUG("'%s' was never fetched", i->def->uses);
+    free(i->action_dir);
+    i->action_dir = *ref.path ? path_join(had->dir, ref.path) : mem_dup(had->dir, strlen(had->dir));
+    r = manifest_load(g->run, i->action_dir, g->log, &i->action, err);
+    if (r == ERR_OK && !handler_of_action(i, err))
+        r = err->code;
+    if (r == ERR_OK && i->action->kind == ACTION_COMPOSITE)
+        r = open_composite(g, i, err);
+    return r;
+}
+
+/* ---- level by level ---- */
+
+static void start_level(struct actions_get *g);
+
+static int take_level(struct actions_get *g, struct err *err)
+{
+    VEC_EACH (f, &g->level)
+        for (size_t k = 0; k < (*f)->n_steps; k++) {
+            struct instance *i = &(*f)->instances[k];
+
+            if (i->remote && !i->action && take(g, i, err) < 0)
+                return blame(g, i, err);
+        }
+    return ERR_OK;
+}
+
+static void on_level(void *ctx, size_t at, const struct err *why)
+{
+    struct actions_get *g = ctx;
+    struct err err = why ? *why : g->failed;
+
+    if (err.code) {
+        (void)blame(g, g->askers.ptr[why ? at : g->failed_at], &err);
+        finish(g, &err);
+        return;
+    }
+    g->fetch = store_fetch_free(g->fetch);
+    if (take_level(g, &err) < 0) {
+        finish(g, &err);
+        return;
+    }
+    g->level.len = 0;
+    VEC_EACH (f, &g->below)
+        vec_push(&g->level, *f);
+    g->below.len = 0;
+    if (g->level.len)
+        start_level(g);
+    else
+        finish(g, NULL);
+}
+
+static bool is_listed(const struct actions_get *g, const struct action_ref *ref)
+{
+    VEC_EACH (r, &g->refs)
+        if (strcmp(r->repository, ref->repository) == 0 && strcmp(r->ref, ref->ref) == 0)
+            return true;
+    return false;
+}
+
+static int list_level(struct actions_get *g, struct err *err)
+{
+    g->refs.len = g->askers.len = 0;
+    VEC_EACH (f, &g->level)
+        for (size_t k = 0; k < (*f)->n_steps; k++) {
+            struct instance *i = &(*f)->instances[k];
+            struct action_ref ref;
+
+            if (!i->remote || i->action)
+                continue;
+            if (action_ref_parse(&g->arena, slice_of(i->def->uses), &ref, err) < 0)
+                return blame(g, i, err);
+            if (find(g->run, &ref) || is_listed(g, &ref))
+                continue;
+            vec_push(&g->refs, ref);
+            vec_push(&g->askers, i);
+        }
+    if (g->refs.len + g->run->actions.len > ACTIONS_MAX)
+        return err_set(err, ERR_LIMIT, "this job uses more than %d actions of other repositories",
+                       ACTIONS_MAX);
+    return ERR_OK;
+}
+
+static void start_level(struct actions_get *g)
+{
+    const struct job *j = g->run->job;
+    const struct store_client client = {on_got, on_level, g};
+    const struct store_spec spec = {
+        .folder = j->store,
+        .source = j->store_source,
+        .offline = j->offline,
+        .since = j->store_since,
+        .locks = &j->store_locks,
+        .clones = &j->repositories,
+        .git = {.path = spawn_env_path((const char *const *)environ),
+                .home = g->run->home,
+                .more = j->fetch_env},
+    };
+    struct err err = ERR_INIT;
+
+    if (list_level(g, &err) < 0) {
+        finish(g, &err);
+        return;
+    }
+    if (!g->refs.len) {
+        on_level(g, 0, NULL);
+        return;
+    }
+    g->fetch = store_fetch_start(&spec, g->refs.ptr, g->refs.len, g->run->loop, &client);
+}
+
+static void on_kick(void *ctx)
+{
+    struct actions_get *g = ctx;
+
+    g->kick = NULL;
+    start_level(g);
+}
+
+struct actions_get *actions_get_start(struct run *run, struct frame *frame, struct log *log,
+                                      actions_fn *fn, void *ctx)
+{
+    struct actions_get *g = mem_new(sizeof *g);
+
+    *g = (struct actions_get){.run = run, .log = log, .fn = fn, .ctx = ctx};
+    vec_push(&g->level, frame);
+    log_write(log, LOG_PLAIN, SLICE("Getting action download info"));
+    g->kick = loop_timer(run->loop, clock_ms(), on_kick, g);
+    return g;
+}

@@ -1,0 +1,121 @@
+"""Repositories behind a server: git http-backend, and what a case wants to go wrong with it."""
+
+import gzip
+import http.server
+import os
+import pathlib
+import subprocess
+import textwrap
+import threading
+
+
+class Server:
+    """Serves the bare repositories below ROOT/git. ASKED holds what it was asked for: (repository, command)."""
+
+    def __init__(self, world):
+        self.world, self.root = world, world.root / "git"
+        self.root.mkdir()
+        self.asked, self.hang = [], threading.Event()
+        self.hanging = world.root / "hanging"  # is there while a fetch waits
+        self.backend = subprocess.run(["git", "--exec-path"], capture_output=True, text=True,
+                                      check=True).stdout.strip() + "/git-http-backend"
+        world.env.setdefault("XDG_CACHE_HOME", str(world.root / "cache"))
+        self.store = pathlib.Path(world.env["XDG_CACHE_HOME"], "ostler", "actions")
+        self.start()
+
+    def start(self, port=0):
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+            def do_GET(self):
+                server.answer(self, b"")
+
+            def do_POST(self):
+                if self.headers.get("Transfer-Encoding") == "chunked":
+                    body = b""
+                    while (size := int(self.rfile.readline(), 16)):
+                        body += self.rfile.read(size)
+                        self.rfile.readline()
+                    self.rfile.readline()
+                else:
+                    body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                server.answer(self, body)
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.http.daemon_threads = True
+        self.port = self.http.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.world.env["OSTLER_ACTION_SOURCE"] = self.url
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+    def answer(self, request, body):
+        path, _, query = request.path.partition("?")
+        plain = gzip.decompress(body) if request.headers.get("Content-Encoding") == "gzip" else body
+        command = next((c for c in ("fetch", "ls-refs") if f"command={c}".encode() in plain), "look")
+        owner, name, *rest = path.lower().split("/")[1:]  # servers ignore case in names
+        path = "/".join(["", owner, name, *path.split("/")[3:]])
+        self.asked.append((f"{owner}/{name}", command))
+        if command == "fetch" and self.hang.is_set():
+            request.send_response(200)
+            request.send_header("Content-Type", "application/x-git-upload-pack-result")
+            request.end_headers()
+            request.wfile.write(b"000dpackfile\n")
+            request.wfile.flush()
+            self.hanging.write_text("")
+            while self.hang.is_set():
+                threading.Event().wait(0.05)
+            self.hanging.unlink()
+            return
+        env = {**self.world.env, "GIT_PROJECT_ROOT": str(self.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+               "QUERY_STRING": query, "REQUEST_METHOD": request.command, "REMOTE_ADDR": "127.0.0.1",
+               "CONTENT_TYPE": request.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(plain)),
+               "GIT_PROTOCOL": request.headers.get("Git-Protocol", "")}
+        done = subprocess.run([self.backend], input=plain, env=env, capture_output=True)
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+        request.send_response(int(fields.pop("Status", "200").split()[0]))
+        for name, value in fields.items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    def count(self, command, repository=None):
+        return sum(1 for r, c in list(self.asked) if c == command and repository in (None, r))
+
+    # -- making repositories --
+
+    def repo(self, name, files, *tags, message="more", links=None):
+        """A commit with FILES in the repository NAME, and TAGS on it; its digits."""
+        work, bare = self.world.root / "work" / name, self.root / f"{name}.git"
+        git = self.world.git
+        if not work.exists():
+            work.mkdir(parents=True)
+            git("init", "-q", "-b", "main", cwd=work)
+            git("config", "user.name", "Al Ther", cwd=work)
+            git("config", "user.email", "al@example.test", cwd=work)
+            bare.parent.mkdir(parents=True, exist_ok=True)
+            git("init", "-q", "--bare", "-b", "main", str(bare), cwd=work)
+        for path, text in files.items():
+            place = work / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(textwrap.dedent(text))
+        for path, target in (links or {}).items():
+            os.symlink(target, work / path)
+        git("add", "-A", cwd=work)
+        git("commit", "-q", "--allow-empty", "-m", message, cwd=work)
+        for tag in tags:
+            git("tag", "-f", tag, cwd=work)
+        git("push", "-q", "-f", str(bare), "main", "--tags", cwd=work)
+        return git("rev-parse", "HEAD", cwd=work)
+
+    def entries(self):
+        """What the store holds: {"owner/repo/COMMIT"}, and what is half-made."""
+        return sorted("/".join(p.parts[-3:]) for p in self.store.glob("*/*/*/*") if p.is_dir())
