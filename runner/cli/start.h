@@ -19,9 +19,8 @@ struct start {
     json_t *github, *notes; /* the context of the event; texts to be said out loud. Owned */
     struct choice choice;   /* the verdicts, one for each of `workflows` */
 
-    bool
-        may_fetch; /* set by the caller: what is called may be fetched, unless --offline. Else it comes from what
-                       is here */
+    /* Set by the caller: what is called may be fetched, unless --offline. Else it comes from what is here. */
+    bool may_fetch;
     struct store_spec store; /* filled in by start_calls() */
     struct strmap locks;     /* of the tree: actions.lock */
 

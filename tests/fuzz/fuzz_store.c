@@ -61,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     struct slice text = slice_make((const char *)data, size);
-    struct action_ref ref = {.repository = "a/b", .owner = "a", .repo = "b", .path = "", .ref = "v"};
+    struct action_ref ref = {
+        .repository = "a/b", .owner = "a", .repo = "b", .path = "", .ref = "v"};
     struct store_request request = {0};
     struct store_entry entry;
     struct err err = ERR_INIT;
