@@ -77,6 +77,19 @@ static void mark_findings(struct loader *l, size_t first, const struct workflow 
     }
 }
 
+/* GitHub's place for it is `on` of the called file. */
+static void report_not_callable(struct loader *l, const struct workflow *caller,
+                                const struct workflow_job *job, const struct workflow *called)
+{
+    const struct token *on = token_find(called->root, "on");
+    size_t first = l->diags->list.len;
+
+    diag_add(l->diags, DIAG_ERROR, called->file, on ? on->line : 1, on ? on->col : 1,
+             "workflow_call key is not defined in the referenced workflow.")
+        ->hint = "add 'workflow_call:' to it";
+    mark_findings(l, first, caller, job);
+}
+
 /* "ci.yml calls a.yml, which calls ci.yml": TO is on the way already. NULL: it is not. */
 static char *circle(struct loader *l, const char *to)
 {
@@ -137,23 +150,6 @@ static int file_index(const struct loader *l, const char *file)
     return 1;
 }
 
-static bool are_too_many_jobs(struct loader *l, const struct workflow *caller,
-                              const struct workflow_job *job, const struct workflow *called)
-{
-    size_t most = limit(l->options->jobs, CALLS_JOBS_MAX);
-
-    l->n_jobs += called->n_jobs;
-    if (l->n_jobs <= most)
-        return false;
-    report(l, caller, job,
-           arena_printf(l->diags->arena,
-                        "Workflows may not contain more than %zu jobs across all referenced files",
-                        most))
-        ->unplaced = true;
-    l->full = true;
-    return true;
-}
-
 /* ---- reading ---- */
 
 static int load(struct loader *l, struct workflow *w, const struct permissions *max);
@@ -165,8 +161,11 @@ static int parse(struct loader *l, const struct workflow *caller, struct workflo
     struct arena *a = l->diags->arena;
     size_t first = l->diags->list.len;
     const struct workflow_options *like = &l->options->reader;
-    struct workflow_options reader = {
-        .yaml = like->yaml, .schema = like->schema, .reader_only = like->reader_only};
+    struct workflow_options reader = {.yaml = like->yaml,
+                                      .schema = like->schema,
+                                      .reader_only = like->reader_only,
+                                      .max_jobs = limit(l->options->jobs, CALLS_JOBS_MAX),
+                                      .n_jobs = &l->n_jobs};
     struct err err = ERR_INIT;
     const char *sha = NULL;
 
@@ -179,6 +178,7 @@ static int parse(struct loader *l, const struct workflow *caller, struct workflo
     *ret = mem_new(sizeof **ret);
     workflow_init(*ret);
     if (workflow_parse_as(*ret, buf_slice(&text), file, &reader, l->diags) != ERR_OK) {
+        l->full = l->n_jobs > reader.max_jobs;
         mark_findings(l, first, caller, job);
         free(*ret);
         return ERR_INVALID;
@@ -227,14 +227,13 @@ static int load_call(struct loader *l, struct workflow *caller, struct workflow_
         return ERR_INVALID;
     job->called = called;
     if (!workflow_event_find(called, "workflow_call")) {
-        report(l, caller, job, "workflow_call key is not defined in the referenced workflow.")
-            ->hint = arena_printf(a, "add 'workflow_call:' to 'on' of %s", file);
+        report_not_callable(l, caller, job, called);
         return ERR_INVALID;
     }
     struct permissions allowed = granted(l, job, &ref, max);
     check_call_values(caller, job, called, l->diags);
     check_call_permissions(caller, job, called, &allowed, l->diags);
-    if (l->diags->n_errors != errors || are_too_many_jobs(l, caller, job, called))
+    if (l->diags->n_errors != errors)
         return ERR_INVALID;
     l->path[++l->depth] = called;
     int r = load(l, called, &allowed);
@@ -248,9 +247,13 @@ static int load(struct loader *l, struct workflow *w, const struct permissions *
 {
     int result = ERR_OK;
 
-    for (size_t i = 0; i < w->n_jobs && !l->full && !diags_is_full(l->diags); i++)
-        if (w->jobs[i].uses && load_call(l, w, &w->jobs[i], max) != ERR_OK)
-            result = ERR_INVALID;
+    for (size_t i = 0; i < w->n_jobs && !l->full && !diags_is_full(l->diags); i++) {
+        if (!w->jobs[i].uses || load_call(l, w, &w->jobs[i], max) == ERR_OK)
+            continue;
+        result = ERR_INVALID;
+        if (l->options->reader.reader_only) /* GitHub's reader stops at the first */
+            break;
+    }
     return result;
 }
 

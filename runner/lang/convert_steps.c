@@ -50,7 +50,8 @@ static void check_uses(struct convert *c, const struct token *uses)
     struct diag *d;
 
     if (slice_starts(text, SLICE("docker://")) || slice_starts(text, SLICE("$/")) ||
-        is_local(text) || split_reference(text, &owner, &repo))
+        is_local(text) || split_reference(text, &owner, &repo) ||
+        slice_find(text, SLICE("${{")) >= 0) /* refused for that, and said */
         return;
     d = convert_error(c, uses, "Expected format {org}/{repo}[/path]@ref. Actual '%.*s'",
                       SLICE_ARG(text));

@@ -82,12 +82,15 @@ static void convert_workflow(struct convert *c, struct workflow *w)
 static int read_workflow(struct workflow *w, struct slice text,
                          const struct workflow_options *options, struct diags *diags)
 {
+    size_t n_jobs = 0;
     struct convert c = {
         .arena = &w->arena,
         .diags = diags,
         .file = w->file,
         .errors_before = diags->n_errors,
         .reader_only = options->reader_only,
+        .max_jobs = options->max_jobs,
+        .n_jobs = options->n_jobs ? options->n_jobs : &n_jobs,
     };
     struct yaml_limits limits = options->yaml;
     struct schema_options reading = options->schema;

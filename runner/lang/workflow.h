@@ -70,6 +70,9 @@ struct workflow_options {
         reader_only; /* leave out what GitHub asks when it dispatches: filters, inputs, references */
     bool go_on;      /* for a checker: after findings all the same; W is then what could be read */
     int file_index;  /* of FILE in the run's file table, from 1; 0: 1 */
+    size_t
+        max_jobs; /* of all files that share N_JOBS; the first beyond it is an error. 0: no limit */
+    size_t *n_jobs; /* counts on over several files; NULL: this one alone */
 };
 /* The same with other limits than GitHub's. OPTIONS may be NULL. */
 MUST_CHECK int workflow_parse_as(struct workflow *w, struct slice text, const char *file,

@@ -243,11 +243,23 @@ static void take_graph(struct convert *c, struct workflow *w, const struct token
     check_graph(c, &g, jobs);
 }
 
+/* The job that is one too many is told, those behind it are not. */
+static void count_job(struct convert *c, const struct token *id)
+{
+    if (c->max_jobs && *c->n_jobs == c->max_jobs)
+        convert_error(c, id,
+                      "Workflows may not contain more than %zu jobs across all referenced files",
+                      c->max_jobs);
+    ++*c->n_jobs;
+}
+
 void workflow_take_jobs(struct convert *c, struct workflow *w, const struct token *jobs)
 {
     w->jobs = arena_array(c->arena, jobs->n_pairs, sizeof *w->jobs);
-    for (size_t i = 0; i < jobs->n_pairs && !c->stopped; i++)
+    for (size_t i = 0; i < jobs->n_pairs && !c->stopped; i++) {
+        count_job(c, jobs->pairs[i].key);
         take_job(c, w, &w->jobs[w->n_jobs++], &jobs->pairs[i]);
+    }
     if (c->diags->n_errors == c->errors_before)
         take_graph(c, w, jobs);
 }

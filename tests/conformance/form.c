@@ -100,9 +100,17 @@ static void put(json_t *to, const char *name, const struct token *tok, bool sour
         json_object_set_new(to, name, form_token(tok, source));
 }
 
-static json_t *condition_form(const char *condition)
+/* The complete condition, at the place of what was WRITTEN (NULL: nothing was). */
+static json_t *condition_form(const char *condition, const struct token *written, bool source)
 {
-    return json_pack("{s:f, s:s}", "type", (double)TOKEN_EXPR, "expr", condition);
+    struct token whole = {.kind = TOKEN_EXPR, .text = slice_of(condition)};
+
+    if (written) {
+        whole.file = written->file;
+        whole.line = written->line;
+        whole.col = written->col;
+    }
+    return form_token(&whole, source);
 }
 
 /* ---- permissions ---- */
@@ -167,7 +175,8 @@ static void put_control(json_t *to, const struct step *s, bool source)
         json_object_set_new(to, "parallel", steps_form(s->steps, s->n_steps, source));
         break;
     default:
-        json_object_set_new(to, "if", condition_form(s->condition));
+        json_object_set_new(to, "if",
+                            condition_form(s->condition, token_find(s->node, "if"), source));
     }
 }
 
@@ -258,6 +267,9 @@ static void put_calling(json_t *to, const struct workflow_job *job, const struct
     put(to, "input-definitions", call_declares(called, "inputs"), source);
     put(to, "secret-definitions", call_declares(called, "secrets"), source);
     put(to, "outputs", call_declares(called, "outputs"), source);
+    put(to, "defaults", token_find(called->root, "defaults"), source);
+    put(to, "env", called->env, source);
+    put(to, "embedded-concurrency", called->concurrency, source);
 }
 
 /* PERMISSIONS: of the calling job, for those that say nothing. */
@@ -277,7 +289,7 @@ static json_t *job_form(const struct workflow_job *job, const struct token *perm
     put(o, "id", &id, source);
     put(o, "name", named ? job->name : &id, source);
     json_object_set_new(o, "needs", needs_form(job, source));
-    json_object_set_new(o, "if", condition_form(job->condition));
+    json_object_set_new(o, "if", condition_form(job->condition, token_find(node, "if"), source));
     put(o, "strategy", job->strategy, source);
     put(o, "concurrency", job->concurrency, source);
     put_permissions(o,

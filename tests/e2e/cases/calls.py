@@ -275,7 +275,8 @@ def a_wrong_call_is_refused_before_anything_starts(w):
         r"ci\.yml:4:19: error: Secret key is required, but not provided while calling\.",
         r"ci\.yml:5:\d+: error: Invalid input, tragte is not defined in the referenced workflow\.\n  did you mean 'target'\?",
         r"ci\.yml:6:\d+: error: Unexpected value 'true'\n  input 'dry' is a boolean",
-        r"ci\.yml:7:17: error: workflow_call key is not defined in the referenced workflow\.",
+        r":1:5: error: workflow_call key is not defined in the referenced workflow\.\n  add 'workflow_call:' to it\n"
+        r"  called by \.github/workflows/ci\.yml:7:17",
         r"broken\.yml:3:31: error: Unexpected value 'stepz'\n  did you mean 'steps'\?\n  called by \.github/workflows/ci\.yml:8:18",
         r"ci\.yml:9:16: error: cannot read the called workflow: .*gone\.yml",
         r"circle\.yml:3:13: error: Nested reusable workflow depth exceeded 9\.\n  a workflow may not call itself: "
