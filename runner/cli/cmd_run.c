@@ -4,6 +4,7 @@
 #include "cli/cmd_plan.h"
 #include "cli/exit.h"
 #include "cli/isolation.h"
+#include "cli/leftovers.h"
 #include "cli/settings.h"
 #include "cli/start.h"
 #include "cli/workers.h"
@@ -179,8 +180,10 @@ static int prepare(struct call *c, struct err *err)
         r = settings_state(&c->arena, &c->state, &note, err);
     if (r == ERR_OK && note)
         fprintf(stderr, "ostler: %s\n", note);
-    if (r == ERR_OK)
+    if (r == ERR_OK) {
+        leftovers_remove(c->state, c->env);
         r = open_reports(c, err);
+    }
     if (r == ERR_OK) {
         struct start_run run = {.number = report_folder_id(c->folder)};
 

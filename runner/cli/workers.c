@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/vec.h"
+#include "cli/leftovers.h"
 #include "io/proc.h"
 
 #include <errno.h>
@@ -81,6 +82,8 @@ static void clean_up(struct worker *w)
 
     if (proc_sweep(SWEEP_MS, &err) < 0)
         fprintf(stderr, "ostler: %s\n", err.text);
+    if (w->dir)
+        leftovers_of_job(w->dir, w->all->spec->env);
     if (w->dir && path_remove(AT_FDCWD, w->dir, &err) < 0)
         fprintf(stderr, "ostler: %s\n", err.text);
 }

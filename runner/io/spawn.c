@@ -86,6 +86,8 @@ run_child(const struct spawn_spec *spec, const int *io, volatile struct failure 
         FAIL(STAGE_CWD);
     if (spec->flags & SPAWN_NO_NEW_PRIVS && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         FAIL(STAGE_PRIVS);
+    if (spec->flags & SPAWN_DIE_WITH_US && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        FAIL(STAGE_PRIVS);
 
     struct sigaction standard = {.sa_handler = SIG_DFL};
     for (int signo = 1; signo < _NSIG; signo++)

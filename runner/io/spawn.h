@@ -19,6 +19,7 @@ enum { SPAWN_FD_MAX = 16 };
 enum spawn_flags {
     SPAWN_GROUP = 1,        /* in a process group of its own */
     SPAWN_NO_NEW_PRIVS = 2, /* set-user-ID programs give it nothing */
+    SPAWN_DIE_WITH_US = 4,  /* killed by the kernel when the process that starts it ends */
 };
 
 struct spawn_spec {

@@ -326,7 +326,7 @@ static int spawn_program(struct engine_call *c, const struct engine_command *com
     spec.err = error;
     spec.fds = &pass;
     spec.n_fds = env_file >= 0;
-    spec.flags = SPAWN_GROUP;
+    spec.flags = SPAWN_GROUP | SPAWN_DIE_WITH_US;
     return proc_start(&spec, &c->proc, err);
 }
 

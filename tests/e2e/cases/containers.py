@@ -1,7 +1,9 @@
 """Service containers, job containers and Docker actions on a real engine; afterwards nothing of them is left."""
 
+import os
 import re
 import signal
+import subprocess
 import time
 
 import engine
@@ -123,12 +125,37 @@ def the_job_s_time_limit_ends_the_wait_for_health(w):
     nothing_left(r)
 
 
+def worker_of(running):
+    found = subprocess.run(["pgrep", "--parent", str(running.process.pid)], capture_output=True, text=True, check=True)
+    return int(found.stdout.split()[0])
+
+
+@case(**DOCKER)
+def a_killed_worker_leaves_no_container(w):
+    running = w.start(w.steps("- run: sleep 100", service("sleep 100"))).wait_for("Run sleep 100")
+    os.kill(worker_of(running), signal.SIGKILL)
+    r = running.finish(30)
+    r.equal("jobs", r.jobs(), {"job": "failure"})
+    nothing_left(r)
+
+
 @case(**DOCKER)
 def a_killed_program_leaves_no_container(w):
     """Its worker notices, and cleans up before it ends."""
     running = w.start(w.steps("- run: sleep 100", service("sleep 100"))).wait_for("Run sleep 100")
     running.kill()
     nothing_left(running.finish(30))
+
+
+@case(**DOCKER)
+def after_both_were_killed_the_next_start_cleans_up(w):
+    running = w.start(w.steps("- run: sleep 100", service("sleep 100"))).wait_for("Run sleep 100")
+    worker = worker_of(running)
+    for pid in (running.process.pid, worker):
+        os.kill(pid, signal.SIGKILL)
+    r = running.finish(30)
+    w.run(w.steps("- run: 'true'", name="other.yml"), code=0)
+    nothing_left(r)
 
 
 @case(needs=("docker",))
