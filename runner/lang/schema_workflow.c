@@ -5,7 +5,8 @@
 
 /* ---- small parts ---- */
 
-static const struct schema primitive = {ONE_OF(&schema_string, &schema_bool, &schema_number)};
+static const struct schema call_value = {ONE_OF(&schema_string, &schema_bool, &schema_number),
+                                         .contexts = CTX_PLAN};
 static const struct schema secret_value = {ONE_OF(&schema_string, &schema_bool, &schema_number),
                                            .contexts = CTX_PLAN | CTX_SECRETS};
 static const struct schema secret_map = {MAP_OF(&secret_value)};
@@ -235,7 +236,7 @@ static const struct schema_key normal_job_keys[] = {
     KEY("snapshot", &snapshot),
 };
 
-static const struct schema call_with = {MAP_OF(&primitive), .contexts = CTX_PLAN};
+static const struct schema call_with = {MAP_OF(&call_value)}; /* never made by one expression */
 static const struct schema inherit = CONSTANT("inherit");
 static const struct schema call_secrets = {ONE_OF(&secret_map, &inherit)};
 static const struct schema_key calling_job_keys[] = {
