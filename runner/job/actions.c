@@ -28,7 +28,7 @@ struct actions_get {
 
 bool actions_wanted(const struct frame *frame)
 {
-    for (size_t i = 0; i < frame->n_steps; i++)
+    for (size_t i = 0; i < frame->n_instances; i++)
         if (frame->instances[i].remote)
             return true;
     return false;
@@ -161,7 +161,7 @@ static void start_level(struct actions_get *g);
 static int take_level(struct actions_get *g, struct err *err)
 {
     VEC_EACH (f, &g->level)
-        for (size_t k = 0; k < (*f)->n_steps; k++) {
+        for (size_t k = 0; k < (*f)->n_instances; k++) {
             struct instance *i = &(*f)->instances[k];
 
             if (i->remote && !i->action && take(g, i, err) < 0)
@@ -207,7 +207,7 @@ static int list_level(struct actions_get *g, struct err *err)
 {
     g->refs.len = g->askers.len = 0;
     VEC_EACH (f, &g->level)
-        for (size_t k = 0; k < (*f)->n_steps; k++) {
+        for (size_t k = 0; k < (*f)->n_instances; k++) {
             struct instance *i = &(*f)->instances[k];
             struct action_ref ref;
 

@@ -125,7 +125,7 @@ static size_t list_ignored(struct step_run *s, const char *source, struct buf *t
 {
     static const char *const args[] = {"ls-files",    "--others", "--ignored", "--exclude-standard",
                                        "--directory", "-z",       NULL};
-    struct git_env env = {.path = contexts_path(s->run, &s->arena), .home = s->run->home};
+    struct git_env env = {.path = contexts_path(s, &s->arena), .home = s->run->home};
     struct err err = ERR_INIT;
     size_t n = 0;
 
@@ -232,7 +232,7 @@ static int find_target(struct step_run *s, const struct git_facts *facts, struct
 static int plan_fetch(struct step_run *s, struct checkout *c, const char *source, struct slice ref,
                       struct err *err)
 {
-    struct git_env env = {.path = contexts_path(s->run, &s->arena), .home = s->run->home};
+    struct git_env env = {.path = contexts_path(s, &s->arena), .home = s->run->home};
     struct arena *a = &s->arena;
     struct slice depth = input(s, "fetch-depth");
     struct git_facts facts;
@@ -396,7 +396,7 @@ static int checkout_start(struct step_run *s, struct err *err)
         return ERR_OK;
     }
     r = plan_fetch(s, c, source, ref, err);
-    c->env_path = contexts_path(s->run, &s->arena);
+    c->env_path = contexts_path(s, &s->arena);
     return r < 0 ? r : next_command(s, err);
 }
 

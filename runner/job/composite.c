@@ -6,6 +6,7 @@
 #include "job/effects.h"
 #include "job/handlers.h"
 #include "job/header.h"
+#include "job/lanes.h"
 #include "job/steps.h"
 
 struct composite {
@@ -93,8 +94,9 @@ static void go(struct step_run *s)
     if (s->stage == STAGE_POST)
         for (size_t i = f->posts.len; i-- > 0;)
             vec_push(&c->seq.items, (struct sequence_item){f->posts.ptr[i], STAGE_POST});
-    for (size_t i = 0; i < f->n_steps && s->stage != STAGE_POST; i++)
-        if (s->stage == STAGE_MAIN || instance_has_pre(&f->instances[i]))
+    for (size_t i = 0; i < f->n_instances && s->stage != STAGE_POST; i++)
+        if (s->stage == STAGE_MAIN ? !f->instances[i].is_member
+                                   : instance_has_pre(&f->instances[i]))
             vec_push(&c->seq.items, (struct sequence_item){&f->instances[i], s->stage});
     sequence_go(&c->seq);
 }
@@ -136,7 +138,9 @@ static int composite_start(struct step_run *s, struct err *err)
     struct composite *c = mem_new(sizeof *c);
     struct frame *f = s->instance->inner;
     s->state = c;
-    c->seq = (struct sequence){.run = s->run, .frame = f, .owner = s, .done = on_done, .ctx = s};
+    c->seq = (struct sequence){
+        .run = s->run, .frame = f, .owner = s, .lane = lane_of(s), .done = on_done, .ctx = s};
+    f->seq = s->stage == STAGE_MAIN ? &c->seq : NULL;
     if (!s->instance->remote && s->stage == STAGE_MAIN && actions_wanted(f))
         c->fetch = actions_get_start(s->run, f, s->log, on_fetched, s);
     else

@@ -2,6 +2,7 @@
 
 #include "base/path.h"
 #include "job/hash.h"
+#include "job/lanes.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -107,6 +108,8 @@ static json_t *env_context(struct run *run, struct frame *frame, struct step_run
 {
     json_t *env = map_json(&run->env, json_object());
 
+    if (s && lane_of(s))
+        map_json(&lane_of(s)->env, env);
     map_json(&frame->env, env);
     return s ? map_json(&s->env, env) : env;
 }
@@ -249,19 +252,21 @@ static void export_context(struct strmap *env, const char *prefix, const char *k
         set_upper(env, prefix, key, json_is_true(value) ? SLICE("true") : SLICE("false"));
 }
 
-static void add_paths(struct run *run, struct strmap *env)
+/* Newest first; those of the step's lane come before the job's. */
+static void add_paths(const struct step_run *s, struct strmap *env)
 {
     CLEANUP(buf_deinit) struct buf path = BUF_INIT(1 << 20);
+    const struct run *run = s->run;
+    const struct lane *lane = lane_of(s);
     struct slice base = SLICE("");
 
-    if (run->paths.len == 0)
+    if (run->paths.len == 0 && !(lane && lane->paths.len))
         return;
     strmap_find(env, SLICE("PATH"), &base);
-    for (size_t i = run->paths.len; i-- > 0;) {
-        buf_add_str(&path, run->paths.ptr[i]);
-        if (i > 0)
-            buf_add_char(&path, ':');
-    }
+    for (size_t i = lane ? lane->paths.len : 0; i-- > 0;)
+        buf_printf(&path, "%s%s", path.len ? ":" : "", lane->paths.ptr[i]);
+    for (size_t i = run->paths.len; i-- > 0;)
+        buf_printf(&path, "%s%s", path.len ? ":" : "", run->paths.ptr[i]);
     if (slice_starts(base, buf_slice(&path)) && base.len > path.len && base.ptr[path.len] == ':')
         return;
     if (base.len) {
@@ -341,6 +346,8 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
     if (sandbox_level(run->sandbox) == SANDBOX_HOST)
         set(ret, "TMPDIR", sandbox_tmp(run->sandbox));
     strmap_merge(ret, &run->env);
+    if (lane_of(s))
+        strmap_merge(ret, &lane_of(s)->env);
     strmap_merge(ret, &s->frame->env);
     strmap_merge(ret, &s->env);
     STRMAP_EACH (i, &s->instance->state) {
@@ -351,7 +358,7 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
     }
     for (size_t i = 0; inputs && i < s->inputs.len; i++)
         set_upper(ret, "INPUT_", s->inputs.items[i].name, strmap_value(&s->inputs.items[i]));
-    add_paths(run, ret);
+    add_paths(s, ret);
 
     eval_init(&e, run, s->frame, s, &s->arena);
     const json_t *github = context(&e, SLICE("github"));
@@ -377,14 +384,14 @@ const char *const *contexts_envp(struct arena *a, const struct strmap *env)
     return list;
 }
 
-const char *contexts_path(struct run *run, struct arena *a)
+const char *contexts_path(const struct step_run *s, struct arena *a)
 {
     CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
 
     for (char **p = environ; *p; p++)
         if (strncmp(*p, "PATH=", 5) == 0)
             set(&env, "PATH", *p + 5);
-    add_paths(run, &env);
+    add_paths(s, &env);
     const char *path = strmap_get(&env, "PATH");
     return arena_str(a, path ? slice_of(path) : SLICE("/usr/local/bin:/usr/bin:/bin"));
 }

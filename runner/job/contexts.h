@@ -30,4 +30,4 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret);
 const char *const *contexts_envp(struct arena *a, const struct strmap *env);
 
 /* The PATH that commands are looked up in: the prepends, then the worker's own. In the arena. */
-const char *contexts_path(struct run *run, struct arena *a);
+const char *contexts_path(const struct step_run *s, struct arena *a);

@@ -2,6 +2,7 @@
 
 #include "base/path.h"
 #include "job/contexts.h"
+#include "job/lanes.h"
 #include "job/place.h"
 #include "job/steps.h"
 #include "job/work_tree.h"
@@ -16,25 +17,38 @@ int effects_set_env(struct step_run *s, struct slice name, struct slice value, s
         return err_set(err, ERR_DENIED,
                        "Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' "
                        "command.");
-    strmap_set(&s->run->env, name, value);
+    struct lane *lane = lane_of(s);
+
+    strmap_set(lane ? &lane->env : &s->run->env, name, value);
     strmap_set(&s->env, name, value);
     contexts_drop(s);
     return ERR_OK;
 }
 
 /* A path that is there already moves to the end, which is the front once they are joined. */
+#define PUT_PATH(list, path)                                                                       \
+    do {                                                                                           \
+        for (size_t i_ = 0; i_ < (list)->len; i_++) {                                              \
+            if (!slice_eq(slice_of((list)->ptr[i_]), (path)))                                      \
+                continue;                                                                          \
+            free((list)->ptr[i_]);                                                                 \
+            vec_remove((list), i_);                                                                \
+            break;                                                                                 \
+        }                                                                                          \
+        vec_push((list), mem_dup((path).ptr, (path).len));                                         \
+    } while (0)
+
+void effects_put_path(struct run *run, struct lane *lane, struct slice path)
+{
+    if (lane)
+        PUT_PATH(&lane->paths, path);
+    else
+        PUT_PATH(&run->paths, path);
+}
+
 void effects_add_path(struct step_run *s, struct slice path)
 {
-    struct run *run = s->run;
-
-    for (size_t i = 0; i < run->paths.len; i++) {
-        if (!slice_eq(slice_of(run->paths.ptr[i]), path))
-            continue;
-        free(run->paths.ptr[i]);
-        vec_remove(&run->paths, i);
-        break;
-    }
-    vec_push(&run->paths, mem_dup(path.ptr, path.len));
+    effects_put_path(s->run, lane_of(s), path);
 }
 
 void effects_save_state(struct step_run *s, struct slice name, struct slice value)
@@ -211,6 +225,8 @@ static bool is_on(const struct step_run *s, const char *name, bool loose)
 {
     const char *value = strmap_get(&s->env, name);
 
+    if (!value && lane_of(s))
+        value = strmap_get(&lane_of(s)->env, name);
     if (!value)
         value = strmap_get(&s->run->env, name);
     if (!value)

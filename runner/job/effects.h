@@ -19,6 +19,8 @@ int effects_apply_files(struct step_run *s);
 MUST_CHECK int effects_set_env(struct step_run *s, struct slice name, struct slice value,
                                struct err *err);
 void effects_add_path(struct step_run *s, struct slice path);
+/* The same for the job, or for LANE of it; NULL: the job. */
+void effects_put_path(struct run *run, struct lane *lane, struct slice path);
 void effects_save_state(struct step_run *s, struct slice name, struct slice value);
 /* Markdown, masked here, sent as a "summary" event. */
 void effects_add_summary(struct step_run *s, struct slice markdown);

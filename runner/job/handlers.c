@@ -72,6 +72,8 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
 {
     const char *uses = s->def->uses;
 
+    if (s->def->control != CONTROL_NONE)
+        return &handler_control;
     if (!uses)
         return &handler_script;
     if (s->instance->plugin)
@@ -122,7 +124,7 @@ static int prepare(struct run *run, struct instance *i, struct err *err)
 
 int frame_prepare(struct run *run, struct frame *frame, struct err *err)
 {
-    for (size_t i = 0; i < frame->n_steps; i++) {
+    for (size_t i = 0; i < frame->n_instances; i++) {
         int r = prepare(run, &frame->instances[i], err);
 
         if (r < 0)
@@ -151,7 +153,7 @@ bool instance_has_pre(const struct instance *i)
         return plugin_has_phase(i->plugin, OST_PHASE_PRE);
     if (!i->remote || !i->action) /* a local action is not there yet when pre stages run */
         return false;
-    for (size_t k = 0; i->inner && k < i->inner->n_steps; k++)
+    for (size_t k = 0; i->inner && k < i->inner->n_instances; k++)
         if (instance_has_pre(&i->inner->instances[k]))
             return true;
     return i->action->kind == ACTION_NODE && i->action->pre;

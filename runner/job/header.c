@@ -1,16 +1,7 @@
 #include "job/header.h"
 
+#include "job/lanes.h"
 #include "job/steps.h"
-
-static struct slice first_line(struct slice text)
-{
-    struct slice line = SLICE("");
-
-    while (slice_line(&text, &line))
-        if (slice_trim(line).len)
-            break;
-    return slice_trim(line);
-}
 
 /* Rules 2 to 5 of the environment's order: what the workflow set, not what the runner adds. */
 static void print_env(struct step_run *s)
@@ -18,6 +9,8 @@ static void print_env(struct step_run *s)
     CLEANUP(strmap_deinit) struct strmap shown = STRMAP_INIT;
 
     strmap_merge(&shown, &s->run->env);
+    if (lane_of(s))
+        strmap_merge(&shown, &lane_of(s)->env);
     strmap_merge(&shown, &s->frame->env);
     strmap_merge(&shown, &s->env);
     STRMAP_EACH (i, &s->instance->state) {
@@ -36,7 +29,7 @@ void header_script(struct step_run *s, struct slice script, const char *program,
 
     while (rest.len && (rest.ptr[rest.len - 1] == '\n' || rest.ptr[rest.len - 1] == '\r'))
         rest.len--;
-    log_printf(s->log, LOG_GROUP, "Run %.*s", SLICE_ARG(first_line(script)));
+    log_printf(s->log, LOG_GROUP, "Run %.*s", SLICE_ARG(step_first_line(script)));
     while (slice_line(&rest, &line))
         log_printf(s->log, LOG_PLAIN, "\x1b[36;1m%.*s\x1b[0m", SLICE_ARG(line));
     log_printf(s->log, LOG_PLAIN, "shell: %s %s", program, format);

@@ -22,7 +22,7 @@ static int node_start(struct step_run *s, struct err *err)
     const char *script = s->stage == STAGE_PRE    ? action->pre
                          : s->stage == STAGE_POST ? action->post
                                                   : action->main;
-    const char *search = contexts_path(s->run, &s->arena);
+    const char *search = contexts_path(s, &s->arena);
     CLEANUP(free_ptr) char *node = NULL;
     int r = inputs_evaluate(s, action->inputs, action->n_inputs, err);
 

@@ -25,6 +25,7 @@
 enum stage { STAGE_PRE, STAGE_MAIN, STAGE_POST };
 
 struct step_run;
+struct lane;
 
 /* What a handler of one kind of step does. start() returns ERR_OK when the step is under way (it then
  * ends through step_end(), possibly before start() returns); an error fails the step with its text. */
@@ -42,11 +43,13 @@ struct instance {
     struct frame *frame;
     struct strmap state; /* STATE_*, names ignore case */
     bool post_registered;
-    struct plugin *plugin; /* the installed one that serves it; owned; NULL: none */
-    bool remote;           /* an action of another repository, see actions.h */
-    char *action_dir;      /* its folder, as the job sees it; NULL: none */
-    struct action *action; /* its manifest; owned; NULL: none */
-    struct frame *inner;   /* composite: the steps inside; owned by the run */
+    struct plugin *plugin;    /* the installed one that serves it; owned; NULL: none */
+    bool remote;              /* an action of another repository, see actions.h */
+    char *action_dir;         /* its folder, as the job sees it; NULL: none */
+    struct action *action;    /* its manifest; owned; NULL: none */
+    struct frame *inner;      /* composite: the steps inside; owned by the run */
+    struct instance *members; /* parallel group: those of its steps, in the same frame */
+    bool is_member;           /* it is one of them: its group starts it */
 };
 
 struct frame {
@@ -60,10 +63,12 @@ struct frame {
     char *action_path;            /* composite: its folder, as the job sees it */
     const char *uses;             /* composite: as the calling step has it; borrowed */
     VEC(struct instance *) posts; /* embedded actions with a post stage, in the order of starting */
-    struct instance *instances;   /* one for each step */
-    const struct step *steps_def;
-    size_t n_steps;
+    struct instance *instances;   /* one for each step, those of a parallel group behind it */
+    size_t n_instances;
     int depth;
+    struct sequence *seq;     /* its main steps while they go on; NULL: they have not begun */
+    VEC(struct lane *) lanes; /* of its background steps, in the order of the file; owned */
+    struct step_run *waiter;  /* the control step that waits for lanes; NULL: none */
 };
 
 /* A list of stages to run one after the other. */
@@ -79,6 +84,8 @@ struct sequence {
     size_t next;
     struct step_run *current;
     struct step_run *owner; /* composite: the step that waits for this; NULL: top level */
+    struct lane *lane;      /* that all of this runs in; NULL: none */
+    bool is_lane;           /* it is the lane's own, not of a composite in it */
     bool going;             /* in sequence_go(): ended steps need no second call */
     void (*done)(void *ctx);
     void *ctx;
@@ -127,6 +134,7 @@ struct run {
     enum result status;
     bool cancelled, timed_out;
     bool shutdown; /* no further step starts */
+    int n_lanes;   /* background steps under way */
     const char *cancel_reason;
     struct timer *deadline, *cancel_deadline;
     json_t *outputs; /* of the job, once its steps are through */

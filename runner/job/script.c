@@ -32,7 +32,7 @@ static void on_end(void *ctx, struct sandbox_exit how)
 static int find_shell(struct step_run *s, struct eval *e, struct shell *sh, char **ret_program,
                       struct err *err)
 {
-    const char *path = contexts_path(s->run, &s->arena);
+    const char *path = contexts_path(s, &s->arena);
     const struct token *tok = s->def->shell;
     struct slice text;
 

@@ -5,6 +5,7 @@
 #include "job/contexts.h"
 #include "job/effects.h"
 #include "job/handlers.h"
+#include "job/lanes.h"
 #include "lang/explain.h"
 #include "sandbox/engine.h"
 
@@ -17,6 +18,27 @@ enum {
 
 /* ---- frames ---- */
 
+static size_t count_instances(const struct step *steps, size_t n)
+{
+    size_t count = n;
+
+    for (size_t i = 0; i < n; i++)
+        count += steps[i].n_steps;
+    return count;
+}
+
+static void add_instances(struct frame *f, const struct step *steps, size_t n, bool members)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct instance *one = &f->instances[f->n_instances++];
+
+        *one = (struct instance){
+            .def = &steps[i], .frame = f, .state = STRMAP_INIT_NOCASE, .is_member = members};
+        one->members = steps[i].n_steps ? one + 1 : NULL;
+        add_instances(f, steps[i].steps, steps[i].n_steps, true);
+    }
+}
+
 struct frame *frame_new(struct run *run, struct frame *parent, const struct step *steps, size_t n)
 {
     struct frame *f = mem_new(sizeof *f);
@@ -25,15 +47,11 @@ struct frame *frame_new(struct run *run, struct frame *parent, const struct step
         .next = run->frames,
         .parent = parent,
         .steps = json_object(),
-        .instances = mem_new(n * sizeof *f->instances),
-        .steps_def = steps,
-        .n_steps = n,
+        .instances = mem_new(count_instances(steps, n) * sizeof *f->instances),
         .depth = parent ? parent->depth + 1 : 0,
     };
     run->frames = f;
-    for (size_t i = 0; i < n; i++)
-        f->instances[i] =
-            (struct instance){.def = &steps[i], .frame = f, .state = STRMAP_INIT_NOCASE};
+    add_instances(f, steps, n, false);
     return f;
 }
 
@@ -53,9 +71,10 @@ void frames_free(struct run *run)
         struct frame *f = run->frames;
 
         run->frames = f->next;
-        for (size_t i = 0; i < f->n_steps; i++)
+        for (size_t i = 0; i < f->n_instances; i++)
             instance_deinit(&f->instances[i]);
         free(f->instances);
+        lanes_free(f);
         json_decref(f->steps);
         json_decref(f->inputs);
         strmap_deinit(&f->env);
@@ -67,28 +86,6 @@ void frames_free(struct run *run)
 }
 
 /* ---- names ---- */
-
-static struct slice first_line(struct slice text)
-{
-    struct slice line = SLICE("");
-
-    while (slice_line(&text, &line))
-        if (slice_trim(line).len)
-            return slice_trim(line);
-    return slice_trim(line);
-}
-
-const char *step_default_name(struct arena *a, const struct step *def)
-{
-    if (def->uses) {
-        const char *image = strncmp(def->uses, "docker://", 9) == 0 ? def->uses + 9 : def->uses;
-        return arena_printf(a, "Run %s", image);
-    }
-    if (!def->run)
-        return def->id;
-    struct slice script = def->run->kind == TOKEN_STRING ? def->run->text : def->run->source;
-    return arena_printf(a, "Run %.*s", SLICE_ARG(first_line(script)));
-}
 
 /* The name as shown: evaluated, masked, "Post " in front where it applies. */
 static void set_name(struct step_run *s, struct eval *e)
@@ -105,7 +102,8 @@ static void set_name(struct step_run *s, struct eval *e)
         struct slice script = SLICE("");
 
         if (template_string(&e->template, s->def->run, &script, &ignored) == ERR_OK)
-            name = slice_of(arena_printf(&s->arena, "Run %.*s", SLICE_ARG(first_line(script))));
+            name =
+                slice_of(arena_printf(&s->arena, "Run %.*s", SLICE_ARG(step_first_line(script))));
     }
     if (slice_trim(name).len == 0)
         name = slice_of(step_default_name(&s->arena, s->def));
@@ -183,6 +181,11 @@ static json_t *context_entry(struct step_run *s)
 {
     if (strncmp(s->def->id, "__", 2) == 0 || s->stage != STAGE_MAIN)
         return NULL;
+    struct lane *lane = lane_of(s);
+    if (lane && lane->instance == s->instance) { /* seen once it was waited for */
+        lane->entry = lane->entry ? lane->entry : json_pack("{s:{}}", "outputs");
+        return lane->entry;
+    }
     json_t *entry = json_object_get(s->frame->steps, s->def->id);
     if (!entry) {
         entry = json_pack("{s:{}}", "outputs");
@@ -223,7 +226,12 @@ static void step_free(struct step_run *s)
 static void merge_up(struct step_run *s)
 {
     struct frame *f = s->frame;
+    struct lane *lane = lane_of(s);
 
+    if (lane && lane->instance == s->instance) { /* counts once it was waited for */
+        lane->conclusion = s->conclusion;
+        return;
+    }
     if (f->parent && s->stage == STAGE_MAIN) {
         if (s->conclusion == RESULT_FAILURE || s->conclusion == RESULT_CANCELLED)
             f->status = result_merge(f->status, s->conclusion);
@@ -441,15 +449,40 @@ static void step_start(struct sequence *seq, struct sequence_item item)
         step_fail(s, err.text);
 }
 
+/* The main steps of a frame end with their lanes; what these came to counts from then on. */
+static bool lanes_hold(struct sequence *seq)
+{
+    struct frame *f = seq->frame;
+
+    if (f->seq != seq)
+        return false;
+    if (lanes_go_on(f))
+        return true;
+    if (!lanes_take(f)) {
+        if (f->parent)
+            f->status = result_merge(f->status, RESULT_FAILURE);
+        else
+            seq->run->status = result_merge(seq->run->status, RESULT_FAILURE);
+    }
+    f->seq = NULL;
+    return false;
+}
+
 void sequence_go(struct sequence *seq)
 {
     if (seq->going || seq->current)
         return;
     seq->going = true;
-    while (!seq->current && seq->next < seq->items.len)
-        step_start(seq, seq->items.ptr[seq->next++]);
+    while (!seq->current && seq->next < seq->items.len) {
+        struct sequence_item item = seq->items.ptr[seq->next++];
+
+        if (item.instance->def->background && item.stage == STAGE_MAIN && !seq->is_lane)
+            lane_start(seq, item.instance);
+        else
+            step_start(seq, item);
+    }
     seq->going = false;
-    if (!seq->current && seq->next == seq->items.len)
+    if (!seq->current && seq->next == seq->items.len && !lanes_hold(seq))
         seq->done(seq->ctx);
 }
 
@@ -457,8 +490,11 @@ void sequence_go(struct sequence *seq)
 
 void sequence_stop(struct sequence *seq, bool now)
 {
-    struct step_run *s = seq->current;
+    struct step_run *s;
 
+    if (seq->frame->seq == seq)
+        lanes_stop(seq->frame, now);
+    s = seq->current; /* the last lane's end may have ended one and begun another */
     if (!s || !s->handler)
         return;
     s->stopping = true;
@@ -467,10 +503,13 @@ void sequence_stop(struct sequence *seq, bool now)
 
 void sequence_cancel(struct sequence *seq)
 {
-    struct step_run *s = seq->current;
+    struct step_run *s;
     bool failed = false;
     struct eval e;
 
+    if (seq->frame->seq == seq)
+        lanes_cancel(seq->frame);
+    s = seq->current;
     if (!s || !s->handler || s->stopping)
         return;
     eval_init(&e, s->run, s->frame, s, &s->arena);

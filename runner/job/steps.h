@@ -45,6 +45,3 @@ struct frame *frame_new(struct run *run, struct frame *parent, const struct step
 
 /* Releases the run's frames with everything in them. */
 void frames_free(struct run *run);
-
-/* "Run actions/checkout@v4" and the like, before the name was evaluated. In the arena. */
-const char *step_default_name(struct arena *a, const struct step *def);

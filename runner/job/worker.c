@@ -348,10 +348,13 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
         r = wait_for_actions(run, n->log, err);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < j->n_steps; i++)
-        if (run->root->instances[i].plugin)
-            log_printf(n->log, LOG_PLAIN, "%s is served by plugin %s %s", j->steps[i].uses,
-                       run->root->instances[i].plugin->id, run->root->instances[i].plugin->version);
+    for (size_t i = 0; i < run->root->n_instances; i++) {
+        const struct instance *one = &run->root->instances[i];
+
+        if (one->plugin)
+            log_printf(n->log, LOG_PLAIN, "%s is served by plugin %s %s", one->def->uses,
+                       one->plugin->id, one->plugin->version);
+    }
     log_printf(n->log, LOG_PLAIN, "Complete job name: %s", j->name);
     return ERR_OK;
 }
@@ -426,11 +429,13 @@ static void start_steps(struct run *run)
     struct frame *root = run->root;
 
     run->seq = (struct sequence){.run = run, .frame = root, .done = on_steps_done, .ctx = run};
-    for (size_t i = 0; i < root->n_steps; i++)
+    root->seq = &run->seq;
+    for (size_t i = 0; i < root->n_instances; i++)
         if (instance_has_pre(&root->instances[i]))
             vec_push(&run->seq.items, (struct sequence_item){&root->instances[i], STAGE_PRE});
-    for (size_t i = 0; i < root->n_steps; i++)
-        vec_push(&run->seq.items, (struct sequence_item){&root->instances[i], STAGE_MAIN});
+    for (size_t i = 0; i < root->n_instances; i++)
+        if (!root->instances[i].is_member)
+            vec_push(&run->seq.items, (struct sequence_item){&root->instances[i], STAGE_MAIN});
     sequence_go(&run->seq);
 }
 

@@ -155,3 +155,36 @@ int step_from_json(struct arena *a, const json_t *json, struct step *ret, struct
     *ret = s;
     return ERR_OK;
 }
+
+/* ---- names ---- */
+
+struct slice step_first_line(struct slice script)
+{
+    struct slice line = SLICE("");
+
+    while (slice_line(&script, &line))
+        if (slice_trim(line).len)
+            break;
+    return slice_trim(line);
+}
+
+const char *step_default_name(struct arena *a, const struct step *s)
+{
+    static const char *const controls[CONTROLS] = {
+        [CONTROL_WAIT] = "Wait",
+        [CONTROL_WAIT_ALL] = "Wait for all",
+        [CONTROL_CANCEL] = "Cancel",
+        [CONTROL_PARALLEL] = "Parallel group",
+    };
+
+    if (s->uses) {
+        const char *image = strncmp(s->uses, "docker://", 9) == 0 ? s->uses + 9 : s->uses;
+        return arena_printf(a, "Run %s", image);
+    }
+    if (s->control != CONTROL_NONE)
+        return controls[s->control];
+    if (!s->run)
+        return s->id;
+    struct slice script = s->run->kind == TOKEN_STRING ? s->run->text : s->run->source;
+    return arena_printf(a, "Run %.*s", SLICE_ARG(step_first_line(script)));
+}

@@ -34,6 +34,13 @@ struct step {
         *node; /* the step's mapping, with places for findings; not part of the JSON */
 };
 
+/* The first line of SCRIPT that is not blank, trimmed. */
+struct slice step_first_line(struct slice script);
+
+/* "Run actions/checkout@v4", "Run make", "Wait": what a step without a name is called before anything is
+ * evaluated. In the arena, or for ever. */
+const char *step_default_name(struct arena *a, const struct step *s);
+
 json_t *step_to_json(const struct step *s); /* new reference */
 MUST_CHECK int step_from_json(struct arena *a, const json_t *json, struct step *ret,
                               struct err *err);

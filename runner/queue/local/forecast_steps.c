@@ -554,16 +554,6 @@ static void cast_control(struct level *l, const struct step *def, json_t *to)
     json_decref(steps);
 }
 
-static struct slice first_line(struct slice text)
-{
-    struct slice line = SLICE("");
-
-    while (slice_line(&text, &line))
-        if (slice_trim(line).len)
-            break;
-    return slice_trim(line);
-}
-
 /* As the run will call it. */
 static json_t *step_name(struct level *l, const struct step *def)
 {
@@ -575,12 +565,9 @@ static json_t *step_name(struct level *l, const struct step *def)
         name = forecast_text(&s, def->name, &mark);
     if (slice_trim(name).len)
         return forecast_text_json(name, mark);
-    if (def->uses)
-        return json_sprintf("Run %s",
-                            strncmp(def->uses, "docker://", 9) == 0 ? def->uses + 9 : def->uses);
     if (!def->run)
-        return json_string(def->id);
-    struct slice line = first_line(forecast_text(&s, def->run, &mark));
+        return json_string(step_default_name(l->arena, def));
+    struct slice line = step_first_line(forecast_text(&s, def->run, &mark));
     return forecast_text_json(slice_of(arena_printf(l->arena, "Run %.*s", SLICE_ARG(line))), mark);
 }
 
