@@ -170,7 +170,7 @@ struct slice step_first_line(struct slice script)
 
 const char *step_default_name(struct arena *a, const struct step *s)
 {
-    static const char *const controls[CONTROLS] = {
+    static const char *const names[CONTROLS] = {
         [CONTROL_WAIT] = "Wait",
         [CONTROL_WAIT_ALL] = "Wait for all",
         [CONTROL_CANCEL] = "Cancel",
@@ -182,7 +182,7 @@ const char *step_default_name(struct arena *a, const struct step *s)
         return arena_printf(a, "Run %s", image);
     }
     if (s->control != CONTROL_NONE)
-        return controls[s->control];
+        return names[s->control];
     if (!s->run)
         return s->id;
     struct slice script = s->run->kind == TOKEN_STRING ? s->run->text : s->run->source;
