@@ -76,7 +76,7 @@ static int read_stored(const struct local_files *f, const struct call_ref *ref, 
         return err->code;
     if (store_fetch(f->store, &wanted, a, &entry, &why) < 0)
         return err_set(err, why.code,
-                       "'%s@%s' %s. A clone would do, too: --local-repository %s=FOLDER",
+                       "'%s@%s': %s. A clone would do, too: --local-repository %s=FOLDER",
                        ref->repository, ref->ref, why.text, ref->repository);
     if (path_open(AT_FDCWD, entry.path, O_PATH | O_DIRECTORY, 0, &root, err) < 0)
         return err->code;

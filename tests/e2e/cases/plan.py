@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import githttp
 from case import case
 from world import check
 
@@ -607,6 +608,50 @@ def a_whole_repository_is_planned_without_doing_anything(w):
     check("lint" in done.stdout, done.stdout)
     check_pure(lines, done.stdout)
     equal("the tree", {p: p.stat().st_mtime_ns for p in w.repo.rglob("*")}, before)
+
+
+@case()
+def what_the_store_has_is_opened_and_nothing_is_fetched(w):
+    s = githttp.Server(w)
+    s.repo("acme/greet", {"action.yml": """
+        name: Greet
+        inputs: {who: {default: nobody}}
+        outputs: {said: {value: 'hello ${{ inputs.who }}'}}
+        runs: {using: composite, steps: [{shell: bash, run: 'echo ${{ inputs.who }}'}]}
+        """, "sub/action.yml": "name: Sub\ninputs: {n: {default: '1'}}\nruns: {using: node20, main: m.js}\n",
+        ".github/workflows/called.yml": """
+        on: {workflow_call: {inputs: {word: {type: string}}}}
+        jobs: {say: {runs-on: x, steps: [{run: 'echo ${{ inputs.word }}'}]}}
+        """}, "v1")
+    w.workflow("""
+        on: push
+        jobs:
+          a:
+            runs-on: x
+            steps:
+              - {id: g, uses: acme/greet@v1, with: {who: '${{ github.ref_name }}'}}
+              - {uses: acme/greet/sub@v1, if: false}
+              - run: echo ${{ steps.g.outputs.said }}
+              - {uses: acme/other@v1, if: false}
+          b: {uses: acme/greet/.github/workflows/called.yml@v1, with: {word: hi}}
+        """)
+    r = w.ostler_call("plan")
+    check(r.code == 2 and "'acme/greet@v1': it is not in the action store" in r.err, str(r))
+    check(s.count("fetch") == 0, s.asked)
+    w.workflow("on: push\njobs: {a: {runs-on: x, steps: [{uses: acme/greet@v1}]}}\n", "first.yml")
+    w.run(w.repo / ".github/workflows/first.yml", code=0)
+    (w.repo / ".github/workflows/first.yml").unlink()
+    s.stop()
+    jobs = jobs_of(plan(w))
+    one, two, three, four = steps_of(jobs["a"])
+    equal("a composite", (one["kind"], one["with"], one["steps"][0]["run"]), ("composite", {"who": "main"}, "echo main"))
+    equal("a script", (two["kind"], two["with"]), ("javascript", {"n": "1"}))
+    equal("its output", three["run"], "echo hello main")
+    equal("what is not there", (four["kind"], four["with"]), ("action", {}))
+    equal("the call", jobs["b"]["configurations"][0]["call"]["jobs"][0]["configurations"][0]["steps"][0]["run"], "echo hi")
+    done, lines = traced(w)
+    equal("exit code", done.returncode, 0)
+    check_pure(lines, done.stdout)
 
 
 @case()

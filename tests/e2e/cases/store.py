@@ -361,7 +361,7 @@ def called_workflows_are_fetched(w):
         jobs:
           call: {uses: acme/flows/.github/workflows/outer.yml@v1, with: {word: hi}}
         """)
-    w.run(flow, "--offline").complains(r"ci\.yml:4:16: error: 'acme/flows@v1' it is not in the action store",
+    w.run(flow, "--offline").complains(r"ci\.yml:4:16: error: 'acme/flows@v1': it is not in the action store",
                                        "--local-repository acme/flows=FOLDER")
     w.run(flow, code=0).says("hi! of acme/flows", step="say")
     check(s.count("fetch") == 1, s.asked)
