@@ -24,10 +24,8 @@ static const struct member texts[] = {
 };
 
 static const struct member flags[] = {
-    MEMBER(isolation_required),
-    MEMBER(source_ignored),
-    MEMBER(keep),
-    MEMBER(offline),
+    MEMBER(isolation_required), MEMBER(source_ignored), MEMBER(keep),
+    MEMBER(id_token),           MEMBER(offline),
 };
 
 static const struct member times[] = {MEMBER(timeout_ms), MEMBER(cancel_timeout_ms),

@@ -22,8 +22,8 @@ struct job {
     struct strmap secrets; /* names ignore case; GITHUB_TOKEN among them */
     struct strmap variables; /* job variables: "ACTIONS_STEP_DEBUG" and the like */
 
-    struct strmap
-        runtime; /* ACTIONS_*: how actions reach the services of their run, tokens included */
+    bool id_token;         /* its permissions let it ask for id tokens */
+    struct strmap runtime; /* ACTIONS_*: how actions reach their run's services, with tokens */
 
     const struct token **env; /* workflow level, then job level; evaluated one after the other */
     size_t n_env;

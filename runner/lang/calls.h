@@ -74,6 +74,9 @@ struct permissions {
 /* What TOK grants. NULL: what POLICY does, TRUSTED as in calls_options. */
 struct permissions permissions_of(const struct token *tok, enum calls_policy policy, bool trusted);
 
+/* True if P lets a job write to SCOPE ("id-token"). */
+bool permissions_can_write(const struct permissions *p, struct slice scope);
+
 /* CALLED may not ask for more than MAX. */
 void check_call_permissions(const struct workflow *caller, const struct workflow_job *job,
                             const struct workflow *called, const struct permissions *max,

@@ -89,6 +89,14 @@ static struct permissions asked_by(const struct token *tok)
     return p;
 }
 
+bool permissions_can_write(const struct permissions *p, struct slice scope)
+{
+    for (size_t i = 0; i < SCOPES; i++)
+        if (slice_eq(scopes[i].name, scope))
+            return p->level[i] == WRITE;
+    return false;
+}
+
 /* The scopes of which ASKED has more than MAX, with their levels in OF. */
 static const char *list(struct arena *a, const struct permissions *asked,
                         const struct permissions *max, const struct permissions *of)

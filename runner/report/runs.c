@@ -146,16 +146,21 @@ static int remove_run(int runs, int64_t id, struct err *err)
     return path_remove(runs, gone, err);
 }
 
-/* A run that was killed left its jobs' folders; their mounts and processes went with their namespaces. */
-static int remove_jobs(int runs, int64_t id, struct err *err)
+/* A run that was killed left its jobs' folders, whose mounts and processes went with their namespaces, and
+ * what its clients were uploading. */
+static int remove_leftovers(int runs, int64_t id, struct err *err)
 {
-    char name[NAME_SIZE], jobs[NAME_SIZE + sizeof RUNS_JOBS];
+    static const char *const leftovers[] = {RUNS_JOBS, RUNS_UPLOADS};
+    char name[NAME_SIZE], path[NAME_SIZE + 32];
+    int r = ERR_OK;
 
     snprintf(name, sizeof name, "%" PRId64, id);
-    snprintf(jobs, sizeof jobs, "%" PRId64 "/" RUNS_JOBS, id);
-    if (faccessat(runs, jobs, F_OK, AT_SYMLINK_NOFOLLOW) < 0 || in_use(runs, name))
-        return ERR_OK;
-    return path_remove(runs, jobs, err);
+    for (size_t i = 0; i < COUNT_OF(leftovers) && r == ERR_OK; i++) {
+        snprintf(path, sizeof path, "%s/%s", name, leftovers[i]);
+        if (faccessat(runs, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && !in_use(runs, name))
+            r = path_remove(runs, path, err);
+    }
+    return r;
 }
 
 int runs_prune(int runs, int keep, struct err *err)
@@ -167,7 +172,7 @@ int runs_prune(int runs, int keep, struct err *err)
         qsort(all.ptr, all.len, sizeof *all.ptr, newest_first);
     for (size_t i = 0; i < all.len; i++) {
         struct err one = ERR_INIT;
-        int r = i < (size_t)keep ? remove_jobs(runs, all.ptr[i], &one)
+        int r = i < (size_t)keep ? remove_leftovers(runs, all.ptr[i], &one)
                                  : remove_run(runs, all.ptr[i], &one);
 
         if (r != ERR_OK && result == ERR_OK)

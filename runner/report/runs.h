@@ -13,6 +13,8 @@
 /* The folders of jobs while they run. What is still there when nobody writes the run any more was left by
  * a crash. */
 #define RUNS_JOBS "jobs"
+/* Artifacts that are being uploaded (serve/artifacts.h); the same holds for it. */
+#define RUNS_UPLOADS "artifacts/.staging"
 
 /* Opens <STATE>/runs, creating both. The descriptor is the caller's. */
 MUST_CHECK int runs_open(const char *state, int *ret, struct err *err);

@@ -1,4 +1,4 @@
-#include "serve/artifacts.h"
+#include "serve/artifacts_state.h"
 
 #include "base/fd.h"
 #include "base/num.h"
@@ -16,16 +16,7 @@
 #define STAGING ".staging"
 #define ZIP "application/zip"
 
-enum { ENTRY_MAX = 16 << 20, FILE_NAME_MAX = 240, COPIES_MAX = 1000 };
-
-struct artifacts {
-    int run;
-    int dir;   /* -1: not made yet */
-    int index; /* the same */
-    struct stage *stage;
-    int64_t last_id;
-    VEC(struct artifact *) list; /* oldest first */
-};
+enum { ENTRY_MAX = 16 << 10, FILE_NAME_MAX = 240, COPIES_MAX = 1000 };
 
 /* ---- one ---- */
 
@@ -42,7 +33,9 @@ static struct artifact *artifact_free(struct artifact *one)
     free(one->file);
     free(one->created);
     free(one->digest);
-    json_decref(one->files);
+    VEC_EACH (file, &one->files)
+        free(file->path);
+    vec_deinit(&one->files);
     free(one);
     return NULL;
 }
@@ -52,8 +45,7 @@ static const char *member(const json_t *json, const char *name)
     return json_string_value(json_object_get(json, name));
 }
 
-/* Of an upload that an earlier server left, too. */
-static const char *about(const struct upload *u, const char *name)
+const char *upload_about(const struct upload *u, const char *name)
 {
     const char *text = member(u->about, name);
     return text ? text : "";
@@ -67,8 +59,10 @@ static json_t *artifact_json(const struct artifact *one)
 
     if (one->digest)
         json_object_set_new(json, "sha256", json_string(one->digest));
-    if (one->files)
-        json_object_set(json, "files", one->files);
+    if (one->folder) {
+        json_object_set_new(json, "folder", json_true());
+        json_object_set_new(json, "open", json_boolean(one->open));
+    }
     return json;
 }
 
@@ -86,10 +80,11 @@ static struct artifact *artifact_of(const json_t *json)
         .created = copy(member(json, "created")),
         .digest = copy(member(json, "sha256")),
         .size = json_integer_value(json_object_get(json, "size")),
-        .files = json_incref(json_object_get(json, "files")),
+        .folder = json_is_true(json_object_get(json, "folder")),
+        .open = json_is_true(json_object_get(json, "open")),
     };
     if (one->id < 1 || !one->name || !one->job || !one->mime || !one->file || !one->created ||
-        strchr(one->file, '/') || one->file[0] == '.')
+        one->folder == !!one->digest || strchr(one->file, '/') || one->file[0] == '.')
         return artifact_free(one);
     return one;
 }
@@ -136,6 +131,8 @@ static void load_entry(struct artifacts *a, const char *name)
         artifact_free(one);
         return;
     }
+    if (one->folder)
+        artifacts_load_files(a, one);
     if (one->id > a->last_id)
         a->last_id = one->id;
     vec_push(&a->list, one);
@@ -288,8 +285,8 @@ struct upload *artifacts_upload_named(struct artifacts *a, const char *name, con
     struct upload *newest = NULL;
 
     for (struct upload *u = a->stage ? stage_first(a->stage) : NULL; u; u = u->next)
-        if (strcmp(about(u, "name"), name) == 0 && strcmp(about(u, "job"), job) == 0 &&
-            (!newest || u->id > newest->id))
+        if (strcmp(upload_about(u, "name"), name) == 0 &&
+            strcmp(upload_about(u, "job"), job) == 0 && (!newest || u->id > newest->id))
             newest = u;
     return newest;
 }
@@ -339,7 +336,7 @@ static char *now_text(void)
     return copy(text);
 }
 
-static int write_entry(const struct artifacts *a, const struct artifact *one, struct err *err)
+int artifacts_write_entry(const struct artifacts *a, const struct artifact *one, struct err *err)
 {
     json_t *json = artifact_json(one);
     CLEANUP(free_ptr) char *text = json_dumps(json, JSON_INDENT(2));
@@ -350,34 +347,60 @@ static int write_entry(const struct artifacts *a, const struct artifact *one, st
     return path_write(a->index, name, slice_of(text), 0600, err);
 }
 
+static struct artifact *artifact_new(const struct artifacts *a, int64_t id, const char *name,
+                                     const char *job, const char *mime)
+{
+    struct artifact *one = mem_new(sizeof *one);
+
+    *one = (struct artifact){
+        .id = id,
+        .name = copy(name),
+        .job = copy(job),
+        .mime = copy(mime),
+        .file = free_name(a, name, mime, id),
+        .created = now_text(),
+    };
+    return one;
+}
+
+static void add(struct artifacts *a, struct artifact *one)
+{
+    vec_push(&a->list, one);
+    if (one->id > a->last_id)
+        a->last_id = one->id;
+}
+
 int artifacts_finish(struct artifacts *a, struct upload *u, const struct artifact **ret,
                      struct err *err)
 {
-    struct artifact *one = mem_new(sizeof *one);
-    const char *mime = about(u, "mime");
+    struct artifact *one = artifact_new(a, u->id, upload_about(u, "name"), upload_about(u, "job"),
+                                        upload_about(u, "mime"));
 
-    *one = (struct artifact){
-        .id = u->id,
-        .name = copy(about(u, "name")),
-        .job = copy(about(u, "job")),
-        .mime = copy(mime),
-        .created = now_text(),
-        .digest = copy(u->digest),
-        .size = u->size,
-    };
-    one->file = free_name(a, one->name, mime, one->id);
+    one->digest = copy(u->digest);
+    one->size = u->size;
     int r = upload_move(u, a->dir, one->file, err);
     if (r == ERR_OK)
-        r = write_entry(a, one, err);
+        r = artifacts_write_entry(a, one, err);
     if (r < 0) {
         artifact_free(one);
         return r;
     }
     stage_drop(u);
-    vec_push(&a->list, one);
-    if (one->id > a->last_id)
-        a->last_id = one->id;
+    add(a, one);
     *ret = one;
+    return ERR_OK;
+}
+
+int artifacts_add(struct artifacts *a, const char *name, const char *job, const char *mime,
+                  struct artifact **ret, struct err *err)
+{
+    if (a->list.len >= ARTIFACTS_MAX)
+        return err_set(err, ERR_LIMIT, "the run has %d artifacts already", ARTIFACTS_MAX);
+    int r = make_folder(a, err);
+    if (r < 0)
+        return r;
+    *ret = artifact_new(a, stage_next_id(a->stage, a->last_id + 1), name, job, mime);
+    add(a, *ret);
     return ERR_OK;
 }
 

@@ -2,6 +2,7 @@
  *
  *   artifacts/NAME.zip          an artifact; or a single file as it was uploaded, or a folder of files
  *   artifacts/.index/ID.json    what is known of it; with this file it exists
+ *   artifacts/.index/ID.files   the files of a folder, one a line, each written once the file is there
  *   artifacts/.staging/         uploads on their way (stage.h)
  *
  * The folder is made with the first artifact. */
@@ -10,8 +11,16 @@
 #include "serve/stage.h"
 
 enum {
-    ARTIFACT_NAME_MAX = 255, /* bytes */
-    ARTIFACTS_MAX = 10000,   /* of a run */
+    ARTIFACT_NAME_MAX = 255,     /* bytes */
+    ARTIFACTS_MAX = 10000,       /* of a run */
+    ARTIFACT_FILES_MAX = 100000, /* of a folder */
+    ARTIFACT_PATH_MAX = 2000,    /* bytes of one of its paths */
+};
+
+struct artifact_file { /* of a folder */
+    char *path;        /* below the folder, as its uploader calls it */
+    int64_t size;      /* as its uploader has it */
+    bool gzip;         /* it was sent compressed, and is kept so: with ".gz" behind its path */
 };
 
 struct artifact {
@@ -21,7 +30,8 @@ struct artifact {
     char *created; /* "2026-01-31T10:00:00Z" */
     char *digest;  /* SHA-256 in hex; NULL: a folder */
     int64_t size;
-    json_t *files; /* of a folder: array of its files (containers.h); NULL: it is one file */
+    bool folder, open; /* open: a folder that nobody has called complete */
+    VEC(struct artifact_file) files;
 };
 
 struct artifacts;
@@ -49,7 +59,7 @@ struct upload *artifacts_upload(struct artifacts *a, int64_t id); /* NULL: there
 /* The newest upload of JOB under NAME; NULL: none. */
 struct upload *artifacts_upload_named(struct artifacts *a, const char *name, const char *job);
 
-/* Makes a whole upload an artifact, and drops it. No artifact may have the name. */
+/* Makes a whole upload of one file an artifact, and drops it. No artifact may have the name. */
 MUST_CHECK int artifacts_finish(struct artifacts *a, struct upload *u, const struct artifact **ret,
                                 struct err *err);
 
@@ -58,3 +68,27 @@ MUST_CHECK int artifacts_read(const struct artifacts *a, const struct artifact *
                               struct err *err);
 
 MUST_CHECK int artifacts_delete(struct artifacts *a, const struct artifact *one, struct err *err);
+
+/* ---- folders: what version 3 of the client uploads, file by file ---- */
+
+/* The folder NAME, which is made when there is none: several uploads may add to one. ERR_DENIED: the name is
+ * another kind of artifact's. */
+MUST_CHECK int artifacts_folder(struct artifacts *a, const char *name, const char *job,
+                                struct artifact **ret, struct err *err);
+struct artifact *artifacts_folder_id(struct artifacts *a, int64_t id); /* NULL: there is none */
+
+/* The upload of the file PATH of FOLDER, a new one if there is none. SIZE and GZIP: see struct artifact_file.
+ * ERR_INVALID: the path leads out of the folder. */
+MUST_CHECK int artifacts_file_upload(struct artifacts *a, const struct artifact *folder,
+                                     const char *path, int64_t size, bool gzip, struct upload **ret,
+                                     struct err *err);
+/* Its upload is whole: it becomes a file of the folder, in place of an earlier one. */
+MUST_CHECK int artifacts_file_finish(struct artifacts *a, struct upload *u, struct err *err);
+
+/* The folder is complete, so far. */
+MUST_CHECK int artifacts_folder_close(struct artifacts *a, struct artifact *folder,
+                                      struct err *err);
+
+const struct artifact_file *artifact_file_find(const struct artifact *folder, const char *path);
+MUST_CHECK int artifact_file_read(const struct artifacts *a, const struct artifact *folder,
+                                  const struct artifact_file *file, int *ret, struct err *err);

@@ -321,52 +321,16 @@ static void v1_patch_end(struct exchange *x)
         exchange_empty(x, 204);
 }
 
-static int by_name(const void *x, const void *y)
-{
-    const struct staged_piece *a = *(const struct staged_piece *const *)x,
-                              *b = *(const struct staged_piece *const *)y;
-
-    return strcmp(a->name, b->name);
-}
-
-/* The pieces in the order of their places, if they follow each other without a gap. Empty ones do not
- * count. */
-static bool in_order(struct exchange *x, const struct upload *u, struct slice **ret, size_t *ret_n)
-{
-    size_t n = u->pieces.len, used = 0;
-    const struct staged_piece **sorted = arena_array(&x->arena, n + 1, sizeof *sorted);
-    struct slice *names = arena_array(&x->arena, n + 1, sizeof *names);
-    int64_t at = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = &u->pieces.ptr[i];
-    qsort(sorted, n, sizeof *sorted, by_name);
-    for (size_t i = 0; i < n; i++) {
-        struct err ignored = ERR_INIT;
-        int64_t start;
-
-        if (sorted[i]->size == 0)
-            continue;
-        if (num_parse_i64(slice_of(sorted[i]->name), 0, INT64_MAX, &start, &ignored) < 0 ||
-            start != at)
-            return false;
-        at += sorted[i]->size;
-        names[used++] = slice_of(arena_str(&x->arena, slice_of(sorted[i]->name)));
-    }
-    *ret = names;
-    *ret_n = used;
-    return true;
-}
-
 static void v1_commit(struct exchange *x)
 {
     struct upload *u = v1_upload(x);
     struct slice *names;
+    int64_t size;
     size_t n;
 
     if (!u)
         return;
-    if (!u->whole && !in_order(x, u, &names, &n)) {
+    if (!u->whole && !upload_order(u, &x->arena, &names, &n, &size)) {
         exchange_fail(x, 400, "failed_precondition", "the pieces of the cache leave a gap");
         return;
     }

@@ -44,6 +44,8 @@ extern const struct service artifact_services[]; /* each list ends with an entry
 extern const struct service blob_services[];
 extern const struct service cache_services[];
 extern const struct service cache_v1_services[];
+extern const struct service folder_services[];
+extern const struct service oidc_services[];
 
 struct exchange {
     struct site *site;
@@ -62,6 +64,7 @@ struct exchange {
     bool ready;
     exchange_fn *fn;
     void *ctx;
+    int64_t received;      /* the upload that x->piece is of, for those who need it */
     int64_t upload;        /* that is being put together; 0: none */
     bool cache;            /* that upload is a cache's */
     struct exchange *next; /* those that wait */
@@ -72,6 +75,7 @@ struct site {
     struct artifacts *artifacts;
     struct caches *caches;
     struct exchange *waiting;
+    struct sign_key *sign; /* of id tokens; NULL until the first one */
 };
 
 /* ---- asking ---- */
@@ -107,6 +111,9 @@ const char *exchange_sign(struct exchange *x, const char *verb, const char *path
 void exchange_assemble(struct exchange *x, struct upload *u, bool cache, const struct slice *names,
                        size_t n);
 struct upload *exchange_upload(struct exchange *x); /* that one; NULL: it was dropped */
+
+/* TEXT as a part of a query or header; in the arena. */
+const char *exchange_quote(struct exchange *x, const char *text);
 
 /* "attachment; filename*=..." for NAME. */
 void exchange_set_file_name(struct exchange *x, const char *name);

@@ -286,7 +286,7 @@ static void add_scope(json_t *list, const char *ref, int permission)
     json_t *one;
     size_t i;
 
-    if (!ref || !*ref)
+    if (!ref || !*ref || strlen(ref) > TOKEN_CLAIM_MAX)
         return;
     json_array_foreach (list, i, one) {
         if (strcmp(json_string_value(json_object_get(one, "Scope")), ref) == 0)
@@ -315,6 +315,54 @@ static json_t *scopes_of(const json_t *github)
     return list;
 }
 
+/* "<server>/<owner>", whom a token is for unless its asker says so. */
+static const char *audience_of(struct arena *a, const json_t *github)
+{
+    const char *server = json_string_value(json_object_get(github, "server_url"));
+    const char *owner = json_string_value(json_object_get(github, "repository_owner"));
+
+    return arena_printf(a, "%.200s/%.200s", server ? server : "https://github.com",
+                        owner ? owner : "");
+}
+
+static const char *subject_of(struct arena *a, const json_t *github)
+{
+    const char *repository = json_string_value(json_object_get(github, "repository"));
+    const char *event = json_string_value(json_object_get(github, "event_name"));
+    const char *ref = json_string_value(json_object_get(github, "ref"));
+
+    if (event && strcmp(event, "pull_request") == 0)
+        return arena_printf(a, "repo:%.200s:pull_request", repository ? repository : "");
+    return arena_printf(a, "repo:%.200s:ref:%.500s", repository ? repository : "", ref ? ref : "");
+}
+
+/* What an id token of JOB says (runtime contract 13.10), but for its times. */
+static json_t *oidc_claims(struct arena *a, const struct job *job)
+{
+    static const char *const names[] = {
+        "ref",      "ref_type",     "sha",          "repository",           "repository_id",
+        "actor",    "actor_id",     "head_ref",     "repository_owner",     "repository_owner_id",
+        "base_ref", "event_name",   "run_id",       "run_number",           "run_attempt",
+        "workflow", "workflow_ref", "workflow_sha", "repository_visibility"};
+    const json_t *github = json_object_get(job->contexts, "github");
+    const json_t *about = json_object_get(job->contexts, "job");
+    json_t *claims = json_pack("{s:s, s:s, s:s, s:s}", "sub", subject_of(a, github), "aud",
+                               audience_of(a, github), "runner_environment", "self-hosted",
+                               "ref_protected", "false");
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        json_t *value = json_object_get(github, names[i]);
+
+        if (json_is_string(value) && json_string_length(value) <= TOKEN_CLAIM_MAX)
+            json_object_set(claims, names[i], value);
+    }
+    if (json_object_get(about, "workflow_ref"))
+        json_object_set(claims, "job_workflow_ref", json_object_get(about, "workflow_ref"));
+    if (json_object_get(about, "workflow_sha"))
+        json_object_set(claims, "job_workflow_sha", json_object_get(about, "workflow_sha"));
+    return claims;
+}
+
 static char *make_token(const struct services *s, const struct job *job, const char *job_id)
 {
     const json_t *github = json_object_get(job->contexts, "github");
@@ -334,6 +382,8 @@ static char *make_token(const struct services *s, const struct job *job, const c
         job_id);
 
     json_decref(scopes);
+    if (job->id_token)
+        json_object_set_new(claims, "oidc", oidc_claims(&a, job));
     char *token = token_make(&s->key, claims);
     json_decref(claims);
     return token;
@@ -346,9 +396,9 @@ static void set(struct job *job, const char *name, const char *value)
 
 int services_equip(struct services *s, struct job *job, struct err *err)
 {
-    char id[ID_SIZE], base[64];
+    char id[ID_SIZE], base[64], url[128];
 
-    if (!services_can_serve(job))
+    if (!services_can_serve(job) && !job->id_token)
         return ERR_OK;
     int r = open_services(s, job, err);
     if (r == ERR_OK)
@@ -362,6 +412,12 @@ int services_equip(struct services *s, struct job *job, struct err *err)
     set(job, "ACTIONS_RESULTS_URL", base);
     set(job, "ACTIONS_CACHE_URL", base);
     set(job, "ACTIONS_CACHE_SERVICE_V2", "True");
+    if (job->id_token) {
+        /* clients append "&audience=...": there has to be a query already */
+        snprintf(url, sizeof url, "%s_apis/oidc/token?api-version=2.0", base);
+        set(job, "ACTIONS_ID_TOKEN_REQUEST_URL", url);
+        set(job, "ACTIONS_ID_TOKEN_REQUEST_TOKEN", token);
+    }
     explicit_bzero(token, strlen(token));
     free(token);
     return ERR_OK;

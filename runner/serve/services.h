@@ -25,7 +25,8 @@ struct services *services_new(const struct services_spec *spec);
 /* From here on the server starts out of LOOP, until services_detach(). */
 void services_attach(struct services *s, struct loop *loop);
 
-/* Gives JOB what its actions need to reach the services (job->runtime), if it has a step that could. */
+/* Gives JOB what its actions need to reach the services (job->runtime), if it has a step that could, or may ask for id
+ * tokens, which scripts can do as well. */
 MUST_CHECK int services_equip(struct services *s, struct job *job, struct err *err);
 
 /* True for a job with a step that could be a client: an action, but for those that are known to be none. */

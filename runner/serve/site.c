@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/utf8.h"
+#include "io/digest_sign.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +13,8 @@
 enum { TEXT_MAX = BLOCK_LIST_MAX, REPLY_MAX = 64 << 20 };
 
 static const struct service *const all_services[] = {artifact_services, blob_services,
-                                                     cache_services, cache_v1_services};
+                                                     cache_services,    cache_v1_services,
+                                                     folder_services,   oidc_services};
 
 /* ---- the site ---- */
 
@@ -48,6 +50,7 @@ struct site *site_free(struct site *s, bool end)
         caches_close(s->caches);
     artifacts_free(s->artifacts);
     caches_free(s->caches);
+    sign_key_free(s->sign);
     explicit_bzero(&s->key, sizeof s->key);
     free(s);
     return NULL;
@@ -384,22 +387,28 @@ void exchange_fail_err(struct exchange *x, const struct err *err)
     }
 }
 
-void exchange_set_file_name(struct exchange *x, const char *name)
+const char *exchange_quote(struct exchange *x, const char *text)
 {
-    struct buf text = BUF_INIT(4096);
+    CLEANUP(buf_deinit) struct buf quoted = BUF_INIT(3 * ARTIFACT_PATH_MAX + 1);
 
-    buf_add_str(&text, "attachment; filename*=UTF-8''");
-    for (const char *c = name; *c; c++) {
+    for (const char *c = text; *c; c++) {
         bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
                      (*c >= '0' && *c <= '9') || *c == '-' || *c == '.' || *c == '_';
 
         if (plain)
-            buf_add_char(&text, *c);
+            buf_add_char(&quoted, *c);
         else
-            buf_printf(&text, "%%%02X", (unsigned)(unsigned char)*c);
+            buf_printf(&quoted, "%%%02X", (unsigned)(unsigned char)*c);
     }
-    strmap_set(&x->reply.headers, SLICE("Content-Disposition"), buf_slice(&text));
-    buf_deinit(&text);
+    return arena_str(&x->arena, buf_slice(&quoted));
+}
+
+void exchange_set_file_name(struct exchange *x, const char *name)
+{
+    const char *value =
+        arena_printf(&x->arena, "attachment; filename*=UTF-8''%s", exchange_quote(x, name));
+
+    strmap_set(&x->reply.headers, SLICE("Content-Disposition"), slice_of(value));
 }
 
 /* ---- addresses ---- */

@@ -262,11 +262,16 @@ struct stage *stage_free(struct stage *s)
     return NULL;
 }
 
+int64_t stage_next_id(struct stage *s, int64_t least)
+{
+    return s->last_id = s->last_id + 1 > least ? s->last_id + 1 : least;
+}
+
 int stage_add(struct stage *s, int64_t least, json_t *take_about, struct upload **ret,
               struct err *err)
 {
     CLEANUP(free_ptr) char *text = json_dumps(take_about, JSON_COMPACT);
-    int64_t id = s->last_id + 1 > least ? s->last_id + 1 : least;
+    int64_t id = stage_next_id(s, least);
     char name[32];
     int dir = -1, r = ERR_OK;
 
@@ -284,7 +289,6 @@ int stage_add(struct stage *s, int64_t least, json_t *take_about, struct upload 
         json_decref(take_about);
         return r;
     }
-    s->last_id = id;
     *ret = link_upload(s, id, dir, take_about);
     return ERR_OK;
 }
@@ -401,6 +405,43 @@ struct piece *piece_free(struct piece *p)
 }
 
 /* ---- putting together ---- */
+
+static int by_name(const void *x, const void *y)
+{
+    const struct staged_piece *a = *(const struct staged_piece *const *)x,
+                              *b = *(const struct staged_piece *const *)y;
+
+    return strcmp(a->name, b->name);
+}
+
+bool upload_order(const struct upload *u, struct arena *a, struct slice **ret, size_t *ret_n,
+                  int64_t *ret_size)
+{
+    size_t n = u->pieces.len, used = 0;
+    const struct staged_piece **sorted = arena_array(a, n + 1, sizeof *sorted);
+    struct slice *names = arena_array(a, n + 1, sizeof *names);
+    int64_t at = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &u->pieces.ptr[i];
+    qsort(sorted, n, sizeof *sorted, by_name);
+    for (size_t i = 0; i < n; i++) {
+        struct err ignored = ERR_INIT;
+        int64_t start;
+
+        if (sorted[i]->size == 0)
+            continue;
+        if (num_parse_i64(slice_of(sorted[i]->name), 0, INT64_MAX, &start, &ignored) < 0 ||
+            start != at)
+            return false;
+        at += sorted[i]->size;
+        names[used++] = slice_of(arena_str(a, slice_of(sorted[i]->name)));
+    }
+    *ret = names;
+    *ret_n = used;
+    *ret_size = at;
+    return true;
+}
 
 static void digest_list(const struct slice *names, size_t n, char ret[DIGEST_HEX_SIZE])
 {

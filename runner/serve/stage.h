@@ -49,6 +49,9 @@ struct upload {
 MUST_CHECK int stage_open(int take_dir, struct stage **ret, struct err *err);
 struct stage *stage_free(struct stage *s); /* the files stay; returns NULL */
 
+/* A number that no upload has or will have, LEAST or more. */
+int64_t stage_next_id(struct stage *s, int64_t least);
+
 /* A new upload; its id is LEAST or more. ABOUT becomes the stage's (also when it fails). ERR_LIMIT: there are
  * UPLOADS_MAX already. */
 MUST_CHECK int stage_add(struct stage *s, int64_t least, json_t *take_about, struct upload **ret,
@@ -70,6 +73,11 @@ MUST_CHECK int piece_keep(struct piece *p, struct err *err);
 struct piece *piece_free(struct piece *p); /* what was not kept is gone; returns NULL */
 
 /* ---- putting together ---- */
+
+/* For pieces that are named by where they begin, in twenty digits: their order, if they follow each other from
+ * 0 on without a gap, and the SIZE they make. Empty ones do not count. The result is A's. */
+bool upload_order(const struct upload *u, struct arena *a, struct slice **ret, size_t *ret_n,
+                  int64_t *ret_size);
 
 /* Wants U to be NAMES one after the other. ERR_NOT_FOUND names a piece that is not there, ERR_INVALID: another
  * list is being worked on. When it is that whole already there is nothing to do: 1. Else 0, and

@@ -11,7 +11,8 @@
 
 enum {
     TOKEN_KEY_SIZE = 32,
-    TOKEN_SIZE_MAX = 16 << 10, /* far below what an HTTP header may hold */
+    TOKEN_SIZE_MAX = 120 << 10, /* what an environment variable may hold */
+    TOKEN_CLAIM_MAX = 500, /* bytes of one thing that it says: with all of them it stays below */
     TOKEN_SIGNATURE_SIZE = 44, /* of an address, with the final NUL */
 };
 
@@ -19,7 +20,7 @@ struct token_key {
     unsigned char bytes[TOKEN_KEY_SIZE];
 };
 
-/* The JWT of CLAIMS; the caller frees it, and wipes it first. */
+/* The JWT of CLAIMS, which are as few and short as the limits above have it; the caller frees it, and wipes it first. */
 char *token_make(const struct token_key *key, const json_t *claims);
 
 /* The claims of TOKEN (new reference) if it is one of KEY's and NOW (seconds since 1970) lies before its

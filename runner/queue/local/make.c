@@ -2,6 +2,7 @@
 #include "queue/local/plan.h"
 
 #include "base/path.h"
+#include "lang/calls.h"
 
 /* "1-build": short, as sockets below it have short paths; the number keeps two jobs apart. */
 static const char *job_dir(struct arena *a, const char *work_dir, size_t number, const char *id)
@@ -36,6 +37,18 @@ static json_t *contexts(const struct plan *p, const struct config *c)
     return all;
 }
 
+/* A called workflow that says nothing has what its caller has. Nobody has id tokens without asking. */
+static bool may_have_id_tokens(const struct config *c)
+{
+    const struct token *tok = c->node->def->permissions;
+    const struct flow *flow = c->node->flow;
+
+    for (; !tok && flow->call; flow = flow->call->node->flow)
+        tok = flow->call->node->def->permissions;
+    struct permissions p = permissions_of(tok, CALLS_LIMITED_READ, false);
+    return permissions_can_write(&p, SLICE("id-token"));
+}
+
 struct job *config_job(const struct plan *p, const struct config *c, const struct local_spec *how,
                        size_t number)
 {
@@ -68,6 +81,7 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
     j->services = d->services;
     j->steps = d->steps;
     j->n_steps = d->n_steps;
+    j->id_token = may_have_id_tokens(c);
     j->timeout_ms = c->timeout_ms;
     j->cancel_timeout_ms = c->cancel_timeout_ms;
 
