@@ -28,7 +28,11 @@ static const char *const paths[] = {
     "/_apis/artifactcache/caches/1",
     "/ostler/artifacts/1",
     "/ostler/caches/1",
+    "/_apis/pipelines/workflows/7/artifacts",
+    "/_apis/resources/Containers/1",
+    "/_apis/resources/Files/1",
 };
+/* All but the first of them write. */
 static const char *const methods[] = {"GET", "PUT", "POST", "PATCH"};
 
 static int folder(int dir, const char *name)
