@@ -85,6 +85,27 @@ fetch_node() {
     touch "$to.complete"
 }
 
+# fetch_toolkit: GitHub's own clients of artifacts and caches into build/tools/toolkit. Where they cannot be
+# had, the tests that need them fail and say so.
+fetch_toolkit() {
+    local from=tests/e2e/toolkit to=build/tools/toolkit
+
+    if cmp -s "$from/package.json" "$to/fetched.json"; then
+        cp "$from/toolkit.mjs" "$to/"
+        return 0
+    fi
+    provide "${NODE_NEEDS[@]}" 'cmd:zstd zstd'
+    say "fetching GitHub's toolkit into $to"
+    rm -rf "$to"
+    mkdir -p "$to"
+    cp "$from/package.json" "$from/toolkit.mjs" "$to/"
+    quietly build/toolkit.log npm install --prefix "$to" --ignore-scripts --no-audit --no-fund || {
+        complain "cannot fetch GitHub's toolkit from the npm registry" 'The reason is above; the tests go on.'
+        return 0
+    }
+    cp "$from/package.json" "$to/fetched.json"
+}
+
 quick=false fuzz=60 conformance_only=false conformance=../shared/conformance
 names=()
 while [ $# -gt 0 ]; do
@@ -142,6 +163,7 @@ if wanted e2e && ! $quick; then
     provide "${ENGINE_NEEDS[@]}"
     build_preset release
     fetch_node
+    fetch_toolkit
 fi
 if wanted fuzz && [ "$fuzz" -gt 0 ]; then
     provide "${FUZZ_NEEDS[@]}"

@@ -360,11 +360,12 @@ class World:
         check(not watch.mounts_below(self.root), f"left mounted: {watch.mounts_below(self.root)}\n{done}")
         lying = [str(p) for p in self.tmp.rglob("*")]
         if self.state.is_dir():
-            kept = self.state / "runs"
+            kept, caches = self.state / "runs", self.state / "cache"
             lying += [str(p) for p in self.state.rglob("*")
-                      if not p.is_dir() and kept not in p.parents]
-            lying += [str(p) for p in self.state.glob("*/*") if p.parent != kept]
+                      if not p.is_dir() and kept not in p.parents and caches not in p.parents]
+            lying += [str(p) for p in self.state.glob("*/*") if p.parent not in (kept, caches)]
             lying += [str(p) for p in kept.glob("*/jobs/*")]
+            lying += [str(p) for p in [*kept.glob("*/artifacts/.staging"), *caches.glob("*/*/staging/*")]]
         check(not lying, f"left lying about: {lying[:20]}\n{done}")
 
     # -- the run folder --
