@@ -39,6 +39,7 @@ _ostler() {
         --type) choice=(opened synchronize reopened closed labeled edited created published completed) ;;
         --at) choice=(now) ;;
         --graph) choice=(mermaid dot ascii) ;;
+        --limit) choice=(memory= cpus= processes=) ;;
         --ref | --base | --before) mapfile -t choice < <(git for-each-ref --format='%(refname:short)' refs/heads refs/tags 2>/dev/null) ;;
         *)
             if [[ $word == -* ]]; then

@@ -56,6 +56,7 @@ static const char help[] =
     "\n"
     "How it runs\n"
     "  --isolation LEVEL       sandbox (default) or host; naming it forbids the fallback\n"
+    "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200\n"
     "  --offline               nothing is fetched: actions come from the store\n"
     "  --keep                  leave the jobs' folders behind\n"
     "  --debug                 show ##[debug] lines, set RUNNER_DEBUG\n"
@@ -149,6 +150,7 @@ static int make_queue(struct call *c, struct err *err)
     spec.run_id = path_base(c->hint);
     spec.isolation = o->isolation ? o->isolation : "sandbox";
     spec.isolation_required = o->isolation_required;
+    spec.limits = o->limits;
     spec.work_dir = c->jobs_dir;
     spec.plugin_path = settings_plugin_path(&c->arena);
     spec.plugin_prefer = "installed";

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/utf8.h"
+#include "cli/limit.h"
 #include "cli/settings.h"
 #include "lang/cron.h"
 #include "store/source.h"
@@ -43,6 +44,7 @@ enum option_id {
     OPT_DEBUG,
     OPT_KEEP,
     OPT_OFFLINE,
+    OPT_LIMIT,
     OPT_JSON,
     OPT_PLAN,
     OPT_GRAPH,
@@ -76,6 +78,7 @@ static const struct option table[] = {
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"keep", no_argument, NULL, OPT_KEEP},
     {"offline", no_argument, NULL, OPT_OFFLINE},
+    {"limit", required_argument, NULL, OPT_LIMIT},
     {"json", no_argument, NULL, OPT_JSON},
     {"plan", no_argument, NULL, OPT_PLAN},
     {"dry-run", no_argument, NULL, OPT_PLAN},
@@ -467,6 +470,9 @@ static int take(struct run_options *o, int option, const char *text, struct err 
     case OPT_OFFLINE:
         o->offline = true;
         break;
+    case OPT_LIMIT:
+        r = limit_parse(slice_of(text), &o->limits, err);
+        return r < 0 ? err_in(err, "--limit") : r;
     case OPT_JSON:
         o->json = true;
         break;

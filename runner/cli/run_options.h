@@ -25,6 +25,7 @@ struct run_options {
     struct strmap inputs, secrets, vars, env, variables, repositories;
     int slots;
     const char *isolation;
+    struct job_limits limits; /* --limit */
     bool isolation_required, ignored, keep, offline, json, verbose, help;
 
     bool plan;         /* show what would run */

@@ -28,8 +28,9 @@ static const struct member flags[] = {
     MEMBER(id_token),           MEMBER(offline),
 };
 
-static const struct member times[] = {MEMBER(timeout_ms), MEMBER(cancel_timeout_ms),
-                                      MEMBER(store_since)};
+static const struct member times[] = {MEMBER(timeout_ms),       MEMBER(cancel_timeout_ms),
+                                      MEMBER(store_since),      MEMBER(limits.memory_bytes),
+                                      MEMBER(limits.processes), MEMBER(limits.cpu_milli)};
 
 static const struct member tokens[] = {
     MEMBER(default_shell), MEMBER(default_working_directory),

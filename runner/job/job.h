@@ -9,6 +9,12 @@
 
 enum { JOB_MESSAGE_MAX = 50 << 20 };
 
+/* Of all processes of a job together; 0: no limit. */
+struct job_limits {
+    int64_t memory_bytes, processes;
+    int64_t cpu_milli; /* thousandths of a core */
+};
+
 struct job {
     struct arena arena; /* owns all of this but the JSON and the maps */
 
@@ -40,6 +46,7 @@ struct job {
     /* How to run it here. */
     const char *isolation; /* "sandbox", "host"; see sandbox.h */
     bool isolation_required;
+    struct job_limits limits;
     const char *dir;       /* absolute: the job's own folder, created and removed by the worker */
     const char *work_root; /* folder name pair <repo>/<repo> lies below <work>: "app/app" */
     const char *source;    /* working tree that a local checkout shows; NULL: none */

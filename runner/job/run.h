@@ -135,6 +135,12 @@ struct run {
     bool cancelled, timed_out;
     bool shutdown; /* no further step starts */
     int n_lanes;   /* background steps under way */
+
+    struct limits_watch {               /* limits.c */
+        struct timer *timer;            /* NULL: no limit on memory */
+        struct sandbox_process biggest; /* ever seen */
+        uint64_t killed, refused;       /* as told so far */
+    } limits;
     const char *cancel_reason;
     struct timer *deadline, *cancel_deadline;
     json_t *outputs; /* of the job, once its steps are through */

@@ -6,6 +6,7 @@
 #include "job/effects.h"
 #include "job/handlers.h"
 #include "job/lanes.h"
+#include "job/limits.h"
 #include "lang/explain.h"
 #include "sandbox/engine.h"
 
@@ -288,6 +289,7 @@ void step_end(struct step_run *s, enum result result)
     step_flush(s);
     if (s->files && effects_apply_files(s) < 0)
         result = result_merge(result, RESULT_FAILURE);
+    limits_tell(s, result);
     if (s->timed_out) {
         log_issue(s->log, ANNOTATION_ERROR, "The action '%s' has timed out after %lld minutes.",
                   s->name, (long long)s->timeout_minutes);

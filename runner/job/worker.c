@@ -10,6 +10,7 @@
 #include "job/contexts.h"
 #include "job/effects.h"
 #include "job/handlers.h"
+#include "job/limits.h"
 #include "job/notice.h"
 #include "job/place.h"
 #include "job/steps.h"
@@ -197,6 +198,9 @@ static int open_place(struct run *run, struct err *err)
         .level =
             j->isolation && strcmp(j->isolation, "host") == 0 ? SANDBOX_HOST : SANDBOX_NAMESPACES,
         .required = j->isolation_required,
+        .memory_max = (uint64_t)j->limits.memory_bytes,
+        .pids_max = (uint64_t)j->limits.processes,
+        .cpu_max = (double)j->limits.cpu_milli / 1000,
         .job_path = j->dir,
         .work_path = WORK_PATH,
         .home_path = run->home,
@@ -396,6 +400,7 @@ static void complete(struct run *run)
     run->outputs = evaluate_outputs(run, n.log, &err);
     if (err.code)
         log_issue(n.log, ANNOTATION_ERROR, "%s", err.text);
+    limits_tell_peak(run, n.log);
     if (run->timed_out)
         log_issue(n.log, ANNOTATION_ERROR,
                   "The job has exceeded the maximum execution time of %g minutes.",
@@ -493,6 +498,7 @@ static int run_job(struct run *run, struct err *err)
     arm_masker(run);
     r = open_place(run,
                    err); /* before the job is told to have started: with the level that was had */
+    limits_begin(run);
     tell_job_started(run);
     if (run->job->timeout_ms > 0)
         run->deadline =
@@ -509,6 +515,7 @@ static int run_job(struct run *run, struct err *err)
         r = run_steps(run, err);
     run->deadline = timer_free(run->deadline);
     run->cancel_deadline = timer_free(run->cancel_deadline);
+    limits_end(run);
     if (run->engine && !run->left_behind)
         engine_unmark(run->dir);
     run->sandbox = sandbox_close(run->sandbox, run->job->keep);

@@ -40,7 +40,8 @@ static bool write_text(int dir, const char *name, const char *text)
 
 static bool read_text(int dir, const char *name, struct buf *to)
 {
-    CLEANUP(fd_closep) int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC);
+    bool none = dir < 0 && dir != AT_FDCWD;
+    CLEANUP(fd_closep) int fd = none ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC);
     struct err ignored = ERR_INIT;
 
     return fd >= 0 && fd_read_all(fd, to, &ignored) == ERR_OK;
@@ -314,6 +315,47 @@ void cgroup_stats(const struct cgroup *g, struct cgroup_stats *ret)
         ret->memory_peak = read_number(memory, "memory.max_usage_in_bytes", NULL);
         ret->oom_kills = read_number(memory, "memory.oom_control", "oom_kill");
     }
+}
+
+/* Resident bytes of PID that are no file's; 0: it has ended. */
+static uint64_t memory_of(long pid)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(4096);
+    unsigned long long size, resident, shared;
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%ld/statm", pid);
+    if (!read_text(AT_FDCWD, path, &text) ||
+        sscanf(text.ptr, "%llu %llu %llu", &size, &resident, &shared) != 3 || resident < shared)
+        return 0;
+    return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+bool cgroup_biggest(const struct cgroup *g, struct cgroup_process *ret)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(1 << 20), name = BUF_INIT(4096);
+    struct slice rest, line;
+    char path[64];
+
+    *ret = (struct cgroup_process){.pid = 0};
+    if (!read_text(dir_of(g, MEMORY), "cgroup.procs", &text))
+        return false;
+    rest = buf_slice(&text);
+    while (slice_line(&rest, &line)) {
+        struct err ignored = ERR_INIT;
+        uint64_t pid, memory;
+
+        if (num_parse_u64(line, INT32_MAX, &pid, &ignored) < 0)
+            continue;
+        memory = memory_of((long)pid);
+        if (memory > ret->memory)
+            *ret = (struct cgroup_process){.pid = (pid_t)pid, .memory = memory};
+    }
+    snprintf(path, sizeof path, "/proc/%ld/comm", (long)ret->pid);
+    if (!ret->pid || !read_text(AT_FDCWD, path, &name))
+        return false;
+    snprintf(ret->name, sizeof ret->name, "%.*s", SLICE_ARG(slice_trim(buf_slice(&name))));
+    return true;
 }
 
 /* Until "populated 0", which is told as an urgent event. */

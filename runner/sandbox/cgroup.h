@@ -40,5 +40,14 @@ struct cgroup_stats {
 
 void cgroup_stats(const struct cgroup *g, struct cgroup_stats *ret);
 
+struct cgroup_process {
+    pid_t pid;
+    uint64_t memory; /* bytes that are its own in memory */
+    char name[32];   /* as the kernel has it; may be cut */
+};
+
+/* The process in it that has most memory; false: there is none, or it cannot be told. */
+bool cgroup_biggest(const struct cgroup *g, struct cgroup_process *ret);
+
 /* Removes the group, which should be empty by now (it is tried for WAIT_MS). Returns NULL; NULL does nothing. */
 struct cgroup *cgroup_free(struct cgroup *g, int64_t wait_ms);

@@ -287,6 +287,17 @@ void sandbox_stats(const struct sandbox *s, struct sandbox_stats *ret)
     *ret = (struct sandbox_stats){stats.memory_peak, stats.oom_kills, stats.pids_refused};
 }
 
+bool sandbox_biggest(const struct sandbox *s, struct sandbox_process *ret)
+{
+    struct cgroup_process p;
+
+    if (!s->cgroup || !cgroup_biggest(s->cgroup, &p))
+        return false;
+    *ret = (struct sandbox_process){.memory = p.memory};
+    memcpy(ret->name, p.name, sizeof ret->name);
+    return true;
+}
+
 /* ---- closing ---- */
 
 static void end_init(struct sandbox *s)

@@ -117,6 +117,14 @@ struct sandbox_stats {
 /* What the job used so far; zeroes where no control group counts it (there is one if a limit was asked for). */
 void sandbox_stats(const struct sandbox *s, struct sandbox_stats *ret);
 
+struct sandbox_process {
+    uint64_t memory; /* bytes */
+    char name[32];
+};
+
+/* The process of the job that has most memory, where a control group knows them; false: nobody knows. */
+bool sandbox_biggest(const struct sandbox *s, struct sandbox_process *ret);
+
 /* Kills all that runs, waits until it is gone, unmounts, removes what the job wrote unless KEEP.
  * Returns NULL; NULL does nothing. Errors on the way are told through the note function. */
 struct sandbox *sandbox_close(struct sandbox *s, bool keep);

@@ -417,6 +417,7 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .run_id = keep(&l->arena, spec->run_id),
         .isolation = keep(&l->arena, spec->isolation),
         .isolation_required = spec->isolation_required,
+        .limits = spec->limits,
         .work_dir = keep(&l->arena, spec->work_dir),
         .source = spec->source,
         .source_ignored = spec->source_ignored,

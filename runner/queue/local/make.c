@@ -87,6 +87,7 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
 
     j->isolation = how->isolation;
     j->isolation_required = how->isolation_required;
+    j->limits = how->limits;
     j->dir = job_dir(&j->arena, how->work_dir ? how->work_dir : "/", number, d->id);
     j->work_root = work_root(&j->arena, c->node->flow->github);
     j->source = how->source;

@@ -1,0 +1,65 @@
+#include "cli/limit.h"
+
+#include "base/num.h"
+#include "lang/expr.h"
+
+#include <math.h>
+
+#define MEMORY_LEAST (16LL << 20) /* below it not even a shell begins */
+#define MEMORY_MOST (1LL << 50)
+
+enum { PROCESSES_LEAST = 10, PROCESSES_MOST = 4 << 20, CPUS_MOST = 10000 };
+
+static int wrong(struct slice value, const char *what, struct err *err)
+{
+    return err_set(err, ERR_INVALID, "'%.*s' is no %s", SLICE_ARG(slice_head(value, 40)), what);
+}
+
+static int parse_memory(struct slice value, int64_t *ret, struct err *err)
+{
+    static const char what[] = "amount of memory: 512M, 2G, or bytes, 16M at least";
+    static const char units[] = "kKmMgG";
+    struct err why = ERR_INIT;
+    struct slice digits = value;
+    int64_t n, unit = 1;
+    const char *at = value.len ? strchr(units, value.ptr[value.len - 1]) : NULL;
+
+    if (at && *at) {
+        unit = 1LL << (10 * ((at - units) / 2 + 1));
+        digits.len--;
+    }
+    if (num_parse_i64(digits, 1, MEMORY_MOST / unit, &n, &why) < 0 || n * unit < MEMORY_LEAST)
+        return wrong(value, what, err);
+    *ret = n * unit;
+    return ERR_OK;
+}
+
+static int parse_cpus(struct slice value, int64_t *ret, struct err *err)
+{
+    double n = value.len ? expr_parse_number(value) : NAN;
+
+    if (!(n >= 0.01 && n <= CPUS_MOST))
+        return wrong(value, "number of cores: 0.5, 2", err);
+    *ret = (int64_t)(n * 1000);
+    return ERR_OK;
+}
+
+int limit_parse(struct slice text, struct job_limits *ret, struct err *err)
+{
+    ssize_t at = slice_find_char(text, '=');
+    struct slice name = slice_head(text, at < 0 ? text.len : (size_t)at);
+    struct slice value = at < 0 ? SLICE("") : slice_from(text, (size_t)at + 1);
+    struct err why = ERR_INIT;
+
+    if (slice_eq(name, SLICE("memory")))
+        return parse_memory(value, &ret->memory_bytes, err);
+    if (slice_eq(name, SLICE("cpus")))
+        return parse_cpus(value, &ret->cpu_milli, err);
+    if (!slice_eq(name, SLICE("processes")))
+        return err_set(err, ERR_INVALID,
+                       "there is no limit '%.*s': memory=512M, cpus=1.5 or processes=200",
+                       SLICE_ARG(slice_head(name, 40)));
+    if (num_parse_i64(value, PROCESSES_LEAST, PROCESSES_MOST, &ret->processes, &why) < 0)
+        return wrong(value, "number of processes: 10 at least", err);
+    return ERR_OK;
+}

@@ -1,0 +1,8 @@
+/* limit - the values of --limit. */
+#pragma once
+
+#include "job/job.h"
+
+/* TEXT: "memory=512M" (K, M, G of 1024, or bytes), "cpus=1.5", "processes=200". Sets that one in RET. ERR_INVALID
+ * says what there is. */
+MUST_CHECK int limit_parse(struct slice text, struct job_limits *ret, struct err *err);
