@@ -218,7 +218,11 @@ static int run(struct call *c)
         return code;
     }
     struct services_spec services = {
-        .run = path_base(c->hint), .run_dir = c->hint, .state = c->state};
+        .run = path_base(c->hint),
+        .run_dir = c->hint,
+        .caches = settings_caches(&c->arena),
+        .state = arena_printf(&c->arena, "%s/caches", c->state),
+    };
     struct workers_spec spec = {
         .queue = c->queue,
         .services = services_new(&services),

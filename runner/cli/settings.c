@@ -80,14 +80,26 @@ int settings_state(struct arena *a, const char **ret, const char **ret_note, str
     return ERR_OK;
 }
 
+/* ---- what may be thrown away ---- */
+
+static const char *cache_folder(struct arena *a, const char *name)
+{
+    const char *base = absolute_env("XDG_CACHE_HOME");
+
+    return base ? arena_printf(a, "%s/ostler/%s", base, name)
+                : arena_printf(a, "%s/.cache/ostler/%s", settings_home(), name);
+}
+
+const char *settings_caches(struct arena *a)
+{
+    return cache_folder(a, "caches");
+}
+
 /* ---- actions of other repositories ---- */
 
 const char *settings_action_store(struct arena *a)
 {
-    const char *base = absolute_env("XDG_CACHE_HOME");
-
-    return base ? arena_printf(a, "%s/ostler/actions", base)
-                : arena_printf(a, "%s/.cache/ostler/actions", settings_home());
+    return cache_folder(a, "actions");
 }
 
 const char *settings_action_source(void)

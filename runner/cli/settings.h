@@ -15,6 +15,9 @@ const char *settings_home(void);
 MUST_CHECK int settings_state(struct arena *a, const char **ret, const char **ret_note,
                               struct err *err);
 
+/* Where caches that jobs save are kept: $XDG_CACHE_HOME/ostler/caches, else ~/.cache/ostler/caches. */
+const char *settings_caches(struct arena *a);
+
 /* Where actions of other repositories are kept: $XDG_CACHE_HOME/ostler/actions, else ~/.cache/ostler/actions.
  * Nothing is made there before something is fetched. */
 const char *settings_action_store(struct arena *a);

@@ -28,7 +28,7 @@ enum {
 };
 
 struct services {
-    char *run, *run_dir, *state;
+    char *run, *run_dir, *caches, *state;
     int64_t cache_size;
     struct loop *loop;
     /* Once a job may call: */
@@ -37,7 +37,7 @@ struct services {
     struct watch *watch; /* for the first connection */
     struct token_key key;
     char id[ID_SIZE]; /* the run's, to clients */
-    char *cache_dir;
+    char *repository; /* as folders below those of caches */
     /* While the server runs: */
     struct proc *server;
     int front; /* our end of the pipe that it watches; -1: none */
@@ -51,6 +51,7 @@ struct services *services_new(const struct services_spec *spec)
     *s = (struct services){
         .run = mem_dup(spec->run, strlen(spec->run)),
         .run_dir = mem_dup(spec->run_dir, strlen(spec->run_dir)),
+        .caches = mem_dup(spec->caches, strlen(spec->caches)),
         .state = mem_dup(spec->state, strlen(spec->state)),
         .cache_size = spec->cache_size ? spec->cache_size : CACHE_BUDGET_DEFAULT,
         .listener = -1,
@@ -88,8 +89,9 @@ struct services *services_free(struct services *s)
     explicit_bzero(&s->key, sizeof s->key);
     free(s->run);
     free(s->run_dir);
+    free(s->caches);
     free(s->state);
-    free(s->cache_dir);
+    free(s->repository);
     free(s);
     return NULL;
 }
@@ -104,13 +106,12 @@ static int orders_of(const struct services *s, int *ret, struct err *err)
     if (fd < 0)
         return err_sys(err, "cannot make the server's orders");
     base64_url(&key, slice_make((const char *)s->key.bytes, TOKEN_KEY_SIZE));
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s, s:I}", "key", key.ptr, "run", s->run, "run_dir", s->run_dir,
-                  "cache_dir", s->cache_dir, "budget", (json_int_t)s->cache_size);
+    json_t *json = json_pack("{s:s, s:s, s:s, s:[s, s], s:s, s:I}", "key", key.ptr, "run", s->run,
+                             "run_dir", s->run_dir, "caches", s->caches, s->state, "repository",
+                             s->repository, "budget", (json_int_t)s->cache_size);
     char *text = json_dumps(json, JSON_COMPACT);
     int r = text ? fd_write_all(fd, slice_of(text), err)
-                 : err_set(err, ERR_INVALID, "'%s' is not UTF-8: caches cannot be kept there",
-                           s->cache_dir);
+                 : err_set(err, ERR_INVALID, "the names of their folders are not UTF-8");
     if (text)
         explicit_bzero(text, strlen(text));
     free(text);
@@ -227,11 +228,10 @@ static int make_id(char ret[ID_SIZE], struct err *err)
 }
 
 /* "Owner/Name" as two folders; GitHub's names ignore case, and what is no name of one is written as %2F is. */
-static char *cache_folder(const struct services *s, const char *repository)
+static char *folder_of(const char *repository)
 {
     struct buf path = BUF_INIT(4096);
 
-    buf_printf(&path, "%s/cache/", s->state);
     for (const char *c = repository; *c; c++) {
         bool begins = c == repository || c[-1] == '/';
         char one = *c >= 'A' && *c <= 'Z' ? (char)(*c | 32) : *c;
@@ -256,8 +256,8 @@ static int open_services(struct services *s, const struct job *job, struct err *
         return ERR_OK;
     if (s->starts > STARTS_MAX)
         return err_set(err, ERR_FAILED, "the server of artifacts and caches has given up");
-    if (!s->cache_dir) {
-        s->cache_dir = cache_folder(s, repository && *repository ? repository : "local");
+    if (!s->repository) {
+        s->repository = folder_of(repository && *repository ? repository : "local");
         r = random_bytes(s->key.bytes, sizeof s->key.bytes, err);
         if (r == ERR_OK)
             r = make_id(s->id, err);

@@ -15,7 +15,8 @@ struct services;
 struct services_spec {
     const char *run;     /* the run's number */
     const char *run_dir; /* its folder: artifacts are kept below it */
-    const char *state;  /* the folder below which caches are kept, one folder for each repository */
+    const char *caches; /* the folder below which caches are kept, one folder for each repository */
+    const char *state;  /* where they are kept if that cannot be */
     int64_t cache_size; /* how many bytes a repository's caches may have; 0: CACHE_BUDGET_DEFAULT */
 };
 

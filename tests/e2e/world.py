@@ -360,12 +360,12 @@ class World:
         check(not watch.mounts_below(self.root), f"left mounted: {watch.mounts_below(self.root)}\n{done}")
         lying = [str(p) for p in self.tmp.rglob("*")]
         if self.state.is_dir():
-            kept, caches = self.state / "runs", self.state / "cache"
+            kept = self.state / "runs"
             lying += [str(p) for p in self.state.rglob("*")
-                      if not p.is_dir() and kept not in p.parents and caches not in p.parents]
-            lying += [str(p) for p in self.state.glob("*/*") if p.parent not in (kept, caches)]
+                      if not p.is_dir() and kept not in p.parents]
+            lying += [str(p) for p in self.state.glob("*/*") if p.parent != kept]
             lying += [str(p) for p in kept.glob("*/jobs/*")]
-            lying += [str(p) for p in [*kept.glob("*/artifacts/.staging"), *caches.glob("*/*/staging/*")]]
+            lying += [str(p) for p in kept.glob("*/artifacts/.staging")]
         check(not lying, f"left lying about: {lying[:20]}\n{done}")
 
     # -- the run folder --

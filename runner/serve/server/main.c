@@ -37,6 +37,30 @@ static int open_folder(const char *path, int *ret, struct err *err)
     return *ret < 0 ? err_sys(err, "cannot open '%s'", path) : ERR_OK;
 }
 
+/* The folder of the repository's caches: the first place where it can be. */
+static int open_caches(const json_t *orders, int *ret, struct err *err)
+{
+    const json_t *places = json_object_get(orders, "caches");
+    const char *repository = text_of(orders, "repository");
+    struct err first = ERR_INIT;
+
+    for (size_t i = 0; i < json_array_size(places); i++) {
+        CLEANUP(free_ptr)
+        char *path = path_join(json_string_value(json_array_get(places, i)), repository);
+        struct err one = ERR_INIT;
+
+        if (open_folder(path, ret, &one) == ERR_OK) {
+            if (first.code)
+                fprintf(stderr, "ostler: %s: caches are kept in '%s'\n", first.text, path);
+            return ERR_OK;
+        }
+        if (!first.code)
+            first = one;
+    }
+    *err = first;
+    return err->code;
+}
+
 static int open_site(const json_t *orders, struct site **ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf key = BUF_INIT(TOKEN_KEY_SIZE);
@@ -53,7 +77,7 @@ static int open_site(const json_t *orders, struct site **ret, struct err *err)
     if (r == ERR_OK)
         r = open_folder(text_of(orders, "run_dir"), &spec.run_dir, err);
     if (r == ERR_OK)
-        r = open_folder(text_of(orders, "cache_dir"), &spec.cache_dir, err);
+        r = open_caches(orders, &spec.cache_dir, err);
     if (r == ERR_OK) {
         memcpy(spec.key.bytes, key.ptr, TOKEN_KEY_SIZE);
         r = site_new(&spec, ret, err);

@@ -13,7 +13,8 @@ static struct loop *loop;
 
 static struct services *begin(void)
 {
-    struct services_spec spec = {.run = "7", .run_dir = scratch_path, .state = scratch_path};
+    struct services_spec spec = {
+        .run = "7", .run_dir = scratch_path, .caches = scratch_path, .state = scratch_path};
     struct services *s = services_new(&spec);
     struct err err = ERR_INIT;
 
