@@ -30,6 +30,8 @@ void check_run_deinit(struct check_run *r)
     vec_deinit(&r->files);
     strmap_deinit(&r->seen);
     strmap_deinit(&r->served);
+    strmap_deinit(&r->locks);
+    strmap_deinit(&r->stored);
     arena_deinit(&r->arena);
 }
 
@@ -331,6 +333,13 @@ static bool is_served(void *ctx, const char *uses, struct slice *ret)
     return ret->len > 0;
 }
 
+static const char *find_stored(void *ctx, const char *uses, struct slice *ret_manifest)
+{
+    const struct asking *a = ctx;
+
+    return check_stored(a->run, a->file->prefix, uses, ret_manifest);
+}
+
 /* Where the other files of F's repository are found; -1: nowhere. */
 static int open_root(const struct checked *f)
 {
@@ -347,6 +356,7 @@ static int check_one(struct check_run *r, struct checked *f, struct err *err)
         .called = note_call,
         .elsewhere = note_elsewhere,
         .served = is_served,
+        .stored = find_stored,
         .script = keep_script,
         .zone = has_zone,
         .ctx = &asking,

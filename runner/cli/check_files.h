@@ -42,6 +42,11 @@ struct check_run {
     struct strmap seen;         /* real path: its struct checked * */
     struct strmap served;       /* `uses`: the manifest of the plugin that serves it, or empty */
     const char *const *plugins; /* search path, see plugin/plugin.h */
+    const char *action_source;  /* see store/source.h; NULL: not asked for yet */
+    const char *lock_prefix;    /* of the repository whose lock is in LOCKS; NULL: none */
+    struct strmap locks;
+    struct strmap
+        stored; /* what the disk has of actions of other repositories, see check_store.c */
     size_t n_errors, n_warnings, n_infos, n_with; /* n_with: files that have findings */
 };
 
@@ -63,6 +68,11 @@ MUST_CHECK int check_add(struct check_run *r, const char *path, struct err *err)
 /* Reads and checks each file again from the disk; earlier findings go. Adds the workflows of the same
  * repository that they call, directly or not. */
 MUST_CHECK int check_all(struct check_run *r, struct err *err);
+
+/* For struct check_options: what the store and the lock of the repository at PREFIX know of USES. Texts live as long
+ * as R. */
+const char *check_stored(struct check_run *r, const char *prefix, const char *uses,
+                         struct slice *ret_manifest);
 
 /* Lets shellcheck look at the scripts, when it is installed. SEARCH is PATH, TMP a folder for its files.
  * An error is its failure, not its findings; ERR_NOT_FOUND: there is none. */

@@ -1,4 +1,4 @@
-/* Mends misspelt keys that can only have been meant as one other, in place. */
+/* Mends in place: misspelt keys that can only have been meant as one other, versions whose commit is known. */
 #include "base/path.h"
 #include "cli/check_files.h"
 
@@ -44,6 +44,17 @@ static bool stands_at(struct slice text, size_t *at, struct slice word)
     return slice_starts(rest, word) && (rest.len == word.len || !is_word(rest.ptr[word.len]));
 }
 
+/* Where a comment may stand behind what ends at AT: the line has nothing else, but for a quote that closes. */
+static bool has_room(struct slice text, size_t at, size_t *ret_end)
+{
+    if (at < text.len && (text.ptr[at] == '"' || text.ptr[at] == '\''))
+        at++;
+    *ret_end = at;
+    while (at < text.len && (text.ptr[at] == ' ' || text.ptr[at] == '\t' || text.ptr[at] == '\r'))
+        at++;
+    return at == text.len || text.ptr[at] == '\n';
+}
+
 /* The text of F with its findings mended; how many. */
 static size_t mend(const struct checked *f, struct buf *to)
 {
@@ -59,6 +70,11 @@ static size_t mend(const struct checked *f, struct buf *to)
         buf_add(to, slice_make(text.ptr + done, at - done));
         buf_add(to, d->fix);
         done = at + d->misspelt.len;
+        if (d->remark.len && has_room(text, done, &at)) {
+            buf_add(to, slice_make(text.ptr + done, at - done));
+            buf_printf(to, " # %.*s", SLICE_ARG(d->remark));
+            done = at;
+        }
         n++;
         fprintf(stderr, "%s:%d:%d: fixed: '%.*s' is now '%.*s'\n", f->path, d->line, d->col,
                 SLICE_ARG(d->misspelt), SLICE_ARG(d->fix));

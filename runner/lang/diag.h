@@ -24,6 +24,8 @@ struct diag {
     const char *rule;      /* of `ostler check`, a literal; NULL: the language itself */
     struct slice misspelt; /* the word at line, col that FIX may stand for; empty: no safe cure */
     struct slice fix;      /* both in the arena */
+    struct slice
+        remark; /* goes with FIX as a comment, where the line has nothing behind it; empty: none */
 };
 
 struct diags {

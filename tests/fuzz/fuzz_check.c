@@ -59,6 +59,16 @@ static bool serve(void *ctx, const char *uses, struct slice *ret)
     return strlen(uses) % 2;
 }
 
+/* The rest of them lie on the disk, or their commit is known at least. */
+static const char *find_stored(void *ctx, const char *uses, struct slice *ret)
+{
+    const struct world *w = ctx;
+
+    if (strlen(uses) % 3)
+        *ret = w->text;
+    return strlen(uses) % 5 ? "0123456789012345678901234567890123456789" : NULL;
+}
+
 static void take_script(void *ctx, const struct check_script *script)
 {
     const struct world *w = ctx;
@@ -112,6 +122,7 @@ static void fuzz(struct world *w, bool manifest)
                                     .called = take_call,
                                     .elsewhere = take_elsewhere,
                                     .served = serve,
+                                    .stored = find_stored,
                                     .script = take_script,
                                     .zone = has_zone,
                                     .ctx = w};

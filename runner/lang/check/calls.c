@@ -14,6 +14,7 @@ struct local {
     struct slice text;
     bool missing;
     bool served;                 /* by a plugin */
+    const char *commit;          /* of another repository; NULL: not known */
     const char *broken;          /* its first error; NULL: none */
     const char *odd;             /* the first thing that GitHub's editor would say; NULL: nothing */
     bool is_action, is_workflow; /* it could be read as that, in parts at least */
@@ -86,14 +87,30 @@ static void read_action(struct check *c, struct local *l, struct diags *diags)
     }
 }
 
+/* Of another repository: a plugin stands for it, or it lies on this disk. */
+static void read_remote(struct check *c, struct local *l, struct diags *diags)
+{
+    CLEANUP(diags_deinit) struct diags theirs = {.arena = &c->arena};
+    const struct check_options *o = c->options;
+
+    l->served = o->served && o->served(o->ctx, l->uses, &l->text);
+    if (l->served) {
+        l->is_action = action_parse(&l->action, l->text, l->uses, diags) == ERR_OK;
+        return;
+    }
+    if (o->stored)
+        l->commit = o->stored(o->ctx, l->uses, &l->text);
+    if (l->commit && l->text.len) /* what is wrong in it is not ours to mend */
+        l->is_action = action_parse(&l->action, l->text, l->uses, &theirs) == ERR_OK;
+}
+
 static void read_local(struct check *c, struct local *l, bool workflow)
 {
     CLEANUP(diags_deinit) struct diags diags = {.arena = &c->arena};
 
     l->path = path_of(c, l->uses);
-    if (!l->path && !workflow && c->options->served) {
-        l->served = c->options->served(c->options->ctx, l->uses, &l->text);
-        l->is_action = l->served && action_parse(&l->action, l->text, l->uses, &diags) == ERR_OK;
+    if (!l->path && !workflow) {
+        read_remote(c, l, &diags);
     } else if (l->path && c->options->read && workflow) {
         read_workflow(c, l, &diags);
     } else if (l->path && c->options->read) {
@@ -123,6 +140,13 @@ const struct action *check_local_action(struct check *c, const char *uses)
     const struct local *l = find_local(c, uses, false);
 
     return l && l->is_action ? &l->action : NULL;
+}
+
+const char *check_stored_commit(struct check *c, const char *uses)
+{
+    const struct local *l = find_local(c, uses, false);
+
+    return l ? l->commit : NULL;
 }
 
 bool check_is_served(struct check *c, const char *uses)

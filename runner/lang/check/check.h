@@ -59,6 +59,10 @@ struct check_options {
     /* The manifest of what an installed plugin serves for USES ("ostler/lint@v1"), as text that lives until
      * the check is over: false when none does. NULL: no plugin is known. */
     bool (*served)(void *ctx, const char *uses, struct slice *ret);
+    /* What this disk has of the action of another repository that USES ("owner/repo/path@v4") names: the
+     * commit, NULL when none is known, and its manifest, empty when it is not at hand. Both live until the check
+     * is over. NULL: nothing is known. */
+    const char *(*stored)(void *ctx, const char *uses, struct slice *ret_manifest);
     /* NULL: nobody wants them. */
     void (*script)(void *ctx, const struct check_script *script);
     /* Whether there is a time zone of that name; NULL: nobody knows. */

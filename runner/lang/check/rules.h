@@ -96,8 +96,11 @@ void check_call(struct check *c, const struct workflow_job *job);
 void check_tree(struct check *c, struct workflow *w);
 void check_untrusted(struct check *c, const struct token *script);
 
-/* The manifest of a local action ("./path"), or of what a plugin serves, read once; NULL: unknown. */
+/* The manifest of a local action ("./path"), of what a plugin serves or the disk has of another repository, read
+ * once; NULL: unknown. */
 const struct action *check_local_action(struct check *c, const char *uses);
+/* The commit that this disk knows for the action of another repository; NULL: none. */
+const char *check_stored_commit(struct check *c, const char *uses);
 /* An installed plugin serves it. */
 bool check_is_served(struct check *c, const char *uses);
 /* The text of a local workflow, as often as it is asked for; false: there is none. */

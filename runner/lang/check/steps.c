@@ -203,6 +203,20 @@ static bool is_github(struct slice uses)
     return slice_starts(uses, SLICE("actions/")) || slice_starts(uses, SLICE("github/"));
 }
 
+/* The version becomes the commit that is known for it here, with the version behind it. */
+static void pin(struct check *c, struct diag *d, struct slice uses, size_t sign)
+{
+    const char *commit = d ? check_stored_commit(c, arena_str(&c->arena, uses)) : NULL;
+    struct arena *a = c->diags->arena;
+
+    if (!commit)
+        return;
+    d->misspelt = arena_dup(a, uses);
+    d->fix = slice_of(arena_printf(a, "%.*s@%s", (int)sign, uses.ptr, commit));
+    d->remark = arena_dup(a, slice_from(uses, sign + 1));
+    d->hint = arena_printf(a, "here it is %s: --fix writes that", commit);
+}
+
 static void check_pinned(struct check *c, const struct step *s, const struct token *at)
 {
     struct slice uses = slice_of(s->uses);
@@ -221,10 +235,12 @@ static void check_pinned(struct check *c, const struct step *s, const struct tok
     }
     if (sign < 0 || is_commit(slice_from(uses, (size_t)sign + 1)))
         return;
-    check_hint(check_report_at(c, CHECK_UNPINNED, ours ? DIAG_INFO : DIAG_WARNING, at,
-                               "'%s' is not pinned: whoever can move '%s' changes what runs here",
-                               s->uses, s->uses + sign + 1),
-               "write the commit's 40 digits, and the version as a comment");
+    struct diag *d =
+        check_report_at(c, CHECK_UNPINNED, ours ? DIAG_INFO : DIAG_WARNING, at,
+                        "'%s' is not pinned: whoever can move '%s' changes what runs here", s->uses,
+                        s->uses + sign + 1);
+    check_hint(d, "write the commit's 40 digits, and the version as a comment");
+    pin(c, d, uses, (size_t)sign);
 }
 
 static bool has_input(const struct action *a, struct slice name)
@@ -250,10 +266,12 @@ static void report_input(struct check *c, const struct action *a, const char *us
                          const struct token *with, const struct token *key)
 {
     struct near_best best = near_begin(key->text);
-    bool elsewhere = is_github(slice_of(uses));
-    struct diag *d = check_report_at(c, CHECK_INPUT, elsewhere ? DIAG_WARNING : DIAG_ERROR, key,
-                                     "'%s' has no input '%.*s'%s", uses, SLICE_ARG(key->text),
-                                     elsewhere ? " in the plugin that serves it here" : "");
+    bool stored = check_stored_commit(c, uses); /* GitHub warns, and passes it on */
+    bool elsewhere = !stored && is_github(slice_of(uses));
+    struct diag *d =
+        check_report_at(c, CHECK_INPUT, stored || elsewhere ? DIAG_WARNING : DIAG_ERROR, key,
+                        "'%s' has no input '%.*s'%s", uses, SLICE_ARG(key->text),
+                        elsewhere ? " in the plugin that serves it here" : "");
 
     for (size_t i = 0; i < a->n_inputs; i++)
         near_offer(&best, slice_of(a->inputs[i].id));
@@ -282,6 +300,7 @@ static void check_inputs(struct check *c, const struct step *s, const struct tok
     bool works;
     const char *fault = check_local_fault(c, s->uses, &works);
     const struct token *with = convert_is(s->with, TOKEN_MAPPING) ? s->with : NULL;
+    enum diag_level wanted = check_stored_commit(c, s->uses) ? DIAG_WARNING : DIAG_ERROR;
 
     if (fault && works)
         check_report_at(c, CHECK_INPUT, DIAG_WARNING, at, "'%s' has a fault: %s", s->uses, fault);
@@ -308,7 +327,7 @@ static void check_inputs(struct check *c, const struct step *s, const struct tok
     }
     for (size_t i = 0; i < a->n_inputs; i++)
         if (a->inputs[i].required && !a->inputs[i].fallback && !is_given(with, a->inputs[i].id))
-            check_hint(check_report_at(c, CHECK_INPUT, DIAG_ERROR, at,
+            check_hint(check_report_at(c, CHECK_INPUT, wanted, at,
                                        "'%s' wants the input '%s', which has no default", s->uses,
                                        a->inputs[i].id),
                        "add it to `with`");
@@ -324,9 +343,8 @@ static void check_uses(struct check *c, const struct step *s)
         slice_find_char(slice_of(s->uses), '@') >= 0)
         check_hint(check_report_at(c, CHECK_VALUE, DIAG_ERROR, at, "a workflow can't be a step"),
                    "call it from a job of its own: jobs.<id>.uses");
-    if (slice_starts(slice_of(s->uses), SLICE("./")) || check_is_served(c, s->uses))
-        check_inputs(c, s, at);
-    else
+    check_inputs(c, s, at);
+    if (!slice_starts(slice_of(s->uses), SLICE("./")) && !check_is_served(c, s->uses))
         check_pinned(c, s, at);
     if (slice_starts(slice_of(s->uses), SLICE("actions/github-script@"))) {
         const struct token *script = token_find(s->with, "script");

@@ -3,6 +3,7 @@
 import json
 import os
 
+import githttp
 from case import case
 from world import check
 
@@ -337,3 +338,38 @@ def inputs_of_installed_plugins_are_known(w):
     check("'ostler/lint@v1' has no input 'pathz' [action-input]" in r.out and "= did you mean 'paths'?" in r.out, str(r))
     check("'steps.lint.outputs' has no 'none' here" in r.out, str(r))
     r.equal("pinned is only what a plugin serves", r.out.count("is not pinned"), 1)
+
+
+@case()
+def actions_on_the_disk_are_known_and_pinned(w):
+    s = githttp.Server(w)
+    sha = s.repo("acme/greet", {"action.yml": "name: g\ndescription: d\ninputs: {who: {description: w}}\n"
+                                              "outputs: {said: {description: s, value: x}}\n"
+                                              "runs: {using: composite, steps: [{run: 'true', shell: bash}]}\n"}, "v1")
+    fetched = w.steps("- uses: acme/greet@v1")
+    w.run(fetched, code=0)
+    s.stop()
+    (w.repo / fetched).unlink()
+    locked = "0123456789abcdef0123456789abcdef01234567"
+    w.write(".github/actions.lock", f"other/thing@main {locked}\n")
+    text = ("on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n"
+            "      - uses: acme/greet@v1\n        id: g\n        with: {whom: x}\n"
+            "      - uses: 'Acme/Greet@v1'   \n"
+            "      - uses: acme/greet@v1 # keep\n"
+            "      - {uses: other/thing/below@main, name: x}\n"
+            "      - uses: un/known@v1\n"
+            "      - run: echo ${{ steps.g.outputs.sad }}\n")
+    path = w.write(".github/workflows/use.yml", "")
+    path = w.repo / ".github/workflows/use.yml"
+    path.write_text(text)
+    r = look(w, "--ignore=shellcheck", ".github/workflows/use.yml")
+    check(f"= here it is {sha}: --fix writes that" in r.out, str(r))
+    check("use.yml:8:16: warning: 'acme/greet@v1' has no input 'whom' [action-input]" in r.out, str(r))
+    check("'steps.g.outputs' has no 'sad' here" in r.out, str(r))
+    r = look(w, "--fix", "--ignore=shellcheck", ".github/workflows/use.yml")
+    r.equal("file", path.read_text(),
+            text.replace("acme/greet@v1\n", f"acme/greet@{sha} # v1\n").replace("whom", "who")
+            .replace("'Acme/Greet@v1'   \n", f"'Acme/Greet@{sha}' # v1   \n")
+            .replace("acme/greet@v1 # keep", f"acme/greet@{sha} # keep")
+            .replace("other/thing/below@main", f"other/thing/below@{locked}"))
+    r.equal("left", r.out.count("is not pinned"), 1)
