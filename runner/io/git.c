@@ -71,12 +71,17 @@ static int collect(int out_fd, int err_fd, int64_t deadline, struct buf *out, st
     return ERR_OK;
 }
 
-static struct slice last_line(const struct buf *text)
+/* The line that says why: the first that is marked as an error (advice follows it), else the last. */
+static struct slice why_line(const struct buf *text)
 {
+    static const struct slice marks[] = {SLICE_INIT("fatal: "), SLICE_INIT("error: "),
+                                         SLICE_INIT("ERROR: ")};
     struct slice rest = slice_trim(buf_slice(text)), line = SLICE("no message");
 
     while (slice_line(&rest, &line))
-        ;
+        for (size_t i = 0; i < COUNT_OF(marks); i++)
+            if (slice_starts(line, marks[i]))
+                return line;
     return line;
 }
 
@@ -114,7 +119,7 @@ static int run(const char *dir, const char *const *argv, const char *const *env,
         proc_wait(p, deadline, &how, err) != ERR_OK)
         return err->code;
     if (how.code != 0) {
-        struct slice why = last_line(&errors);
+        struct slice why = why_line(&errors);
 
         return err_set(err, ERR_FAILED, "git failed: %.*s", SLICE_ARG(slice_head(why, 200)));
     }
@@ -217,7 +222,7 @@ int git_pipe_end(struct git_pipe *p, struct err *err)
         if (lseek(p->errors, 0, SEEK_SET) == 0)
             (void)!fd_read_all(p->errors, &text, &ignored);
         r = err_set(err, ERR_FAILED, "git failed: %.*s",
-                    SLICE_ARG(slice_head(last_line(&text), 200)));
+                    SLICE_ARG(slice_head(why_line(&text), 200)));
     }
     fd_closep(&p->errors);
     return r;

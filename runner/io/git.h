@@ -60,7 +60,7 @@ MUST_CHECK int git_ref_read(const struct git_facts *f, const char *ref, char ret
 
 /* Runs "git ARGS" (NULL-terminated, without "git") in DIR and appends its output to OUT. Variables
  * GIT_* are not passed on, prompts and pagers are off, any owner of DIR is accepted. ERR_NOT_FOUND:
- * no git; ERR_TIMEOUT; ERR_LIMIT: more than OUT may hold; ERR_FAILED with git's last line otherwise. */
+ * no git; ERR_TIMEOUT; ERR_LIMIT: more than OUT may hold; ERR_FAILED with the line in which git says why otherwise. */
 MUST_CHECK int git_run(const struct git_env *env, const char *dir, const char *const *args,
                        struct buf *out, struct err *err);
 
@@ -80,5 +80,5 @@ MUST_CHECK int git_pipe_start(const struct git_env *env, const char *dir, const 
                               struct git_pipe *ret, struct err *err);
 
 /* Stops reading, waits (kills it, if it does not end by itself within GIT_TIMEOUT_MS) and releases
- * everything. ERR_FAILED with git's last line when it failed; one that had more to say has failed. */
+ * everything. ERR_FAILED with the line in which git says why; one that had more to say has failed. */
 MUST_CHECK int git_pipe_end(struct git_pipe *p, struct err *err);

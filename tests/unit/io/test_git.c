@@ -244,3 +244,63 @@ Test(git, reads_settings_as_git_does)
         arena_deinit(&a);
     }
 }
+
+/* ---- output that somebody else reads ---- */
+
+Test(git, output_can_be_read_from_a_pipe)
+{
+    static const char *const args[] = {"archive", "--format=tar", "HEAD", NULL};
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(1 << 20);
+    struct git_pipe pipe;
+    struct err err = ERR_INIT;
+
+    repository();
+    scratch_file("big", "x");
+    cr_assert_eq(truncate("big", 500000), 0); /* more than a pipe holds */
+    GIT("add", "big");
+    commit("one");
+    cr_assert_eq(git_pipe_start(&env, scratch_path, args, &pipe, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(fd_read_all(pipe.out, &out, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(git_pipe_end(&pipe, &err), ERR_OK, "%s", err.text);
+    cr_assert_gt(out.len, 500000);
+}
+
+Test(git, a_pipe_that_fails_says_why)
+{
+    static const char *const args[] = {"archive", "--format=tar", "nothing", NULL};
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(1 << 20);
+    struct git_pipe pipe;
+    struct err err = ERR_INIT;
+
+    repository();
+    cr_assert_eq(git_pipe_start(&env, scratch_path, args, &pipe, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(fd_read_all(pipe.out, &out, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(git_pipe_end(&pipe, &err), ERR_FAILED);
+    cr_assert(strstr(err.text, "git failed: ") && strstr(err.text, "nothing"), "%s", err.text);
+}
+
+Test(git, a_pipe_can_be_ended_before_its_end)
+{
+    static const char *const args[] = {"archive", "--format=tar", "HEAD", NULL};
+    struct git_pipe pipe;
+    struct err err = ERR_INIT;
+
+    repository();
+    scratch_file("big", "x");
+    cr_assert_eq(truncate("big", 500000), 0);
+    GIT("add", "big");
+    commit("one");
+    cr_assert_eq(git_pipe_start(&env, scratch_path, args, &pipe, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(git_pipe_end(&pipe, &err), ERR_FAILED); /* nobody read the rest */
+}
+
+Test(git, more_variables_go_with_it)
+{
+    static const char *const more[] = {"GIT_AUTHOR_NAME=Grace", "GIT_AUTHOR_EMAIL=g@example.org",
+                                       NULL};
+
+    repository();
+    env.more = more;
+    commit("one");
+    cr_assert_str_eq(GIT("log", "-1", "--format=%an <%ae>"), "Grace <g@example.org>");
+}

@@ -147,3 +147,29 @@ Test(files, that_are_not_there_say_what_is_missing)
     refuses("acme/lib", "v1", ".github/workflows/y.yml",
             "there is no '.github/workflows/y.yml' at 'v1'");
 }
+
+Test(files, what_has_no_clone_comes_out_of_the_store)
+{
+    static const char sha[] = "1111111111111111111111111111111111111111";
+    struct store_spec store = {
+        .folder = scratch_path, .source = "https://github.com", .offline = true};
+    struct buf out = BUF_INIT(4096);
+    const char *from = NULL;
+    struct err err = ERR_INIT;
+
+    scratch_file(arena_printf(&arena, "github.com/other/flows/%s/" WORKFLOW, sha), "kept");
+    scratch_file("github.com/other/flows/refs", arena_printf(&arena, "%s 5 v1\n", sha));
+    files.store = &store;
+    cr_assert_eq(read_call("Other/flows", "v1", WORKFLOW, &out, &from, &err), ERR_OK, "%s",
+                 err.text);
+    cr_assert_str_eq(out.ptr, "kept");
+    cr_assert_str_eq(from, sha);
+    cr_assert_eq(read_call("other/flows", "v1", ".github/workflows/y.yml", &out, &from, &err),
+                 ERR_NOT_FOUND);
+    cr_assert(strstr(err.text, "there is no '.github/workflows/y.yml' at 'v1'"), "%s", err.text);
+    cr_assert_eq(read_call("other/flows", "v2", WORKFLOW, &out, &from, &err), ERR_NOT_FOUND);
+    cr_assert(strstr(err.text, "'other/flows@v2' it is not in the action store") &&
+                  strstr(err.text, "--local-repository other/flows=FOLDER"),
+              "%s", err.text);
+    buf_deinit(&out);
+}
