@@ -494,7 +494,7 @@ void sequence_stop(struct sequence *seq, bool now)
 {
     struct step_run *s;
 
-    if (seq->frame->seq == seq)
+    if (seq->frame && seq->frame->seq == seq) /* none: it was not begun yet */
         lanes_stop(seq->frame, now);
     s = seq->current; /* the last lane's end may have ended one and begun another */
     if (!s || !s->handler)
@@ -509,7 +509,7 @@ void sequence_cancel(struct sequence *seq)
     bool failed = false;
     struct eval e;
 
-    if (seq->frame->seq == seq)
+    if (seq->frame && seq->frame->seq == seq) /* none: it was not begun yet */
         lanes_cancel(seq->frame);
     s = seq->current;
     if (!s || !s->handler || s->stopping)
