@@ -168,7 +168,7 @@ Test(files, what_has_no_clone_comes_out_of_the_store)
                  ERR_NOT_FOUND);
     cr_assert(strstr(err.text, "there is no '.github/workflows/y.yml' at 'v1'"), "%s", err.text);
     cr_assert_eq(read_call("other/flows", "v2", WORKFLOW, &out, &from, &err), ERR_NOT_FOUND);
-    cr_assert(strstr(err.text, "'other/flows@v2' it is not in the action store") &&
+    cr_assert(strstr(err.text, "'other/flows@v2': it is not in the action store") &&
                   strstr(err.text, "--local-repository other/flows=FOLDER"),
               "%s", err.text);
     buf_deinit(&out);
