@@ -112,6 +112,7 @@ static void check_end(struct worker *w)
     }
     if (!w->finished)
         clean_up(w);
+    services_end_job(all->spec->services, w->key);
     if (q->ops->ended(q, w->key, w->finished ? NULL : why, &err) < 0)
         fail(all, &err);
     worker_free(w);

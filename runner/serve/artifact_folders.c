@@ -148,8 +148,9 @@ static int64_t number(const struct upload *u, const char *name)
     return json_integer_value(json_object_get(u->about, name));
 }
 
-int artifacts_file_upload(struct artifacts *a, const struct artifact *folder, const char *path,
-                          int64_t size, bool gzip, struct upload **ret, struct err *err)
+int artifacts_file_upload(struct artifacts *a, const struct artifact *folder, const char *job,
+                          const char *path, int64_t size, bool gzip, struct upload **ret,
+                          struct err *err)
 {
     int r = check_path(path, err);
 
@@ -164,8 +165,8 @@ int artifacts_file_upload(struct artifacts *a, const struct artifact *folder, co
     }
     if (folder->files.len >= ARTIFACT_FILES_MAX)
         return err_set(err, ERR_LIMIT, "the artifact has %d files already", ARTIFACT_FILES_MAX);
-    json_t *about = json_pack("{s:I, s:s, s:I, s:b}", "folder", (json_int_t)folder->id, "path",
-                              path, "size", (json_int_t)size, "gzip", gzip);
+    json_t *about = json_pack("{s:I, s:s, s:s, s:I, s:b}", "folder", (json_int_t)folder->id, "job",
+                              job, "path", path, "size", (json_int_t)size, "gzip", gzip);
     if (!about)
         return err_set(err, ERR_INVALID, "a file's path is not UTF-8");
     return stage_add(a->stage, a->last_id + 1, about, ret, err);

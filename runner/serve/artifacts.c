@@ -291,6 +291,15 @@ struct upload *artifacts_upload_named(struct artifacts *a, const char *name, con
     return newest;
 }
 
+void artifacts_drop_uploads(struct artifacts *a, const char *job)
+{
+    for (struct upload *u = a->stage ? stage_first(a->stage) : NULL, *next; u; u = next) {
+        next = u->next;
+        if (strcmp(upload_about(u, "job"), job) == 0)
+            stage_drop(u);
+    }
+}
+
 static bool is_zip(const char *mime)
 {
     return strcmp(mime, ZIP) == 0 || strcmp(mime, "zip") == 0 ||

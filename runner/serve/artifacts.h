@@ -59,6 +59,9 @@ struct upload *artifacts_upload(struct artifacts *a, int64_t id); /* NULL: there
 /* The newest upload of JOB under NAME; NULL: none. */
 struct upload *artifacts_upload_named(struct artifacts *a, const char *name, const char *job);
 
+/* Those of JOB go. */
+void artifacts_drop_uploads(struct artifacts *a, const char *job);
+
 /* Makes a whole upload of one file an artifact, and drops it. No artifact may have the name. */
 MUST_CHECK int artifacts_finish(struct artifacts *a, struct upload *u, const struct artifact **ret,
                                 struct err *err);
@@ -77,11 +80,11 @@ MUST_CHECK int artifacts_folder(struct artifacts *a, const char *name, const cha
                                 struct artifact **ret, struct err *err);
 struct artifact *artifacts_folder_id(struct artifacts *a, int64_t id); /* NULL: there is none */
 
-/* The upload of the file PATH of FOLDER, a new one if there is none. SIZE and GZIP: see struct artifact_file.
+/* The upload of the file PATH of FOLDER, a new one of JOB's if there is none. SIZE and GZIP: see struct artifact_file.
  * ERR_INVALID: the path leads out of the folder. */
 MUST_CHECK int artifacts_file_upload(struct artifacts *a, const struct artifact *folder,
-                                     const char *path, int64_t size, bool gzip, struct upload **ret,
-                                     struct err *err);
+                                     const char *job, const char *path, int64_t size, bool gzip,
+                                     struct upload **ret, struct err *err);
 /* Its upload is whole: it becomes a file of the folder, in place of an earlier one. */
 MUST_CHECK int artifacts_file_finish(struct artifacts *a, struct upload *u, struct err *err);
 

@@ -458,6 +458,15 @@ struct upload *caches_upload_of(struct caches *c, const char *key, const char *v
     return NULL;
 }
 
+void caches_drop_uploads(struct caches *c, const char *job)
+{
+    for (struct upload *u = stage_first(c->stage), *next; u; u = next) {
+        next = u->next;
+        if (strcmp(about(u, "job"), job) == 0)
+            stage_drop(u);
+    }
+}
+
 /* ---- making room; the lock is held ---- */
 
 static int by_use(const void *x, const void *y)

@@ -62,6 +62,9 @@ struct upload *caches_upload(struct caches *c, int64_t id); /* NULL: there is no
 struct upload *caches_upload_of(struct caches *c, const char *key, const char *version,
                                 const char *job);
 
+/* Those of JOB go. */
+void caches_drop_uploads(struct caches *c, const char *job);
+
 /* Makes a whole upload an entry, drops it, and makes room. ERR_LIMIT: it is larger than the budget.
  * ERR_DENIED: another run was faster; the upload is dropped then, too. */
 MUST_CHECK int caches_finish(struct caches *c, struct upload *u, struct err *err);

@@ -75,6 +75,7 @@ struct site {
     struct artifacts *artifacts;
     struct caches *caches;
     struct exchange *waiting;
+    struct strmap ended;   /* ids of jobs that are over */
     struct sign_key *sign; /* of id tokens; NULL until the first one */
 };
 

@@ -124,8 +124,8 @@ static void put_begin(struct exchange *x)
         size = x->total;
     err = (struct err)ERR_INIT;
     const char *name = arena_printf(&x->arena, "%020" PRId64, x->start);
-    if (artifacts_file_upload(x->site->artifacts, folder, path ? path : "", size, gzip, &u, &err) <
-            0 ||
+    if (artifacts_file_upload(x->site->artifacts, folder, exchange_claim(x, "job"),
+                              path ? path : "", size, gzip, &u, &err) < 0 ||
         piece_new(u, slice_of(name), &x->piece, &err) < 0)
         exchange_fail_err(x, &err);
     else

@@ -36,8 +36,10 @@ struct services {
     unsigned port;
     struct watch *watch; /* for the first connection */
     struct token_key key;
-    char id[ID_SIZE]; /* the run's, to clients */
-    char *repository; /* as folders below those of caches */
+    char id[ID_SIZE];    /* the run's, to clients */
+    struct strmap jobs;  /* key of a job: its id, to clients */
+    struct strmap ended; /* ids of those that are over */
+    char *repository;    /* as folders below those of caches */
     /* While the server runs: */
     struct proc *server;
     int front; /* our end of the pipe that it watches; -1: none */
@@ -91,6 +93,8 @@ struct services *services_free(struct services *s)
     free(s->run_dir);
     free(s->caches);
     free(s->state);
+    strmap_deinit(&s->jobs);
+    strmap_deinit(&s->ended);
     free(s->repository);
     free(s);
     return NULL;
@@ -106,9 +110,13 @@ static int orders_of(const struct services *s, int *ret, struct err *err)
     if (fd < 0)
         return err_sys(err, "cannot make the server's orders");
     base64_url(&key, slice_make((const char *)s->key.bytes, TOKEN_KEY_SIZE));
-    json_t *json = json_pack("{s:s, s:s, s:s, s:[s, s], s:s, s:I}", "key", key.ptr, "run", s->run,
-                             "run_dir", s->run_dir, "caches", s->caches, s->state, "repository",
-                             s->repository, "budget", (json_int_t)s->cache_size);
+    json_t *ended = json_array();
+    STRMAP_EACH (i, &s->ended)
+        json_array_append_new(ended, json_string(i->name));
+    json_t *json =
+        json_pack("{s:o, s:s, s:s, s:s, s:[s, s], s:s, s:I}", "ended", ended, "key", key.ptr, "run",
+                  s->run, "run_dir", s->run_dir, "caches", s->caches, s->state, "repository",
+                  s->repository, "budget", (json_int_t)s->cache_size);
     char *text = json_dumps(json, JSON_COMPACT);
     int r = text ? fd_write_all(fd, slice_of(text), err)
                  : err_set(err, ERR_INVALID, "the names of their folders are not UTF-8");
@@ -149,6 +157,9 @@ static int start_server(struct services *s, struct err *err)
         r = orders_of(s, &orders, err);
     if (r == ERR_OK)
         r = fd_pipe(&theirs, &s->front, err);
+    if (r < 0)
+        return r;
+    r = fd_set_nonblock(s->front, true, err);
     if (r < 0)
         return r;
     const char *const argv[] = {path, NULL}, *const env[] = {NULL};
@@ -394,6 +405,21 @@ static void set(struct job *job, const char *name, const char *value)
     strmap_set(&job->runtime, slice_of(name), slice_of(value));
 }
 
+void services_end_job(struct services *s, const char *key)
+{
+    const char *id = strmap_get(&s->jobs, key);
+    char line[ID_SIZE + 1];
+
+    if (!id)
+        return;
+    strmap_set(&s->ended, slice_of(id), SLICE(""));
+    if (s->front < 0)
+        return; /* the next server finds it in its orders */
+    snprintf(line, sizeof line, "%s\n", id);
+    /* One that does not listen is about to end, and the next one finds it there as well. */
+    (void)!write(s->front, line, strlen(line));
+}
+
 int services_equip(struct services *s, struct job *job, struct err *err)
 {
     char id[ID_SIZE], base[64], url[128];
@@ -405,6 +431,7 @@ int services_equip(struct services *s, struct job *job, struct err *err)
         r = make_id(id, err);
     if (r < 0)
         return r;
+    strmap_set(&s->jobs, slice_of(job->key), slice_of(id));
     char *token = make_token(s, job, id);
     snprintf(base, sizeof base, "http://127.0.0.1:%u/", s->port);
     set(job, "ACTIONS_RUNTIME_URL", base);

@@ -30,6 +30,9 @@ void services_attach(struct services *s, struct loop *loop);
  * tokens, which scripts can do as well. */
 MUST_CHECK int services_equip(struct services *s, struct job *job, struct err *err);
 
+/* The job with the key KEY is over, as is what it could ask for. */
+void services_end_job(struct services *s, const char *key);
+
 /* True for a job with a step that could be a client: an action, but for those that are known to be none. */
 bool services_can_serve(const struct job *job);
 

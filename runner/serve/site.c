@@ -50,10 +50,18 @@ struct site *site_free(struct site *s, bool end)
         caches_close(s->caches);
     artifacts_free(s->artifacts);
     caches_free(s->caches);
+    strmap_deinit(&s->ended);
     sign_key_free(s->sign);
     explicit_bzero(&s->key, sizeof s->key);
     free(s);
     return NULL;
+}
+
+void site_end_job(struct site *s, const char *job)
+{
+    strmap_set(&s->ended, slice_of(job), SLICE(""));
+    artifacts_drop_uploads(s->artifacts, job);
+    caches_drop_uploads(s->caches, job);
 }
 
 /* ---- who answers ---- */
@@ -108,6 +116,8 @@ static void check_token(struct exchange *x)
     else if (token_read(&x->site->key, slice_trim(slice_from(token, 7)), (int64_t)time(NULL),
                         &x->claims, &err) < 0)
         exchange_fail(x, 401, "unauthenticated", "%s", err.text);
+    else if (strmap_get(&x->site->ended, exchange_claim(x, "job")))
+        exchange_fail(x, 401, "unauthenticated", "the job of this token is over");
 }
 
 static void check_signature(struct exchange *x, const char *verb)

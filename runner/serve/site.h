@@ -27,6 +27,10 @@ MUST_CHECK int site_new(const struct site_spec *spec, struct site **ret, struct 
 /* The run is over (END), or just this server's life. Every exchange must be freed before. Returns NULL. */
 struct site *site_free(struct site *s, bool end);
 
+/* The job with the id JOB is over: its token is good for nothing any more, and what it was uploading goes, so that
+ * others may save the same cache. */
+void site_end_job(struct site *s, const char *job);
+
 /* True while site_work() has something to do; it does a bounded part of it. */
 bool site_busy(const struct site *s);
 void site_work(struct site *s);

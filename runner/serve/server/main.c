@@ -11,15 +11,13 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-enum { ORDERS_MAX = 64 << 10 };
+enum { ORDERS_MAX = 4 << 20, NEWS_SIZE = 4096 };
 
-static void on_front_gone(void *ctx, uint32_t events)
-{
-    bool *over = ctx;
-
-    (void)events;
-    *over = true;
-}
+struct server {
+    struct site *site;
+    struct buf news; /* of the front: the ids of jobs that are over, one a line */
+    bool over;
+};
 
 static const char *text_of(const json_t *orders, const char *name)
 {
@@ -89,27 +87,54 @@ static int open_site(const json_t *orders, struct site **ret, struct err *err)
     return r;
 }
 
+/* The end of the pipe is the end of the run, however the front program went. */
+static void on_news(void *ctx, uint32_t events)
+{
+    struct server *s = ctx;
+
+    (void)events;
+    if (fd_read_some(SERVE_FRONT_FD, &s->news, NEWS_SIZE) <= 0) {
+        s->over = true;
+        return;
+    }
+    for (ssize_t end; (end = slice_find_char(buf_slice(&s->news), '\n')) >= 0;) {
+        s->news.ptr[end] = '\0';
+        site_end_job(s->site, s->news.ptr);
+        buf_consume(&s->news, (size_t)end + 1);
+    }
+}
+
+static void end_jobs(struct site *site, const json_t *orders)
+{
+    const json_t *ended = json_object_get(orders, "ended");
+
+    for (size_t i = 0; i < json_array_size(ended); i++)
+        site_end_job(site, json_string_value(json_array_get(ended, i)));
+}
+
 static int serve(const json_t *orders, struct err *err)
 {
+    struct server s = {.news = BUF_INIT(2 * NEWS_SIZE)};
     struct loop *loop = NULL;
-    struct site *site = NULL;
     struct http *http = NULL;
     struct watch *front = NULL;
-    bool over = false;
-    int r = open_site(orders, &site, err);
+    int r = open_site(orders, &s.site, err);
 
+    if (r == ERR_OK)
+        end_jobs(s.site, orders);
     if (r == ERR_OK)
         r = loop_new(&loop, err);
     if (r == ERR_OK)
-        r = loop_watch(loop, SERVE_FRONT_FD, EPOLLIN, on_front_gone, &over, &front, err);
+        r = loop_watch(loop, SERVE_FRONT_FD, EPOLLIN, on_news, &s, &front, err);
     if (r == ERR_OK)
-        r = http_start(SERVE_LISTENER_FD, site, loop, &http, err);
-    while (r == ERR_OK && !over)
+        r = http_start(SERVE_LISTENER_FD, s.site, loop, &http, err);
+    while (r == ERR_OK && !s.over)
         r = loop_turn(loop, http_work(http), err);
     http_free(http);
     watch_free(front);
     loop_free(loop);
-    site_free(site, over);
+    site_free(s.site, s.over);
+    buf_deinit(&s.news);
     return r;
 }
 

@@ -319,6 +319,24 @@ def tools_are_cached_and_found(w):
         """) + "\n  - {name: use, run: 'thing; echo $MADE'}"), code=0, limit=100).says("I am here", "yes", step="use")
 
 
+@case(quick=False, limit=120, needs=NEEDS)
+def a_token_ends_with_its_job(w):
+    clients(w)
+    w.run(flow(w, first=job("""
+        core.setOutput('token', Buffer.from(process.env.ACTIONS_RUNTIME_TOKEN).toString('hex'));
+        const {id} = await artifacts.uploadArtifact('t', ['client/action.yml'], 'client');
+        fs.writeFileSync('token', Buffer.from(process.env.ACTIONS_RUNTIME_TOKEN).toString('hex'));
+        await artifacts.uploadArtifact('leak', ['token'], '.');
+        """), second=job("""
+        const {artifact: one} = await artifacts.getArtifact('leak');
+        await artifacts.downloadArtifact(one.id, {path: 'in'});
+        const ask = async (token) => (await fetch(process.env.ACTIONS_CACHE_URL + '_apis/artifactcache/caches?key=k',
+                                                  {headers: {Authorization: 'Bearer ' + token}})).status;
+        assert.equal(await ask(process.env.ACTIONS_RUNTIME_TOKEN), 200);
+        assert.equal(await ask(Buffer.from(fs.readFileSync('in/token', 'utf8'), 'hex').toString()), 401);
+        """, more="needs: first")), code=0, limit=100)
+
+
 # ---- what is killed ----
 
 def serving():

@@ -218,6 +218,20 @@ Test(artifacts, what_changed_on_its_way_is_not_kept)
     end(s);
 }
 
+Test(artifacts, what_a_job_has_not_finished_goes_with_it)
+{
+    struct site *s = begin();
+    CLEANUP(free_ptr) char *url = create(s, "half");
+
+    upload(s, "whole", "abc");
+    status_is(put(s, url, "&comp=block&blockid=MQ==", "x"), 201);
+    site_end_job(s, "j1");
+    status_is(put(s, url, "&comp=block&blockid=Mg==", "y"), 404);
+    cr_assert_neq(access("run/artifacts/.staging/1", F_OK), 0);
+    cr_assert_eq(count(s), 1, "other jobs still see what it has finished");
+    end(s);
+}
+
 Test(artifacts, an_incomplete_list_leaves_nothing_behind_that_is_served)
 {
     struct site *s = begin();

@@ -168,6 +168,26 @@ Test(caches, one_job_at_a_time_saves_a_key)
     talk_close(s);
 }
 
+Test(caches, a_job_that_is_over_holds_nobody_up_and_gets_nothing)
+{
+    CLEANUP(free_ptr) char *one = talk_token("j1", "refs/heads/main");
+    CLEANUP(free_ptr) char *two = talk_token("j2", "refs/heads/main");
+    struct site *s = talk_open(0);
+    struct answer a = call(s, one, "CreateCacheEntry", "k", "v1", "");
+
+    cr_assert_eq(a.status, 200);
+    site_end_job(s, "j1");
+    status_is(talk(s, NULL, "PUT", answer_text(&a, "signed_upload_url"), NULL, "x"), 404);
+    answer_free(&a);
+    a = call(s, one, "GetCacheEntryDownloadURL", "k", "v1", "");
+    cr_assert_eq(a.status, 401);
+    cr_assert_str_eq(answer_text(&a, "msg"), "the job of this token is over");
+    answer_free(&a);
+    save(s, two, "k", "v1", "x");
+    finds(s, two, "k", NULL, "x");
+    talk_close(s);
+}
+
 Test(caches, what_was_used_last_stays_when_room_is_needed)
 {
     CLEANUP(free_ptr) char *token = talk_token("j1", "refs/heads/main");
