@@ -172,6 +172,23 @@ Test(runs, one_that_still_runs_is_never_removed)
     cr_assert_not(exists("runs/1"));
 }
 
+Test(runs, what_one_that_was_cut_off_left_half_done_goes_with_the_next)
+{
+    struct report *running = open_run(0);
+
+    feed(running, started(), "");
+    scratch_file("runs/1/artifacts/.staging/3/p-61", "a piece");
+    whole_run(0);
+    scratch_has("runs/1/artifacts/.staging/3/p-61", "a piece"); /* it still runs */
+    close_run(running);
+    scratch_file("runs/1/jobs/1-a/file", "x");
+    scratch_file("runs/1/artifacts/whole.zip", "all of it");
+    whole_run(0);
+    cr_assert_not(exists("runs/1/artifacts/.staging"));
+    cr_assert_not(exists("runs/1/jobs"));
+    scratch_has("runs/1/artifacts/whole.zip", "all of it");
+}
+
 Test(runs, one_that_never_began_leaves_nothing)
 {
     whole_run(0);
