@@ -6,6 +6,7 @@
 #include "io/proc.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,15 +20,20 @@ enum {
  * 2050, 2157, 2170, 2194, 2242); names that steps get from `env` (2153, 2154). */
 static const char excluded[] = "SC1091,SC2043,SC2050,SC2153,SC2154,SC2157,SC2170,SC2194,SC2242";
 
-struct batch_script {
+/* One place that a script stands at. */
+struct script_place {
     struct checked *file;
     const struct kept_script *script;
+    struct script_place *next;
 };
 
+/* Different scripts: what stands at several places, in one file or in many, is looked at once. */
 struct batch {
     const char *program, *tmp, *shell;
-    struct batch_script list[BATCH];
-    size_t n;
+    struct arena arena;
+    struct strmap numbers; /* text of a script: its number */
+    VEC(struct script_place *) scripts;
+    size_t first, n; /* those of the batch that runs */
 };
 
 /* Removes the folder of a batch. */
@@ -52,25 +58,33 @@ static enum diag_level level_of(const char *name)
     return name && strcmp(name, "warning") == 0 ? DIAG_WARNING : DIAG_INFO;
 }
 
+static void add_finding(const struct script_place *p, const json_t *comment, json_int_t line)
+{
+    const struct check_place *at =
+        &p->script->lines[(size_t)line <= p->script->n_lines ? line - 1 : 0];
+    int col = (int)json_integer_value(json_object_get(comment, "column"));
+    int code = (int)json_integer_value(json_object_get(comment, "code"));
+    enum diag_level level = level_of(json_string_value(json_object_get(comment, "level")));
+    struct diag *d =
+        diag_add(&p->file->diags, level, p->file->path, at->line, at->col + col - 1, "SC%d: %s",
+                 code, json_string_value(json_object_get(comment, "message")));
+
+    d->rule = check_rules[CHECK_SHELLCHECK].name;
+    d->hint = arena_printf(&p->file->arena, "https://www.shellcheck.net/wiki/SC%d", code);
+}
+
 static void take_comment(struct batch *b, const json_t *comment)
 {
     const char *file = json_string_value(json_object_get(comment, "file"));
-    const char *message = json_string_value(json_object_get(comment, "message"));
     json_int_t line = json_integer_value(json_object_get(comment, "line"));
     json_int_t col = json_integer_value(json_object_get(comment, "column"));
-    json_int_t code = json_integer_value(json_object_get(comment, "code"));
     size_t which = file ? (size_t)strtoul(path_base(file), NULL, 10) : BATCH;
 
-    if (which >= b->n || !message || line < 1 || col < 1)
+    if (which >= b->n || !json_object_get(comment, "message") || line < 1 || col < 1 ||
+        col > INT_MAX)
         return;
-    const struct kept_script *s = b->list[which].script;
-    struct checked *f = b->list[which].file;
-    const struct check_place *at = &s->lines[(size_t)line <= s->n_lines ? line - 1 : 0];
-    struct diag *d =
-        diag_add(&f->diags, level_of(json_string_value(json_object_get(comment, "level"))), f->path,
-                 at->line, at->col + (int)(col - 1), "SC%d: %s", (int)code, message);
-    d->rule = check_rules[CHECK_SHELLCHECK].name;
-    d->hint = arena_printf(&f->arena, "https://www.shellcheck.net/wiki/SC%d", (int)code);
+    for (const struct script_place *p = b->scripts.ptr[b->first + which]; p; p = p->next)
+        add_finding(p, comment, line);
 }
 
 static int take_output(struct batch *b, int fd, struct err *err)
@@ -108,7 +122,7 @@ static int write_scripts(const struct batch *b, struct scratch *s, struct err *e
         char name[24];
 
         snprintf(name, sizeof name, "%zu", i);
-        int r = path_write(dir, name, b->list[i].script->text, 0600, err);
+        int r = path_write(dir, name, b->scripts.ptr[b->first + i]->script->text, 0600, err);
         if (r < 0)
             return r;
     }
@@ -151,30 +165,51 @@ static int run_batch(struct batch *b, struct err *err)
     return take_output(b, out, err);
 }
 
-/* All scripts of one shell, batch by batch. */
-static int run_shell(struct check_run *r, struct batch *b, struct err *err)
+static void add_script(struct batch *b, struct checked *f, const struct kept_script *s)
 {
+    struct script_place *p = ARENA_NEW(&b->arena, struct script_place);
+    size_t number = b->scripts.len;
+    struct slice known;
+
+    *p = (struct script_place){f, s, NULL};
+    if (strmap_find(&b->numbers, s->text, &known)) {
+        memcpy(&number, known.ptr, sizeof number);
+        p->next = b->scripts.ptr[number]->next;
+        b->scripts.ptr[number]->next = p;
+        return;
+    }
+    strmap_set(&b->numbers, s->text, slice_make((const char *)&number, sizeof number));
+    vec_push(&b->scripts, p);
+}
+
+static void batch_deinit(struct batch *b)
+{
+    vec_deinit(&b->scripts);
+    strmap_deinit(&b->numbers);
+    arena_deinit(&b->arena);
+}
+
+/* All scripts of one shell, batch by batch. */
+static int run_shell(struct check_run *r, const char *program, const char *tmp, const char *shell,
+                     struct err *err)
+{
+    CLEANUP(batch_deinit) struct batch b = {.program = program, .tmp = tmp, .shell = shell};
     int result = ERR_OK;
 
-    b->n = 0;
     VEC_EACH (f, &r->files)
-        VEC_EACH (s, &(*f)->scripts) {
-            if (strcmp(s->shell, b->shell) != 0)
-                continue;
-            b->list[b->n++] = (struct batch_script){*f, s};
-            if (b->n < BATCH)
-                continue;
-            if ((result = run_batch(b, err)) < 0)
-                return result;
-            b->n = 0;
-        }
-    return b->n ? run_batch(b, err) : result;
+        VEC_EACH (s, &(*f)->scripts)
+            if (strcmp(s->shell, shell) == 0)
+                add_script(&b, *f, s);
+    for (; b.first < b.scripts.len && result == ERR_OK; b.first += b.n) {
+        b.n = b.scripts.len - b.first < BATCH ? b.scripts.len - b.first : BATCH;
+        result = run_batch(&b, err);
+    }
+    return result;
 }
 
 int check_shell(struct check_run *r, const char *search, const char *tmp, struct err *err)
 {
     CLEANUP(free_ptr) char *program = NULL;
-    struct batch b = {.tmp = tmp};
     size_t n = 0;
 
     VEC_EACH (f, &r->files)
@@ -184,10 +219,7 @@ int check_shell(struct check_run *r, const char *search, const char *tmp, struct
     int result = spawn_find("shellcheck", search, &program, err);
     if (result < 0)
         return result;
-    b.program = program;
-    b.shell = "bash";
-    if ((result = run_shell(r, &b, err)) < 0)
+    if ((result = run_shell(r, program, tmp, "bash", err)) < 0)
         return result;
-    b.shell = "sh";
-    return run_shell(r, &b, err);
+    return run_shell(r, program, tmp, "sh", err);
 }

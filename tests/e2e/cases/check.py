@@ -373,3 +373,13 @@ def actions_on_the_disk_are_known_and_pinned(w):
             .replace("acme/greet@v1 # keep", f"acme/greet@{sha} # keep")
             .replace("other/thing/below@main", f"other/thing/below@{locked}"))
     r.equal("left", r.out.count("is not pinned"), 1)
+
+
+@case()
+def a_script_that_stands_twice_is_told_twice(w):
+    text = FINE.replace("run: echo hi", "run: echo $A")
+    w.workflow(text, name="a.yml")
+    w.workflow("# further down\n" + text + "      - {name: again, run: echo $A}\n", name="b.yml")
+    r = look(w, "--json")
+    found = [(f["path"][-5:], f["line"], f["column"], f["message"][:6]) for f in json.loads(r.out)["findings"]]
+    r.equal("places", found, [("a.yml", 6, 19, "SC2086"), ("b.yml", 7, 19, "SC2086"), ("b.yml", 8, 33, "SC2086")])
