@@ -1,6 +1,7 @@
 /* setup-node - actions/setup-node for a machine that has the wanted Node already, in its tool cache or on
  * PATH: the same inputs, outputs and effects on later steps, and no Node needed to run it. It downloads
  * nothing: a version that is not there is an error that says what is. */
+#include "../lib/job.h"
 #include "found.h"
 #include "matchers.h"
 
@@ -60,23 +61,12 @@ struct choice {
     struct node node;    /* the one */
 };
 
-static const char *machine_arch(struct ost_step *step)
-{
-    const char *arch = step->host->context(step, "runner.arch");
-
-    if (arch && strcmp(arch, "ARM64") == 0)
-        return "arm64";
-    if (arch && strcmp(arch, "ARM") == 0)
-        return "arm";
-    return arch && strcmp(arch, "X86") == 0 ? "ia32" : "x64";
-}
-
 /* Does the Node on PATH fit? It is the machine's, so another architecture has to come from the cache. */
 static bool path_fits(struct ost_step *step, const struct choice *c)
 {
     struct nodes *one = step->host->alloc(step, sizeof *one);
 
-    if (!c->on_path.text || strcmp(c->arch, machine_arch(step)) != 0)
+    if (!c->on_path.text || strcmp(c->arch, job_arch(step)) != 0)
         return false;
     one->n = 1;
     one->list[0] = c->on_path;
@@ -108,7 +98,7 @@ static ost_status choose(struct ost_step *step, struct choice *c)
 
     if (r < 0)
         return r;
-    c->arch = *arch ? arch : machine_arch(step);
+    c->arch = *arch ? arch : job_arch(step);
     c->cached = step->host->alloc(step, sizeof *c->cached);
     c->cached->n = 0;
     c->node = c->on_path = (struct node){0};
@@ -167,17 +157,6 @@ static ost_status tell_environment(struct ost_step *step, const struct choice *c
         r = tell_version(step, c, "yarn", &other);
     step->host->group(step, NULL);
     return r == OST_OK ? step->host->output(step, "node-version", version) : r;
-}
-
-/* Writes TEXT to PATH through the job, whose file it then is. */
-static ost_status write_file(struct ost_step *step, const char *path, const char *text)
-{
-    ost_status r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK | OST_EXEC_QUIET, .input = text,
-                            .input_size = strlen(text), .argv = OST_ARGV("tee", "--", path));
-
-    if (r < 0 && r != OST_E_CANCELLED)
-        return ost_fail(step, r, "cannot write '%s': %s", path, step->host->last_error(step));
-    return r;
 }
 
 /* "@owner:" for a scope, "" for none. GitHub's own registry knows packages by their owner only. */
@@ -254,27 +233,10 @@ static ost_status set_registry(struct ost_step *step, const char *registry)
     sink_addf(&k, "%s:_authToken=${NODE_AUTH_TOKEN}\n%sregistry=%s\n", host, scope, registry);
     if (is_older_than_6())
         sink_addf(&k, "always-auth=%s\n", step->host->input(step, "always-auth"));
-    r = write_file(step, path, sink_text(&k));
+    r = job_write_file(step, path, sink_text(&k));
     if (r == OST_OK)
         r = step->host->env(step, "NPM_CONFIG_USERCONFIG", path);
     return r == OST_OK ? pass_on_token(step) : r;
-}
-
-/* A workflow command in a command's output is how any action registers matchers. They are in force until
- * the job ends. */
-static ost_status add_matchers(struct ost_step *step)
-{
-    const char *path =
-        ost_fmt(step, "%s/setup-node-matchers.json", step->host->dir(step, OST_DIR_TEMP));
-    ost_status r = write_file(step, path, matchers_json);
-
-    if (r == OST_OK)
-        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK | OST_EXEC_COMMANDS,
-                     .argv = OST_ARGV("echo", ost_fmt(step, "##[add-matcher]%s", path)));
-    if (r < 0 && r != OST_E_CANCELLED)
-        return ost_fail(step, r, "cannot register the problem matchers: %s",
-                        step->host->last_error(step));
-    return r;
 }
 
 /* What was asked for and is not done here, said plainly. */
@@ -328,7 +290,7 @@ static ost_status setup_main(struct ost_step *step)
         r = set_registry(step, registry);
     if (r == OST_OK && *step->host->input(step, "cache"))
         r = step->host->output(step, "cache-hit", "false");
-    return r == OST_OK ? add_matchers(step) : r;
+    return r == OST_OK ? job_add_matchers(step, "setup-node-matchers.json", matchers_json) : r;
 }
 
 static ost_status setup_plan(struct ost_step *step)
@@ -344,7 +306,7 @@ static ost_status setup_plan(struct ost_step *step)
     if (r < 0)
         return r;
     if (tools && *wanted.text)
-        nodes_in_cache(step, tools, *arch ? arch : machine_arch(step), cached);
+        nodes_in_cache(step, tools, *arch ? arch : job_arch(step), cached);
     best = nodes_choose(cached, &wanted);
     if (best)
         return step->host->plan(step, "use", ost_fmt(step, "Node %s", best->text), best->dir);

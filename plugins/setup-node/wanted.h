@@ -1,7 +1,7 @@
 /* wanted - which Node a step asks for: the input, or what a file of the project says. */
 #pragma once
 
-#include "semver.h"
+#include "../lib/semver.h"
 
 enum {
     VERSION_FILE_MAX = 1 << 20, /* bytes of a package.json or .nvmrc */

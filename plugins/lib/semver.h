@@ -2,7 +2,7 @@
  * https://github.com/npm/node-semver is the judge. */
 #pragma once
 
-#include "../lib/text.h"
+#include "text.h"
 
 struct semver {
     uint32_t major, minor, patch;

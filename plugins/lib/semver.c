@@ -139,10 +139,11 @@ static bool eat_partial(struct span *s, struct partial *ret)
     struct partial p = {0};
     uint32_t *const numbers[] = {&p.version.major, &p.version.minor, &p.version.patch};
     bool wild = false;
+    int i = 0;
 
     while (span_eat(s, "v") || span_eat(s, "="))
         ;
-    for (int i = 0; i < 3 && (i == 0 || span_eat(s, ".")); i++) {
+    for (; i < 3 && (i == 0 || span_eat(s, ".")); i++) {
         uint32_t number = 0;
 
         if (span_eat(s, "x") || span_eat(s, "X") || span_eat(s, "*"))
@@ -154,7 +155,7 @@ static bool eat_partial(struct span *s, struct partial *ret)
             p.parts = i + 1;
         }
     }
-    if (!eat_pre(s, &p.version.pre))
+    if (i == 3 && !eat_pre(s, &p.version.pre))
         return false;
     if (p.parts < 3)
         p.version.pre = SPAN("");

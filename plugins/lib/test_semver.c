@@ -5,7 +5,7 @@
 
 #include "kit/plugin_host.h"
 
-extern const struct ost_plugin ostler_plugin_v1;
+static const struct ost_plugin plugin; /* nothing here asks it for anything */
 
 Test(semver, orders_versions)
 {
@@ -63,7 +63,7 @@ static const char *held(struct ost_step *step, struct span range, struct span ve
 
 Test(semver, knows_ranges_as_npm_does)
 {
-    struct plugin_host *host = plugin_host_new(&ostler_plugin_v1);
+    struct plugin_host *host = plugin_host_new(&plugin);
     struct ost_step *step = plugin_host_step(host);
     size_t size = 0, rows = 0;
     char *text = file_read(step, PLUGIN_DIR "/ranges.tsv", 1 << 20, &size);

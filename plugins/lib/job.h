@@ -1,0 +1,15 @@
+/* job - what several plugins ask of the job, or do to it, through the host. */
+#pragma once
+
+#include <ostler/plugin.h>
+
+/* The machine's architecture as the tool cache names it: "x64", "arm64", "arm", "ia32". */
+const char *job_arch(struct ost_step *step);
+
+/* Writes TEXT to PATH through the job, whose file it then is. Below 0: it could not, and the failure has
+ * been recorded. */
+ost_status job_write_file(struct ost_step *step, const char *path, const char *text);
+
+/* Registers the problem matchers of JSON, a configuration of them, until the job ends. They are kept in the
+ * file NAME of the temporary folder. Errors as above. */
+ost_status job_add_matchers(struct ost_step *step, const char *name, const char *json);
