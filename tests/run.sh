@@ -22,6 +22,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 TEST_NEEDS=(
     'cmd:python3>=3.9 python3'
     'file:/usr/bin/python python-is-python3'
+    'deb:python3-venv python3-venv'
     'pc:criterion libcriterion-dev'
     'cmd:clang-14 clang-14'
     'cmd:clang-format-14 clang-format-14'
