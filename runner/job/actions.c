@@ -96,6 +96,8 @@ static int show(struct actions_get *g, const struct action_ref *ref,
     char *dir = path_join(sandbox_work(run->sandbox), place);
 
     vec_push(&run->actions, (struct run_action){.key = mem_dup(key, strlen(key)), .dir = dir});
+    if (run->shared) /* a container of the job's is to see it */
+        return sandbox_copy_tree(run->sandbox, entry->path, dir, NULL, err);
     return sandbox_show_tree(run->sandbox, entry->path, dir, NULL, err);
 }
 

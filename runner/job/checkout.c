@@ -163,8 +163,10 @@ static int show_tree(struct step_run *s, const char *source, const char *folder,
     log_printf(s->log, LOG_PLAIN, "Showing the working tree '%s' as it is now", source);
     if (n)
         log_printf(s->log, LOG_PLAIN, "Left out: %zu names that git ignores", n);
-    return sandbox_show_tree(s->run->sandbox, source, folder, ignored_list(&s->arena, &text, n),
-                             err);
+    const char *const *ignored = ignored_list(&s->arena, &text, n);
+    if (s->run->shared)
+        return sandbox_copy_tree(s->run->sandbox, source, folder, ignored, err);
+    return sandbox_show_tree(s->run->sandbox, source, folder, ignored, err);
 }
 
 /* ---- a commit, by git ---- */

@@ -1,12 +1,12 @@
 #include "job/containers.h"
 
 #include "base/path.h"
-#include "job/container_def.h"
 #include "job/contexts.h"
+#include "job/job_container.h"
+#include "job/job_engine.h"
 #include "job/notice.h"
-#include "job/place.h"
+#include "job/shared.h"
 #include "job/steps.h"
-#include "sandbox/engine.h"
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 enum {
-    TRIES = 3,       /* of a login or pull */
     HEALTH_MS = 500, /* the first wait between two looks at a service's health; each doubles it */
     HEALTH_MAX_MS = 8000, /* up to this */
     REMOVE_MS = 60000,    /* until the engine must have removed something */
@@ -29,80 +28,11 @@ struct container {
 
 struct containers {
     struct arena arena;
-    VEC(struct container) list; /* services, in the order of the file */
+    VEC(struct container) list; /* the job's own, then services in the order of the file */
     char *network;              /* its name; NULL: it was not made */
 };
 
-/* ---- what is told ---- */
-
-static void on_command(void *ctx, struct slice line)
-{
-    log_write(ctx, LOG_COMMAND, line);
-}
-
-static void on_output(void *ctx, bool error, struct slice bytes)
-{
-    struct err ignored = ERR_INIT; /* nobody reads: that is found out at the next flush */
-
-    (void)!log_feed(ctx, error ? LOG_STDERR : LOG_STDOUT, bytes, &ignored);
-}
-
-static void tell_through(struct engine *e, struct log *log)
-{
-    struct engine_hooks hooks = {.command = on_command, .output = on_output, .ctx = log};
-
-    engine_set_hooks(e, log ? &hooks : NULL);
-}
-
-static void group(struct log *log, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void group(struct log *log, const char *fmt, ...)
-{
-    struct err ignored = ERR_INIT;
-    char title[1024];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(title, sizeof title, fmt, ap);
-    va_end(ap);
-    log_write(log, LOG_GROUP, slice_of(title));
-    (void)!log_flush(log, &ignored); /* somebody is waiting: show what for */
-}
-
-static void end_group(struct log *log)
-{
-    struct err ignored = ERR_INIT;
-
-    (void)!log_end(log, LOG_STDOUT, &ignored); /* a last line without its end */
-    (void)!log_end(log, LOG_STDERR, &ignored);
-    log_write(log, LOG_ENDGROUP, SLICE(""));
-}
-
-/* ---- the engine ---- */
-
-int containers_engine(struct run *run, struct engine **ret, struct err *err)
-{
-    if (!run->engine) {
-        int r = engine_open((const char *const *)environ, run->loop, &run->engine, err);
-        if (r == ERR_OK)
-            r = engine_mark(run->engine, run->dir, err);
-        if (r < 0)
-            return r;
-    }
-    *ret = run->engine;
-    return ERR_OK;
-}
-
-static void random_hex(char *ret, size_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-    unsigned char bytes[32];
-
-    if (getrandom(bytes, n, 0) != (ssize_t)n)
-        BUG("no random bytes");
-    for (size_t i = 0; i < n; i++)
-        ret[i] = digits[bytes[i] & 15];
-    ret[n] = '\0';
-}
+/* ---- asking ---- */
 
 /* The first line of what a command prints, in the arena. */
 static int ask(struct engine *e, struct arena *a, const char *const *args, const char **ret,
@@ -124,8 +54,30 @@ bool containers_wanted(const struct run *run)
 {
     const struct token *services = run->job->services;
 
-    return services && services->kind != TOKEN_NULL &&
-           !(services->kind == TOKEN_MAPPING && services->n_pairs == 0);
+    return job_container_wanted(run) ||
+           (services && services->kind != TOKEN_NULL &&
+            !(services->kind == TOKEN_MAPPING && services->n_pairs == 0));
+}
+
+static int read_own(struct run *run, struct containers *c, struct eval *e, struct err *err)
+{
+    struct container one = {0};
+    json_t *value = NULL;
+    int r = template_json(&e->template, run->job->container, &value, err);
+
+    if (r < 0)
+        return err_in(err, "container");
+    r = container_def_read(&c->arena, NULL, value, &one.def, err);
+    json_decref(value);
+    if (r < 0)
+        return r;
+    if (!*one.def.image) {
+        run->box_missing = false; /* so the workflow wants it: none */
+        container_def_deinit(&one.def);
+        return ERR_OK;
+    }
+    vec_push(&c->list, one);
+    return ERR_OK;
 }
 
 static int read_services(struct run *run, struct containers *c, struct eval *e, struct err *err)
@@ -157,126 +109,13 @@ static int read_defs(struct run *run, struct containers *c, struct err *err)
     CLEANUP(eval_deinit) struct eval e;
 
     eval_init(&e, run, run->root, NULL, &c->arena);
-    int r = read_services(run, c, &e, err);
+    int r = job_container_wanted(run) ? read_own(run, c, &e, err) : ERR_OK;
+    if (r == ERR_OK)
+        r = read_services(run, c, &e, err);
     VEC_EACH (one, &c->list)
         if (one->def.password)
             mask_add(run->mask, slice_of(one->def.password));
     return r;
-}
-
-/* ---- images ---- */
-
-/* Trying again does not help: there is no such image, or not for us. */
-static bool is_final(const struct err *err)
-{
-    static const char *const words[] = {"not found",      "unauthorized",      "denied",
-                                        "does not exist", "invalid reference", "no such host"};
-
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (strstr(err->text, words[i]))
-            return true;
-    return err->code != ERR_FAILED;
-}
-
-static int try_thrice(struct engine *e, struct log *log, const struct engine_command *command,
-                      struct err *err)
-{
-    for (int left = TRIES - 1;; left--) {
-        int r = engine_must(e, command, err);
-        unsigned char byte = 0;
-
-        if (r == ERR_OK || left == 0 || is_final(err))
-            return r;
-        (void)!getrandom(&byte, 1, 0);
-        int seconds = 1 + byte % 10;
-        log_issue(log, ANNOTATION_WARNING, "%s; trying again in %d seconds", err->text, seconds);
-        r = engine_pause(e, seconds * 1000, err);
-        if (r < 0)
-            return r;
-    }
-}
-
-/* Images of GitHub's own registry are the job's to read with its token. */
-static void default_credentials(const struct run *run, struct container_def *d,
-                                const char *registry)
-{
-    const char *server = json_string_value(json_object_get(run->github, "server_url"));
-    const char *actor = json_string_value(json_object_get(run->github, "actor"));
-    const char *token = strmap_get(&run->job->secrets, "GITHUB_TOKEN");
-    bool own =
-        strcmp(registry, "ghcr.io") == 0 || strcmp(registry, "containers.pkg.github.com") == 0;
-
-    if (!own || d->username || !server || strcmp(server, "https://github.com") != 0 || !actor ||
-        !token || !*token)
-        return;
-    d->username = actor;
-    d->password = token;
-}
-
-/* Logs in with a configuration of its own, in CONFIG, so that nobody else is logged in by it. */
-static int log_in(struct engine *e, struct log *log, const struct container_def *d,
-                  const char *config, const char *registry, struct err *err)
-{
-    const char *args[] = {"--config",
-                          config,
-                          "login",
-                          "-u",
-                          d->username,
-                          "--password-stdin",
-                          *registry ? registry : NULL,
-                          NULL};
-    struct engine_command command = {.args = args, .input = slice_of(d->password)};
-
-    return try_thrice(e, log, &command, err);
-}
-
-static int pull(struct run *run, struct engine *e, struct log *log, struct container_def *d,
-                struct arena *a, struct err *err)
-{
-    const char *registry = container_registry(a, d->image);
-    char id[33];
-
-    default_credentials(run, d, registry);
-    if (!d->username || !d->password) {
-        const char *args[] = {"pull", d->image, NULL};
-        return try_thrice(e, log, &(struct engine_command){.args = args}, err);
-    }
-    random_hex(id, 32);
-    const char *name = arena_printf(a, ".docker_%s", id);
-    const char *config = arena_printf(a, "%s/%s", run->job->dir, name);
-    const char *args[] = {"--config", config, "pull", d->image, NULL};
-    struct err ignored = ERR_INIT;
-    if (mkdirat(run->dir, name, 0700) < 0)
-        return err_sys(err, "cannot create '%s'", config);
-    int r = log_in(e, log, d, config, registry, err);
-    if (r == ERR_OK)
-        r = try_thrice(e, log, &(struct engine_command){.args = args}, err);
-    (void)!path_remove(run->dir, name, &ignored); /* goes with the job's folder at the latest */
-    return r;
-}
-
-/* An image that is here is taken as it is: what a job runs on does not change under it, and it starts without a
- * network. */
-static int have_image(struct run *run, struct engine *e, struct log *log, struct container_def *d,
-                      struct arena *a, struct err *err)
-{
-    const char *args[] = {"image", "inspect", "--format", "{{.Id}}", d->image, NULL};
-    int code = 0;
-    int r = engine_run(e, &(struct engine_command){.args = args, .quiet = true}, &code, err);
-
-    if (r < 0)
-        return r;
-    if (code == 0) {
-        log_printf(log, LOG_PLAIN, "The image '%s' is on this machine already", d->image);
-        return ERR_OK;
-    }
-    if (run->job->offline)
-        return err_set(
-            err, ERR_NOT_FOUND,
-            "the image '%s' is not on this machine, and '--offline' forbids to fetch it: "
-            "'docker pull %s'",
-            d->image, d->image);
-    return pull(run, e, log, d, a, err);
 }
 
 /* ---- one container ---- */
@@ -309,6 +148,8 @@ static int fill_env(const struct container_def *d, struct engine_env *env, struc
                 !has_name(&d->env, proxies[i]))
                 r = engine_env_add(env, slice_of(proxies[i]), slice_of(*p + len + 1), err);
     }
+    if (r == ERR_OK && !d->alias)
+        r = engine_env_add(env, SLICE("HOME"), SLICE("/github/home"), err);
     if (r == ERR_OK)
         r = engine_env_add(env, SLICE("GITHUB_ACTIONS"), SLICE("true"), err);
     if (r == ERR_OK && !has_name(&d->env, "CI"))
@@ -317,14 +158,15 @@ static int fill_env(const struct container_def *d, struct engine_env *env, struc
 }
 
 /* What the workflow mounts from the job's work folder lies elsewhere for the engine. */
-static void translate_volumes(struct run *run, struct container_def *d, struct arena *a)
+static void translate_volumes(const struct run *run, struct container_def *d, struct arena *a)
 {
-    const char *work = sandbox_work(run->sandbox);
-    size_t len = strlen(work);
+    for (const char **v = d->volumes; *v; v++) {
+        size_t len = strcspn(*v, ":");
+        const char *there = shared_path(run, a, arena_str(a, slice_make(*v, len)));
 
-    for (const char **v = d->volumes; *v; v++)
-        if (strncmp(*v, work, len) == 0 && ((*v)[len] == '/' || (*v)[len] == ':'))
-            *v = arena_printf(a, "%s/work%s", run->job->dir, *v + len);
+        if (there)
+            *v = arena_printf(a, "%s%s", there, *v + len);
+    }
 }
 
 static int create(struct run *run, struct engine *e, struct container *one, struct err *err)
@@ -335,8 +177,8 @@ static int create(struct run *run, struct engine *e, struct container *one, stru
     CLEANUP(buf_deinit) struct buf out = BUF_INIT(ID_MAX);
     char before[33], after[7];
 
-    random_hex(before, 32);
-    random_hex(after, 6);
+    job_engine_random(before, 32);
+    job_engine_random(after, 6);
     translate_volumes(run, &one->def, a);
     struct container_setting setting = {
         .name = container_name(a, before, one->def.image, after),
@@ -344,7 +186,9 @@ static int create(struct run *run, struct engine *e, struct container *one, stru
         .network = c->network,
         .env_file = ENGINE_ENV_FILE,
     };
-    int r = fill_env(&one->def, &env, err);
+    int r = one->def.alias ? ERR_OK : job_container_setting(run, a, &setting, err);
+    if (r == ERR_OK)
+        r = fill_env(&one->def, &env, err);
     if (r == ERR_OK)
         r = engine_must(e,
                         &(struct engine_command){
@@ -386,12 +230,34 @@ static void tell_context(struct run *run, const struct container *one, json_t *t
                                   run->containers->network, "ports", take_ports));
 }
 
+static int start_own(struct run *run, struct engine *e, struct log *log, struct container *one,
+                     struct err *err)
+{
+    struct arena *a = &run->containers->arena;
+    struct err ignored = ERR_INIT; /* the first error counts */
+    int r = job_engine_provide(run, e, log, &one->def, a, err);
+
+    if (r == ERR_OK)
+        r = create(run, e, one, err);
+    if (r == ERR_OK)
+        r = ENGINE_DO(e, err, "start", one->id);
+    if (r < 0)
+        return r;
+    json_object_set_new(json_object_get(run->job_ctx, "container"), "id", json_string(one->id));
+    r = job_container_enter(run, err);
+    if (r < 0 && r != ERR_CANCELLED) {
+        (void)!ENGINE_DO(e, &ignored, "logs", "--details", one->id);
+        (void)err_in(err, "the container has started, but ostler-init in it has not");
+    }
+    return r;
+}
+
 static int start_service(struct run *run, struct engine *e, struct log *log, struct container *one,
                          struct err *err)
 {
     struct arena *a = &run->containers->arena;
     CLEANUP(buf_deinit) struct buf ports = BUF_INIT(1 << 20);
-    int r = have_image(run, e, log, &one->def, a, err);
+    int r = job_engine_provide(run, e, log, &one->def, a, err);
 
     if (r == ERR_OK)
         r = create(run, e, one, err);
@@ -447,10 +313,10 @@ static void tell_failed(struct engine *e, struct log *log, const struct containe
 {
     struct err ignored = ERR_INIT; /* said in the log */
 
-    group(log, "Service container %s failed.", one->def.alias);
+    job_engine_group(log, "Service container %s failed.", one->def.alias);
     (void)!ENGINE_DO(e, &ignored, "logs", "--details", one->id);
     log_issue(log, ANNOTATION_ERROR, "Failed to initialize container %s", one->def.image);
-    end_group(log);
+    job_engine_end_group(log);
 }
 
 static int await_services(struct run *run, struct engine *e, struct log *log, struct err *err)
@@ -460,14 +326,16 @@ static int await_services(struct run *run, struct engine *e, struct log *log, st
     int r = ERR_OK;
     bool all = true;
 
-    group(log, "Waiting for all services to be ready");
+    if (c->list.len == 0 || (c->list.len == 1 && !c->list.ptr[0].def.alias))
+        return ERR_OK;
+    job_engine_group(log, "Waiting for all services to be ready");
     for (size_t i = 0; i < c->list.len && r == ERR_OK; i++) {
         healthy[i] = true;
-        if (c->list.ptr[i].id)
+        if (c->list.ptr[i].id && c->list.ptr[i].def.alias)
             r = await_health(e, &c->arena, log, &c->list.ptr[i], &healthy[i], err);
         all &= healthy[i];
     }
-    end_group(log);
+    job_engine_end_group(log);
     for (size_t i = 0; i < c->list.len && r == ERR_OK; i++)
         if (!healthy[i])
             tell_failed(e, log, &c->list.ptr[i]);
@@ -482,15 +350,15 @@ static int prepare_engine(struct engine *e, struct log *log, struct err *err)
 {
     struct err ignored = ERR_INIT; /* said in the log; what is left over does not stop this job */
 
-    group(log, "Checking docker version");
+    job_engine_group(log, "Checking docker version");
     int r = engine_check(e, err);
-    end_group(log);
+    job_engine_end_group(log);
     if (r < 0)
         return r;
-    group(log, "Clean up resources from previous jobs");
+    job_engine_group(log, "Clean up resources from previous jobs");
     if (engine_sweep(e, &ignored) < 0)
         log_issue(log, ANNOTATION_WARNING, "%s", ignored.text);
-    end_group(log);
+    job_engine_end_group(log);
     return ERR_OK;
 }
 
@@ -498,11 +366,11 @@ static int make_network(struct run *run, struct engine *e, struct log *log, stru
 {
     char id[33];
 
-    random_hex(id, 32);
+    job_engine_random(id, 32);
     const char *name = arena_printf(&run->containers->arena, "github_network_%s", id);
-    group(log, "Create local container network");
+    job_engine_group(log, "Create local container network");
     int r = ENGINE_DO(e, err, "network", "create", "--label", engine_label(e), name);
-    end_group(log);
+    job_engine_end_group(log);
     if (r < 0)
         return r;
     run->containers->network = mem_dup(name, strlen(name));
@@ -517,10 +385,10 @@ static int start_all(struct run *run, struct log *log, struct err *err)
     int r = read_defs(run, c, err);
 
     if (r == ERR_OK)
-        r = containers_engine(run, &e, err);
+        r = job_engine_get(run, &e, err);
     if (r < 0)
         return r;
-    tell_through(e, log);
+    job_engine_tell(e, log);
     r = prepare_engine(e, log, err);
     if (r == ERR_OK)
         r = make_network(run, e, log, err);
@@ -534,11 +402,18 @@ static int start_all(struct run *run, struct log *log, struct err *err)
                        one->def.alias);
             continue;
         }
-        group(log, "Starting %s service container", one->def.alias);
-        r = start_service(run, e, log, one, err);
-        end_group(log);
-        if (r < 0)
+        if (one->def.alias) {
+            job_engine_group(log, "Starting %s service container", one->def.alias);
+            r = start_service(run, e, log, one, err);
+        } else {
+            job_engine_group(log, "Starting job container");
+            r = start_own(run, e, log, one, err);
+        }
+        job_engine_end_group(log);
+        if (r < 0 && one->def.alias)
             (void)err_in(err, "service '%s'", one->def.alias);
+        else if (r < 0)
+            (void)err_in(err, "container '%s'", one->def.image);
     }
     return r < 0 ? r : await_services(run, e, log, err);
 }
@@ -554,7 +429,7 @@ void containers_start(struct run *run)
     if (r < 0)
         log_issue(n.log, ANNOTATION_ERROR, "%s", err.text);
     if (run->engine)
-        tell_through(run->engine, NULL);
+        job_engine_tell(run->engine, NULL);
     notice_end(&n, r == ERR_OK          ? RESULT_SUCCESS
                    : r == ERR_CANCELLED ? RESULT_CANCELLED
                                         : RESULT_FAILURE);
@@ -603,15 +478,16 @@ void containers_stop(struct run *run)
 
     if (!c)
         return;
+    job_container_leave(run);
     if (c->network) { /* else nothing was begun */
         notice_begin(&n, run, "Stop containers", "post");
         engine_resume(e); /* the job may be cancelled; this is not */
-        tell_through(e, n.log);
+        job_engine_tell(e, n.log);
         VEC_EACH (one, &c->list)
             if (one->id)
                 remove_one(run, n.log, one);
         remove_network(run, n.log, c->network);
-        tell_through(e, NULL);
+        job_engine_tell(e, NULL);
         notice_end(&n, RESULT_SUCCESS);
     }
     VEC_EACH (one, &c->list) {

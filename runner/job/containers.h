@@ -14,6 +14,3 @@ void containers_start(struct run *run);
 
 /* "Stop containers": the services' logs, then everything is removed. */
 void containers_stop(struct run *run);
-
-/* The engine of this job, found when it is first needed. Borrowed. */
-MUST_CHECK int containers_engine(struct run *run, struct engine **ret, struct err *err);

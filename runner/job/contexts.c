@@ -328,23 +328,13 @@ static void add_services(struct run *run, bool action, struct strmap *env)
         exempt_from_proxies(env, host_of(url));
 }
 
-void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
+void contexts_added(struct step_run *s, bool inputs, struct strmap *ret)
 {
     struct run *run = s->run;
     struct eval e;
     const char *key;
     json_t *value;
 
-    for (char **p = environ; *p; p++) {
-        struct slice entry = slice_of(*p);
-        ssize_t at = slice_find_char(entry, '=');
-
-        if (at > 0)
-            strmap_set(ret, slice_head(entry, (size_t)at), slice_from(entry, (size_t)at + 1));
-    }
-    set(ret, "HOME", sandbox_home(run->sandbox));
-    if (sandbox_level(run->sandbox) == SANDBOX_HOST)
-        set(ret, "TMPDIR", sandbox_tmp(run->sandbox));
     strmap_merge(ret, &run->env);
     if (lane_of(s))
         strmap_merge(ret, &lane_of(s)->env);
@@ -358,7 +348,6 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
     }
     for (size_t i = 0; inputs && i < s->inputs.len; i++)
         set_upper(ret, "INPUT_", s->inputs.items[i].name, strmap_value(&s->inputs.items[i]));
-    add_paths(s, ret);
 
     eval_init(&e, run, s->frame, s, &s->arena);
     const json_t *github = context(&e, SLICE("github"));
@@ -369,6 +358,24 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
     eval_deinit(&e);
     add_services(run, inputs, ret);
     set(ret, "GITHUB_ACTIONS", "true");
+}
+
+void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
+{
+    struct run *run = s->run;
+
+    for (char **p = environ; *p; p++) {
+        struct slice entry = slice_of(*p);
+        ssize_t at = slice_find_char(entry, '=');
+
+        if (at > 0)
+            strmap_set(ret, slice_head(entry, (size_t)at), slice_from(entry, (size_t)at + 1));
+    }
+    set(ret, "HOME", sandbox_home(run->sandbox));
+    if (sandbox_level(run->sandbox) == SANDBOX_HOST)
+        set(ret, "TMPDIR", sandbox_tmp(run->sandbox));
+    contexts_added(s, inputs, ret);
+    add_paths(s, ret);
     if (!strmap_get(ret, "CI"))
         set(ret, "CI", "true");
 }

@@ -22,7 +22,11 @@ void eval_deinit(struct eval *e);
 /* Forgets what was cached of the step's contexts, after its env or files changed. */
 void contexts_drop(struct step_run *s);
 
-/* The whole environment of a process of S, in the order of the runtime contract 2.6. Added to RET.
+/* What the runner adds to the environment that a process of S has anyway, PATH apart: the contract's 2.6, 2 to 10.
+ * INPUTS as below. Added to RET. */
+void contexts_added(struct step_run *s, bool inputs, struct strmap *ret);
+
+/* The whole environment of a process of S on this machine, in the order of the runtime contract 2.6. Added to RET.
  * INPUTS: with INPUT_* and the way to the run's services, as actions get them and scripts do not. */
 void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret);
 

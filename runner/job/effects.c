@@ -2,6 +2,7 @@
 
 #include "base/path.h"
 #include "job/contexts.h"
+#include "job/job_container.h"
 #include "job/lanes.h"
 #include "job/place.h"
 #include "job/steps.h"
@@ -102,7 +103,8 @@ static int on_path(void *ctx, struct slice path, struct err *err)
 static int read_matchers(struct step_run *s, struct slice path, struct buf *text, char **ret_full,
                          struct err *err)
 {
-    CLEANUP(free_ptr) char *name = mem_dup(path.ptr, path.len);
+    struct slice ours = path_map_out(&s->run->box_map, &s->arena, path);
+    CLEANUP(free_ptr) char *name = mem_dup(ours.ptr, ours.len);
 
     *ret_full = path_join(s->run->workspace, name);
     return place_read(s->run, *ret_full, text, err);
@@ -186,7 +188,10 @@ static int locate(void *ctx, const struct finding *f, struct buf *ret, struct er
 
     if (spec.server.len == 0)
         spec.server = SLICE("https://github.com");
-    return work_tree_locate(&spec, f->annotation.file, f->from_path, ret, err);
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct slice file = path_map_out(&run->box_map, &a, f->annotation.file);
+    struct slice from = path_map_out(&run->box_map, &a, f->from_path);
+    return work_tree_locate(&spec, file, from, ret, err);
 }
 
 /* The job's variable comes before the worker's own; what is no time span counts as not given. */
@@ -247,7 +252,8 @@ struct log *effects_log_new(struct step_run *s)
         .ctx = s,
         .counts = &outer->counts,
         .matchers = run->matchers,
-        .workspace = run->workspace,
+        .workspace = s->instance->plugin ? run->workspace
+                                         : job_container_path(run, &s->arena, run->workspace),
         .debug = run->debug,
         .echo = s->seq->owner ? log_echo(s->seq->owner->log) : run->debug,
         .allow_insecure_commands = is_on(s, "ACTIONS_ALLOW_UNSECURE_COMMANDS", false),

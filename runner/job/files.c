@@ -303,6 +303,14 @@ int files_new(int dir, struct files **ret, struct err *err)
     return ERR_OK;
 }
 
+int files_share(const struct files *f, struct err *err)
+{
+    for (enum file_kind kind = 0; kind < FILE_KINDS; kind++)
+        if (fchmodat(f->dir, f->names[kind], 0666, 0) < 0)
+            return err_sys(err, "cannot open '%s' to all", f->names[kind]);
+    return ERR_OK;
+}
+
 struct files *files_free(struct files *f)
 {
     if (!f)

@@ -59,6 +59,8 @@ struct files; /* the set of one step */
 /* Makes the empty files of a step in DIR, the folder "_temp/_runner_file_commands". DIR is borrowed:
  * keep it open from before the job's first step, so that the job cannot move another in its place. */
 MUST_CHECK int files_new(int dir, struct files **ret, struct err *err);
+/* Lets everybody write them: a container may run as anybody. */
+MUST_CHECK int files_share(const struct files *f, struct err *err);
 /* Removes the files, too. Returns NULL; files_free(NULL) does nothing. */
 struct files *files_free(struct files *f);
 

@@ -3,6 +3,7 @@
 #include "job/contexts.h"
 #include "job/handlers.h"
 #include "job/header.h"
+#include "job/job_container.h"
 #include "job/process.h"
 #include "job/steps.h"
 
@@ -22,14 +23,19 @@ static int node_start(struct step_run *s, struct err *err)
     const char *script = s->stage == STAGE_PRE    ? action->pre
                          : s->stage == STAGE_POST ? action->post
                                                   : action->main;
-    const char *search = contexts_path(s, &s->arena);
+    const char *search = job_container_search(s, &s->arena);
+    struct process_spec spec = {0};
     CLEANUP(free_ptr) char *node = NULL;
-    int r = inputs_evaluate(s, action->inputs, action->n_inputs, err);
+    int r = job_container_place(s, &spec.place, err);
 
+    if (r == ERR_OK)
+        r = inputs_evaluate(s, action->inputs, action->n_inputs, err);
     if (r < 0)
         return r;
     header_action(s);
-    if (sandbox_which(s->run->sandbox, "node", search, &node, err) < 0)
+    if (s->run->box) /* the image's own, else this machine's, which is shown there */
+        search = arena_printf(&s->arena, "%s:%s", search, JOB_CONTAINER_NODES);
+    if (sandbox_which(spec.place, "node", search, &node, err) < 0)
         return err_set(
             err, ERR_NOT_FOUND,
             "'%s' is a JavaScript action (%s) and there is no 'node' on the PATH: install "
@@ -39,14 +45,12 @@ static int node_start(struct step_run *s, struct err *err)
     CLEANUP(free_ptr) char *path = path_join(s->instance->action_dir, script);
     const char **argv = arena_array(&s->arena, 3, sizeof *argv);
     argv[0] = arena_str(&s->arena, slice_of(node));
-    argv[1] = arena_str(&s->arena, slice_of(path));
-    contexts_environ(s, true, &env);
+    argv[1] = arena_str(&s->arena, slice_of(job_container_path(s->run, &s->arena, path)));
+    job_container_environ(s, true, &env);
     strmap_unset(&env, SLICE("NODE_ICU_DATA"));
-    struct process_spec spec = {
-        .argv = argv,
-        .env = contexts_envp(&s->arena, &env),
-        .cwd = s->run->workspace,
-    };
+    spec.argv = argv;
+    spec.env = contexts_envp(&s->arena, &env);
+    spec.cwd = job_container_path(s->run, &s->arena, s->run->workspace);
     struct process *p = NULL;
     r = process_start(s, &spec, on_end, s, &p, err);
     s->state = p;

@@ -76,11 +76,11 @@ int place_link(struct run *run, const char *to, const char *path, struct err *er
     return r;
 }
 
-int place_check_folder(struct run *run, const char *path, struct err *err)
+int place_check_folder(const struct sandbox *place, const char *path, struct err *err)
 {
     CLEANUP(fd_closep) int dir = -1;
 
-    if (open_folder(run, path, &dir, err) == ERR_OK)
+    if (path_open_in(sandbox_root(place), path, O_RDONLY | O_DIRECTORY, 0, &dir, err) == ERR_OK)
         return ERR_OK;
     return err_set(err, ERR_NOT_FOUND,
                    "the working directory '%s' is not there: check `working-directory`, and that a "

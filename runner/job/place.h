@@ -21,8 +21,8 @@ MUST_CHECK int place_mkdirs(struct run *run, const char *path, struct err *err);
 /* Makes PATH, in a folder that exists, a symbolic link to TO. */
 MUST_CHECK int place_link(struct run *run, const char *to, const char *path, struct err *err);
 
-/* ERR_NOT_FOUND naming PATH and the cure when it is no folder. */
-MUST_CHECK int place_check_folder(struct run *run, const char *path, struct err *err);
+/* In any place: ERR_NOT_FOUND naming PATH and the cure when it is no folder. */
+MUST_CHECK int place_check_folder(const struct sandbox *place, const char *path, struct err *err);
 
 /* True if PATH is a folder that holds something. */
 bool place_is_filled(struct run *run, const char *path);

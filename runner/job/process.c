@@ -154,7 +154,9 @@ int process_start(struct step_run *s, const struct process_spec *spec, process_f
             .out = out,
             .err = error,
         };
-        r = sandbox_start(s->run->sandbox, &cmd, on_exit_of_child, p, &p->child, err);
+        struct sandbox *place = spec->place ? spec->place : s->run->sandbox;
+
+        r = sandbox_start(place, &cmd, on_exit_of_child, p, &p->child, err);
     }
     if (r < 0) {
         process_free(p);

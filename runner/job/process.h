@@ -17,7 +17,8 @@ struct process_spec {
     const char *const *argv; /* argv[0]: a path, or a name looked up in search_path */
     const char *const *env;
     const char *search_path;
-    const char *cwd; /* inside the job's place */
+    const char *cwd;       /* as the process sees it */
+    struct sandbox *place; /* where it runs; NULL: the job's place */
 };
 
 /* Starts SPEC for the step S. FN is called once from the loop, unless process_free() comes first. */

@@ -16,6 +16,7 @@
 #include "job/job.h"
 #include "job/log.h"
 #include "job/outcome.h"
+#include "job/path_map.h"
 #include "lang/action.h"
 #include "lang/template.h"
 #include "plugin/host.h"
@@ -105,6 +106,12 @@ struct run {
     struct sandbox *sandbox;
     struct engine *engine;         /* of containers; NULL until one is needed */
     struct containers *containers; /* around the job; NULL: none */
+    struct sandbox *box;           /* the job's own container; NULL: none */
+    struct path_map box_map;       /* folders of the job, as that container sees them */
+    int door;                      /* where its first process comes to; -1: nobody is awaited */
+    bool box_missing;              /* there should be one, and there is not (yet) */
+    bool shared;                   /* the engine has to see the work folder: see shared.h */
+    char *tidy_image;              /* one that is there: see foreign.h; NULL: none was used */
     bool left_behind;              /* something in the engine could not be removed */
     int dir;                       /* the job's folder on the host */
     int files_dir;                 /* where the steps' command files lie */

@@ -4,6 +4,7 @@
 #include "job/contexts.h"
 #include "job/handlers.h"
 #include "job/header.h"
+#include "job/job_container.h"
 #include "job/place.h"
 #include "job/process.h"
 #include "job/shell.h"
@@ -29,10 +30,10 @@ static void on_end(void *ctx, struct sandbox_exit how)
 }
 
 /* The shell as the step names it: its own, else the job's default (never inside a composite). */
-static int find_shell(struct step_run *s, struct eval *e, struct shell *sh, char **ret_program,
-                      struct err *err)
+static int find_shell(struct step_run *s, struct eval *e, struct sandbox *place, struct shell *sh,
+                      char **ret_program, struct err *err)
 {
-    const char *path = contexts_path(s, &s->arena);
+    const char *path = job_container_search(s, &s->arena);
     const struct token *tok = s->def->shell;
     struct slice text;
 
@@ -44,16 +45,17 @@ static int find_shell(struct step_run *s, struct eval *e, struct shell *sh, char
     if (r < 0)
         return r;
     if (!sh->unset) {
-        r = sandbox_which(s->run->sandbox, sh->command, path, ret_program, err);
+        r = sandbox_which(place, sh->command, path, ret_program, err);
         return r < 0 ? err_in(err, "shell '%s'", sh->command) : r;
     }
-    if (sandbox_which(s->run->sandbox, "bash", path, ret_program, err) == ERR_OK)
-        return ERR_OK;
-    return sandbox_which(s->run->sandbox, "sh", path, ret_program, err);
+    if (!s->run->box && sandbox_which(place, "bash", path, ret_program, err) == ERR_OK)
+        return ERR_OK; /* in a container it is always sh */
+    return sandbox_which(place, "sh", path, ret_program, err);
 }
 
-/* Absolute, inside the job's place. */
-static int find_folder(struct step_run *s, struct eval *e, const char **ret, struct err *err)
+/* Absolute, as the process sees it. */
+static int find_folder(struct step_run *s, struct eval *e, const struct sandbox *place,
+                       const char **ret, struct err *err)
 {
     const struct token *tok = s->def->working_directory;
     struct slice text;
@@ -66,8 +68,8 @@ static int find_folder(struct step_run *s, struct eval *e, const char **ret, str
     CLEANUP(free_ptr) char *name = mem_dup(text.ptr, text.len);
     CLEANUP(free_ptr) char *joined = path_join(s->run->workspace, name);
     CLEANUP(free_ptr) char *normal = path_normal(joined);
-    *ret = arena_str(&s->arena, slice_of(normal));
-    return place_check_folder(s->run, *ret, err);
+    *ret = arena_str(&s->arena, slice_of(job_container_path(s->run, &s->arena, normal)));
+    return place_check_folder(place, *ret, err);
 }
 
 static int write_script(struct step_run *s, const struct shell *sh, struct slice script,
@@ -93,21 +95,25 @@ static int script_start(struct step_run *s, struct err *err)
     struct shell sh;
 
     eval_init(&e, s->run, s->frame, s, &s->arena);
-    int r = template_string(&e.template, s->def->run, &script, err);
+    int r = job_container_place(s, &spec.place, err);
     if (r == ERR_OK)
-        r = find_shell(s, &e, &sh, &program, err);
+        r = template_string(&e.template, s->def->run, &script, err);
     if (r == ERR_OK)
-        header_script(s, script, program, sh.format);
+        r = find_shell(s, &e, spec.place, &sh, &program, err);
     if (r == ERR_OK)
-        r = find_folder(s, &e, &spec.cwd, err);
+        header_script(s, script, !s->run->box ? program : sh.unset ? "sh" : sh.command, sh.format);
+    if (r == ERR_OK)
+        r = find_folder(s, &e, spec.place, &spec.cwd, err);
     if (r == ERR_OK)
         r = write_script(s, &sh, script, &path, err);
+    if (r == ERR_OK)
+        path = job_container_path(s->run, &s->arena, path);
     if (r == ERR_OK)
         r = shell_argv(&s->arena, &sh, arena_str(&s->arena, slice_of(program)), path, &spec.argv,
                        err);
     if (r < 0)
         return r;
-    contexts_environ(s, false, &env);
+    job_container_environ(s, false, &env);
     spec.env = contexts_envp(&s->arena, &env);
     struct process *p = NULL;
     r = process_start(s, &spec, on_end, s, &p, err);

@@ -441,7 +441,8 @@ static void step_start(struct sequence *seq, struct sequence_item item)
         step_end(s, RESULT_FAILURE);
         return;
     }
-    if (files_new(run->files_dir, &s->files, &err) < 0) {
+    if (files_new(run->files_dir, &s->files, &err) < 0 ||
+        (run->shared && files_share(s->files, &err) < 0)) {
         step_fail(s, err.text);
         return;
     }

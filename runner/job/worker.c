@@ -9,10 +9,13 @@
 #include "job/containers.h"
 #include "job/contexts.h"
 #include "job/effects.h"
+#include "job/foreign.h"
 #include "job/handlers.h"
+#include "job/job_container.h"
 #include "job/limits.h"
 #include "job/notice.h"
 #include "job/place.h"
+#include "job/shared.h"
 #include "job/steps.h"
 #include "sandbox/engine.h"
 
@@ -226,7 +229,7 @@ static int make_files_folder(struct run *run, struct err *err)
     static const char memory[] = "/run/ostler/file_commands";
     int r;
 
-    if (sandbox_level(run->sandbox) == SANDBOX_HOST)
+    if (shared_is_so(run))
         r = place_mkdirs(run, run->files_path, err);
     else if ((r = place_mkdirs(run, memory, err)) == ERR_OK)
         r = place_link(run, memory, run->files_path, err);
@@ -253,7 +256,8 @@ static int make_folders(struct run *run, struct err *err)
             return r;
     }
     int r = make_files_folder(run, err);
-    if (r == ERR_OK && run->job->tool_cache && access(run->job->tool_cache, R_OK | X_OK) == 0)
+    if (r == ERR_OK && !job_container_wanted(run) && run->job->tool_cache &&
+        access(run->job->tool_cache, R_OK | X_OK) == 0)
         r = sandbox_show_tree(run->sandbox, run->job->tool_cache, run->tools, NULL, err);
     return r;
 }
@@ -282,6 +286,12 @@ static int evaluate_env(struct run *run, struct err *err)
     return ERR_OK;
 }
 
+/* Where what is not in a container runs. */
+static const char *isolation_name(const struct run *run)
+{
+    return run->sandbox && sandbox_level(run->sandbox) == SANDBOX_HOST ? "host" : "sandbox";
+}
+
 static void print_facts(struct run *run, struct log *log)
 {
     struct utsname u;
@@ -290,8 +300,7 @@ static void print_facts(struct run *run, struct log *log)
     log_printf(log, LOG_PLAIN, "Ostler version: '%s'", OSTLER_VERSION);
     if (uname(&u) == 0)
         log_printf(log, LOG_PLAIN, "Machine name: '%s'", u.nodename);
-    log_printf(log, LOG_PLAIN, "Isolation: %s",
-               sandbox_level(run->sandbox) == SANDBOX_HOST ? "host" : "sandbox");
+    log_printf(log, LOG_PLAIN, "Isolation: %s", isolation_name(run));
     log_write(log, LOG_PLAIN, SLICE("Prepare workflow directory"));
     log_write(log, LOG_PLAIN, SLICE("Prepare all required actions"));
 }
@@ -466,9 +475,9 @@ static void tell_job_started(struct run *run)
     char now[CLOCK_STAMP_SIZE];
 
     clock_stamp(now);
-    bool host = run->sandbox && sandbox_level(run->sandbox) == SANDBOX_HOST;
+    const char *where = job_container_wanted(run) ? "container" : isolation_name(run);
     run_emit(run, json_pack("{s:s, s:s, s:s, s:s}", "event", "job.started", "name", run->job->name,
-                            "time", now, "isolation", host ? "host" : "sandbox"));
+                            "time", now, "isolation", where));
 }
 
 static void tell_job_finished(struct run *run, int64_t started_ms)
@@ -496,6 +505,8 @@ static int run_job(struct run *run, struct err *err)
     if (r < 0)
         return r;
     arm_masker(run);
+    run->shared = shared_is_needed(run);
+    run->box_missing = job_container_wanted(run);
     r = open_place(run,
                    err); /* before the job is told to have started: with the level that was had */
     limits_begin(run);
@@ -516,6 +527,7 @@ static int run_job(struct run *run, struct err *err)
     run->deadline = timer_free(run->deadline);
     run->cancel_deadline = timer_free(run->cancel_deadline);
     limits_end(run);
+    foreign_remove(run);
     if (run->engine && !run->left_behind)
         engine_unmark(run->dir);
     run->sandbox = sandbox_close(run->sandbox, run->job->keep);
@@ -545,6 +557,7 @@ static void run_free(struct run *run)
     json_decref(run->runner_ctx);
     json_decref(run->secrets);
     json_decref(run->outputs);
+    free(run->tidy_image);
     free(run->workspace);
     free(run->temp);
     free(run->tools);
@@ -571,7 +584,8 @@ static int take_job(int job_fd, struct job *job, struct err *err)
 
 int worker_main(const struct worker_spec *spec)
 {
-    struct run run = {.dir = -1, .files_dir = -1, .home = spec->home, .minute_ms = spec->minute_ms};
+    struct run run = {
+        .dir = -1, .files_dir = -1, .door = -1, .home = spec->home, .minute_ms = spec->minute_ms};
     struct err err = ERR_INIT;
     struct job job;
 

@@ -485,6 +485,27 @@ int engine_pause(struct engine *e, int64_t ms, struct err *err)
     return r < 0 ? r : e->interrupted ? cancelled(err) : ERR_OK;
 }
 
+static void on_awaited(void *ctx, uint32_t events)
+{
+    (void)events;
+    *(bool *)ctx = true;
+}
+
+int engine_await(struct engine *e, int fd, int64_t limit_ms, struct err *err)
+{
+    int64_t deadline = clock_ms() + limit_ms;
+    struct watch *w = NULL;
+    bool ready = false;
+    int r = loop_watch(e->loop, fd, EPOLLIN, on_awaited, &ready, &w, err);
+
+    while (r == ERR_OK && !ready && !e->interrupted && clock_ms() < deadline)
+        r = loop_turn(e->loop, deadline, err);
+    watch_free(w);
+    if (r < 0 || ready)
+        return r;
+    return e->interrupted ? cancelled(err) : err_set(err, ERR_TIMEOUT, "time limit reached");
+}
+
 void engine_interrupt(struct engine *e)
 {
     e->interrupted = true;

@@ -85,6 +85,9 @@ MUST_CHECK int engine_must(struct engine *e, const struct engine_command *comman
 /* Waits, the loop turning, for MS. ERR_CANCELLED as above. */
 MUST_CHECK int engine_pause(struct engine *e, int64_t ms, struct err *err);
 
+/* The same until FD is readable; ERR_TIMEOUT after LIMIT_MS. */
+MUST_CHECK int engine_await(struct engine *e, int fd, int64_t limit_ms, struct err *err);
+
 /* Ends what engine_run() waits for, and all that it is called for until engine_resume(). */
 void engine_interrupt(struct engine *e);
 void engine_resume(struct engine *e);

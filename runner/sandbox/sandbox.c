@@ -14,11 +14,17 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { OPEN_MS = 20000 }; /* until ostler-init must be ready */
 
 /* ---- opening ---- */
+
+int sandbox_init_path(char **ret, struct err *err)
+{
+    return helper_find("ostler-init", OSTLER_LIBEXEC_DIR, ret, err);
+}
 
 static int start_init(struct sandbox *s, struct proc **ret, struct err *err)
 {
@@ -27,8 +33,7 @@ static int start_init(struct sandbox *s, struct proc **ret, struct err *err)
     struct proc_spec spec = PROC_SPEC_INIT;
     int pair[2];
 
-    if (helper_find("ostler-init", OSTLER_LIBEXEC_DIR, &path, err) < 0 ||
-        fd_socketpair(SOCK_SEQPACKET, pair, err) < 0)
+    if (sandbox_init_path(&path, err) < 0 || fd_socketpair(SOCK_SEQPACKET, pair, err) < 0)
         return err->code;
     s->sock = pair[0];
     pass.ours = pair[1];
@@ -61,36 +66,6 @@ static int send_setup(struct sandbox *s, const struct sandbox_spec *spec, enum s
     return wire_send(s->sock, WIRE_SETUP, 0, &b, NULL, 0, err);
 }
 
-/* Takes the answers to SETUP until the place is ready. */
-static int await_ready(struct sandbox *s, int64_t deadline, struct err *err)
-{
-    for (;;) {
-        CLEANUP(wire_deinit) struct wire_in in = {0};
-        int r = talk_receive(s, deadline, &in, err);
-
-        if (r < 0)
-            return err_in(err, "ostler-init");
-        switch (in.type) {
-        case WIRE_BORN:
-            if (s->init || in.n_fds != 1)
-                return err_set(err, ERR_INVALID, "ostler-init is out of step");
-            s->init = proc_adopt((pid_t)wire_u32(&in), wire_take_fd(&in, 0));
-            break;
-        case WIRE_READY:
-            for (const char *const *text = wire_list(&in); *text; text++)
-                talk_note(s, "%s", *text);
-            s->root = wire_take_fd(&in, 0);
-            for (size_t i = 0; i < SANDBOX_NS_KINDS; i++)
-                s->namespaces[i] = wire_take_fd(&in, 1 + i);
-            return wire_check(&in, err);
-        case WIRE_FAILED:
-            return talk_read_failed(&in, err);
-        default:
-            return err_set(err, ERR_INVALID, "ostler-init is out of step");
-        }
-    }
-}
-
 /* Lets go of the place: a descriptor into it would keep its mounts. At the level "host" ostler-init takes our
  * going as the word to sweep. */
 static void let_go(struct sandbox *s)
@@ -116,7 +91,7 @@ static int enter(struct sandbox *s, const struct sandbox_spec *spec, enum sandbo
     if (r == ERR_OK)
         r = send_setup(s, spec, level, err);
     if (r == ERR_OK)
-        r = await_ready(s, deadline, err);
+        r = talk_await_ready(s, deadline, err);
     if (level == SANDBOX_HOST && r == ERR_OK) {
         s->init = first;
         return ERR_OK;
@@ -278,6 +253,12 @@ int sandbox_namespace(const struct sandbox *s, enum sandbox_ns which)
     return s->namespaces[which];
 }
 
+const char *const *sandbox_env(const struct sandbox *s)
+{
+    static const char *const none[] = {NULL};
+    return s->env ? (const char *const *)s->env : none;
+}
+
 void sandbox_stats(const struct sandbox *s, struct sandbox_stats *ret)
 {
     struct cgroup_stats stats = {0};
@@ -296,6 +277,57 @@ bool sandbox_biggest(const struct sandbox *s, struct sandbox_process *ret)
     *ret = (struct sandbox_process){.memory = p.memory};
     memcpy(ret->name, p.name, sizeof ret->name);
     return true;
+}
+
+/* ---- a container ---- */
+
+int sandbox_listen(int dir, const char *name, int *ret, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (fd < 0)
+        return err_sys(err, "cannot make a socket");
+    /* By way of the descriptor: the folder's own path may be longer than an address. */
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1) < 0)
+        return err_sys(err, "cannot listen at '%s'", name);
+    if (fchmodat(dir, name, 0666, 0) < 0) /* the container may run as anybody */
+        return err_sys(err, "cannot open '%s' to all", name);
+    *ret = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+int sandbox_attach(int listener, const char *work, const char *home, struct loop *loop,
+                   sandbox_note_fn *note_fn, void *ctx, struct sandbox **ret, struct err *err)
+{
+    struct sandbox *s = mem_new(sizeof *s);
+
+    *s = (struct sandbox){.loop = loop,
+                          .note = note_fn,
+                          .note_ctx = ctx,
+                          .level = SANDBOX_CONTAINER,
+                          .job_dir = -1,
+                          .root = -1,
+                          .namespaces = {-1, -1, -1},
+                          .job_path = copy_of(""),
+                          .work = copy_of(work),
+                          .home = copy_of(home),
+                          .tmp = copy_of("/tmp")};
+    s->sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    int r = s->sock < 0 ? err_sys(err, "ostler-init did not come") : ERR_OK;
+    if (r == ERR_OK)
+        r = talk_await_ready(s, clock_ms() + OPEN_MS, err);
+    if (r == ERR_OK)
+        r = loop_watch(loop, s->sock, EPOLLIN, talk_on_readable, s, &s->watch, err);
+    if (r < 0) {
+        s->note = NULL;
+        sandbox_close(s, false);
+        return r;
+    }
+    *ret = s;
+    return ERR_OK;
 }
 
 /* ---- closing ---- */
@@ -328,11 +360,14 @@ struct sandbox *sandbox_close(struct sandbox *s, bool keep)
     s->later = timer_free(s->later);
     command_forget_all(s);
     end_init(s);
-    if (!keep && !s->init)
+    if (!keep && !s->init && s->level != SANDBOX_CONTAINER)
         remove_folders(s);
     /* What is left of S->init hangs in the kernel: to reap it would hang us too. */
     cgroup_free(s->cgroup, SANDBOX_CLOSE_MS);
     vec_deinit(&s->ended);
+    for (char **entry = s->env; entry && *entry; entry++)
+        free(*entry);
+    free(s->env);
     fd_closep(&s->job_dir);
     free(s->job_path);
     free(s->work);

@@ -16,7 +16,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-enum sandbox_level { SANDBOX_HOST, SANDBOX_NAMESPACES, SANDBOX_LEVELS };
+enum sandbox_level { SANDBOX_HOST, SANDBOX_NAMESPACES, SANDBOX_CONTAINER, SANDBOX_LEVELS };
 
 struct sandbox;
 struct sandbox_child;
@@ -69,6 +69,11 @@ int sandbox_namespace(const struct sandbox *s, enum sandbox_ns which);
  * job may change it, SOURCE stays as it is. HIDE (NULL-terminated, relative) names what is left out.
  * Where overlays cannot be had, and at SANDBOX_HOST, the tree is copied, said through the note. */
 MUST_CHECK int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
+                                 const char *const *hide, struct err *err);
+
+/* The same as a copy below job_path/work, for a PATH in the work folder: who looks from outside, as a container
+ * engine does, sees it too. */
+MUST_CHECK int sandbox_copy_tree(struct sandbox *s, const char *source, const char *path,
                                  const char *const *hide, struct err *err);
 
 struct sandbox_command {
@@ -128,3 +133,25 @@ bool sandbox_biggest(const struct sandbox *s, struct sandbox_process *ret);
 /* Kills all that runs, waits until it is gone, unmounts, removes what the job wrote unless KEEP.
  * Returns NULL; NULL does nothing. Errors on the way are told through the note function. */
 struct sandbox *sandbox_close(struct sandbox *s, bool keep);
+
+/* ---- a container as a place ----
+ *
+ * Somebody else makes it, with "ostler-init SOCKET" as its first program, and ends it; commands are started
+ * inside as anywhere else. When we go, ostler-init ends, and the container with it. */
+
+/* The file of ostler-init, to be shown in the container. The caller frees *RET. */
+MUST_CHECK int sandbox_init_path(char **ret, struct err *err);
+
+/* The socket NAME in the folder DIR, which the container sees as well. *RET, the caller's, is readable when
+ * ostler-init has come. */
+MUST_CHECK int sandbox_listen(int dir, const char *name, int *ret, struct err *err);
+
+/* Takes the one that came to LISTENER. WORK and HOME are those of the container. To be ended with
+ * sandbox_close(), which removes nothing here. */
+MUST_CHECK int sandbox_attach(int listener, const char *work, const char *home, struct loop *loop,
+                              sandbox_note_fn *note, void *ctx, struct sandbox **ret,
+                              struct err *err);
+
+/* The environment that the container's first process has: the image's, and what was given at its making.
+ * NULL-terminated, borrowed; empty for places that are made here. */
+const char *const *sandbox_env(const struct sandbox *s);

@@ -70,10 +70,14 @@ static void init_lost(struct sandbox *s)
         return;
     s->dead = true;
     s->watch = watch_free(s->watch);
-    proc_signal(s->init, SIGKILL);
-    (void)talk_await_end(s); /* said there */
+    if (s->init) {
+        proc_signal(s->init, SIGKILL);
+        (void)talk_await_end(s); /* said there */
+    }
     if (s->children)
-        talk_note(s, "ostler-init was killed; all that ran in the job is gone with it");
+        talk_note(s, s->level == SANDBOX_CONTAINER
+                         ? "the job's container has ended, and all that ran in it"
+                         : "ostler-init was killed; all that ran in the job is gone with it");
     command_lose_all(s);
 }
 
@@ -169,4 +173,47 @@ int talk_ask(struct sandbox *s, enum wire_type type, const struct buf *b, const 
     if (ret_id)
         *ret_id = id;
     return in->type == WIRE_FAILED ? talk_read_failed(in, err) : ERR_OK;
+}
+
+/* ---- the beginning ---- */
+
+static void keep_env(struct sandbox *s, const char *const *env)
+{
+    size_t n = 0;
+
+    while (env[n])
+        n++;
+    s->env = mem_new((n + 1) * sizeof *s->env);
+    for (size_t i = 0; i < n; i++)
+        s->env[i] = mem_dup(env[i], strlen(env[i]));
+}
+
+int talk_await_ready(struct sandbox *s, int64_t deadline, struct err *err)
+{
+    for (;;) {
+        CLEANUP(wire_deinit) struct wire_in in = {0};
+        int r = talk_receive(s, deadline, &in, err);
+
+        if (r < 0)
+            return err_in(err, "ostler-init");
+        switch (in.type) {
+        case WIRE_BORN:
+            if (s->init || in.n_fds != 1)
+                return err_set(err, ERR_INVALID, "ostler-init is out of step");
+            s->init = proc_adopt((pid_t)wire_u32(&in), wire_take_fd(&in, 0));
+            break;
+        case WIRE_READY:
+            for (const char *const *text = wire_list(&in); *text; text++)
+                talk_note(s, "%s", *text);
+            keep_env(s, wire_list(&in));
+            s->root = wire_take_fd(&in, 0);
+            for (size_t i = 0; i < SANDBOX_NS_KINDS; i++)
+                s->namespaces[i] = wire_take_fd(&in, 1 + i);
+            return wire_check(&in, err);
+        case WIRE_FAILED:
+            return talk_read_failed(&in, err);
+        default:
+            return err_set(err, ERR_INVALID, "ostler-init is out of step");
+        }
+    }
 }

@@ -22,9 +22,10 @@ struct sandbox {
     int job_dir;
     char *job_path, *work, *home, *tmp;
     int64_t term_ms, kill_ms;
+    char **env; /* of ostler-init; owned */
 
     struct cgroup *cgroup; /* NULL: none */
-    struct proc *init;     /* NULL until it was born */
+    struct proc *init;     /* NULL until it was born, and in a container: it is no child of ours */
     int sock, root;
     int namespaces[SANDBOX_NS_KINDS]; /* -1 at SANDBOX_HOST */
     struct watch *watch;
@@ -35,6 +36,9 @@ struct sandbox {
     VEC(struct ended) ended; /* told while we waited for an answer */
     struct timer *later;     /* tells them */
 };
+
+/* Takes the answers to SETUP, or of a container's ostler-init its greeting, until the place is ready. */
+MUST_CHECK int talk_await_ready(struct sandbox *s, int64_t deadline, struct err *err);
 
 /* Tells the caller's note function. */
 void talk_note(struct sandbox *s, const char *fmt, ...) PRINTF_LIKE(2, 3);

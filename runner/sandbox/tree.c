@@ -74,26 +74,54 @@ static int ask_for_tree(struct sandbox *s, const char *source, const char *path,
     return talk_ask(s, WIRE_TREE, &b, NULL, 0, NULL, &in, err);
 }
 
+/* Copies what is not in LEFT_OUT of SOURCE into the empty folder TO. */
+static int copy(const char *source, int to, const char *const *left_out, struct err *err)
+{
+    int r = copy_tree(source, to, left_out, err);
+    return r < 0 ? err_in(err, "cannot copy '%s'", source) : r;
+}
+
+/* The real path of SOURCE, and the folder PATH inside, which has to be empty. */
+static int open_both(struct sandbox *s, const char *source, const char *path, char **ret_real,
+                     int *ret_to, struct err *err)
+{
+    *ret_real = realpath(source, NULL);
+    if (!*ret_real)
+        return err_sys(err, "cannot show '%s'", source);
+    int r = make_inside(s, path, ret_to, err);
+    return r < 0 ? r : copy_check_empty(*ret_to, path, err);
+}
+
+int sandbox_copy_tree(struct sandbox *s, const char *source, const char *path,
+                      const char *const *hide, struct err *err)
+{
+    CLEANUP(fd_closep) int to = -1;
+    CLEANUP(free_ptr) char *real = NULL;
+    int r = open_both(s, source, path, &real, &to, err);
+
+    if (r < 0)
+        return r;
+    CLEANUP(free_ptr) const char **left_out = hide_list(s, real, hide);
+    return copy(real, to, left_out, err);
+}
+
 int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
                       const char *const *hide, struct err *err)
 {
     CLEANUP(fd_closep) int to = -1;
-    CLEANUP(free_ptr) char *real = realpath(source, NULL);
+    CLEANUP(free_ptr) char *real = NULL;
     struct err why = ERR_INIT;
+    int r = open_both(s, source, path, &real, &to, err);
 
-    if (!real)
-        return err_sys(err, "cannot show '%s'", source);
-    CLEANUP(free_ptr) const char **left_out = hide_list(s, real, hide);
-    int r = make_inside(s, path, &to, err);
-    if (r == ERR_OK)
-        r = copy_check_empty(to, path, err);
-    if (r < 0 || ask_for_tree(s, real, path, left_out, &why) == ERR_OK)
+    if (r < 0)
         return r;
+    CLEANUP(free_ptr) const char **left_out = hide_list(s, real, hide);
+    if (ask_for_tree(s, real, path, left_out, &why) == ERR_OK)
+        return ERR_OK;
     if (s->dead) {
         *err = why;
         return err->code;
     }
     talk_note(s, "no overlay on '%s' (%s): it is copied", source, why.text);
-    r = copy_tree(real, to, left_out, err);
-    return r < 0 ? err_in(err, "cannot copy '%s'", source) : r;
+    return copy(real, to, left_out, err);
 }

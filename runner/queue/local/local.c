@@ -431,8 +431,6 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
     l->notes = json_incref(spec->notes);
     int r = plan_init(&l->plan, spec, err);
     for (size_t i = 0; r == ERR_OK && i < l->plan.n_named; i++)
-        r = outline_refuse_unsupported(l->plan.outlines[i], err);
-    for (size_t i = 0; r == ERR_OK && i < l->plan.n_named; i++)
         r = flow_read_group(&l->plan, l->plan.flows.ptr[i], err);
     if (r != ERR_OK) {
         local_free(&l->base);

@@ -108,37 +108,3 @@ size_t outline_count(const struct outline *o)
             n += o->jobs[i].inner ? outline_count(o->jobs[i].inner) : 1;
     return n;
 }
-
-/* ---- what this version does not run yet ---- */
-
-static int unsupported(const struct outline *o, const struct workflow_job *d,
-                       const struct token *at, const char *what, struct err *err)
-{
-    return err_set(err, ERR_UNSUPPORTED,
-                   "%s:%d:%d: job '%s' %s, which this version does not run yet", o->workflow->file,
-                   at && at->line ? at->line : d->line, at && at->line ? at->col : d->col, d->id,
-                   what);
-}
-
-/* An empty image means no container; only an expression could still come to that. */
-static bool names_container(const struct token *t)
-{
-    return t && t->kind != TOKEN_NULL && !(t->kind == TOKEN_STRING && !slice_trim(t->text).len);
-}
-
-int outline_refuse_unsupported(const struct outline *o, struct err *err)
-{
-    for (size_t i = 0; i < o->workflow->n_jobs; i++) {
-        const struct outline_job *j = &o->jobs[i];
-
-        if (!j->chosen)
-            continue;
-        if (j->def->uses && !j->inner)
-            BUG("job '%s' calls a workflow that nobody has read", j->def->id);
-        if (names_container(j->def->container))
-            return unsupported(o, j->def, j->def->container, "wants a `container`", err);
-        if (j->inner && outline_refuse_unsupported(j->inner, err) != ERR_OK)
-            return err->code;
-    }
-    return ERR_OK;
-}

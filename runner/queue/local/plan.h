@@ -178,8 +178,6 @@ bool outline_choose(struct outline *o, struct slice words);
 void outline_names(const struct outline *o, struct buf *to);
 /* How many of the chosen jobs are no calls. */
 size_t outline_count(const struct outline *o);
-/* ERR_UNSUPPORTED for what a chosen job asks for and this version does not run yet. */
-MUST_CHECK int outline_refuse_unsupported(const struct outline *o, struct err *err);
 
 /* ERR_INVALID for a --matrix that no chosen job's matrix can meet, as far as that can be told before
  * anything is evaluated. */

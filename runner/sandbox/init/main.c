@@ -4,12 +4,14 @@
  * process that the worker starts makes the namespaces, gives birth to their first process as its own
  * sibling, and goes. At the level "host" it stays and is the first process itself. */
 #include "base/fd.h"
+#include "base/path.h"
 #include "io/kin.h"
 #include "sandbox/init/guard.h"
 #include "sandbox/init/root.h"
 #include "sandbox/init/serve.h"
 #include "sandbox/sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -17,8 +19,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { SWEEP_MS = 10000 };
@@ -51,6 +55,7 @@ static int send_ready(int sock, struct root *root, bool own_namespaces, struct e
     }
     vec_push(&root->notes, NULL);
     wire_add_list(&b, (const char *const *)root->notes.ptr);
+    wire_add_list(&b, (const char *const *)environ); /* in a container: what its image says */
     if (r == ERR_OK)
         r = wire_send(sock, WIRE_READY, 0, &b, fds, n, err);
     while (n)
@@ -181,7 +186,7 @@ static int read_order(struct wire_in *in, struct order *ret, struct err *err)
             in->bad = true;
         vec_push(&ret->shows, show);
     }
-    if (in->type != WIRE_SETUP || ret->level >= SANDBOX_LEVELS)
+    if (in->type != WIRE_SETUP || ret->level > SANDBOX_NAMESPACES)
         in->bad = true;
     return wire_check(in, err);
 }
@@ -231,12 +236,57 @@ static int on_the_host(int sock)
     return kin_sweep(NULL, SWEEP_MS, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int main(void)
+/* As a container's first process. It is the reaper there anyway, unless the container was made with an init of
+ * its own, or shares the PID namespace of the host. */
+static int in_container(const char *path)
+{
+    int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct err err = ERR_INIT;
+    struct root root = {0};
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (sock < 0 || connect(sock, (struct sockaddr *)&address, sizeof address) < 0)
+        (void)err_sys(&err, "cannot come to '%s'", path);
+    else if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        (void)err_sys(&err, "cannot become the reaper of a job");
+    else if (guard_host(&err) == ERR_OK && send_ready(sock, &root, false, &err) == ERR_OK) {
+        serve(sock, NULL);
+        return kin_sweep(NULL, SWEEP_MS, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    fprintf(stderr, "ostler-init: %s\n", err.text);
+    return EXIT_FAILURE;
+}
+
+/* Removes what is in DIR: files of a container's root, which an ordinary user outside cannot. */
+static int empty(const char *dir)
+{
+    CLEANUP(fd_closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = opendir(dir);
+    struct err err = ERR_INIT;
+
+    for (struct dirent *e; fd >= 0 && list && (e = readdir(list));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            (void)!path_remove(fd, e->d_name, &err); /* the first error is kept */
+    if (fd < 0 || !list)
+        (void)err_sys(&err, "cannot open '%s'", dir);
+    if (list)
+        closedir(list);
+    if (err.code)
+        fprintf(stderr, "ostler-init: %s\n", err.text);
+    return err.code ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
 {
     static struct wire_in in; /* the order lives as long as we do */
     static struct order order;
     struct err err = ERR_INIT;
 
+    if (argc == 2)
+        return in_container(argv[1]);
+    if (argc == 3 && strcmp(argv[1], "empty") == 0)
+        return empty(argv[2]);
     if (fcntl(WIRE_FD, F_SETFD, FD_CLOEXEC) < 0) {
         fprintf(stderr, "ostler-init: started by ostler, not by hand\n");
         return 2;

@@ -1,4 +1,5 @@
-/* wire - what the sandbox and ostler-init say to each other, over a SOCK_SEQPACKET pair.
+/* wire - what the sandbox and ostler-init say to each other, over a SOCK_SEQPACKET pair. (In a container
+ * ostler-init comes to a socket of ours, and begins with READY.)
  *
  * A message is a head and fields: numbers, texts, lists of texts. One that is larger than a packet goes in
  * a sealed memory file beside the head. Requests carry an id, answers the same one. Both sides are ours and
@@ -6,7 +7,8 @@
  *
  *   request   fields                                   answer
  *   SETUP     level, job path, n × (kind, source,      BORN (pid; its pidfd) at once at the level
- *             target)                                  "sandbox"; then READY (notes; "/", namespaces) or FAILED
+ *             target)                                  "sandbox"; then READY (notes, environment; "/",
+ *                                                      namespaces) or FAILED
  *   START     cwd, search, argv, env, mask of 0 1 2    STARTED or FAILED, later ENDED
  *             that follow as descriptors
  *   SIGNAL    id of the START, signal                  none
@@ -21,7 +23,7 @@
 #include <stdint.h>
 
 enum {
-    WIRE_VERSION = 1,
+    WIRE_VERSION = 2,
     WIRE_FD = 3,                /* where ostler-init finds its end */
     WIRE_INLINE_MAX = 32 << 10, /* a packet's fields; Linux takes about 200 KB */
     WIRE_MAX = 32 << 20,        /* all fields together: more than execve takes */

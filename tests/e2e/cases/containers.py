@@ -8,7 +8,7 @@ import time
 
 import engine
 from case import case
-from engine import BUSYBOX
+from engine import BUSYBOX, GLIBC
 from world import check
 
 DOCKER = {"quick": False, "needs": ("docker",)}
@@ -53,7 +53,7 @@ def a_service_is_reached_by_its_port(w):
 def health_is_waited_for(w):
     r = w.run(w.steps("- {name: late, run: 'echo it is ready'}",
                       service("sleep 2; touch /ready; sleep 100",
-                              '--health-cmd "test -e /ready" --health-interval 500ms')), code=0)
+                              '--health-cmd "test -e /ready" --health-interval 500ms --health-retries 100')), code=0)
     r.says("web service is starting, waiting", "web service is healthy.", step="Initialize containers")
     r.concluded(late="success")
     nothing_left(r)
@@ -169,3 +169,152 @@ def without_an_engine_the_cure_is_told(w):
         (tools / name).symlink_to(f"/usr/bin/{name}")
     w.run(flow, env={"PATH": str(tools)}, code=1).says(
         "there is neither 'docker' nor 'podman' on the PATH: install one of them", step="Initialize containers")
+
+
+# ---- job containers ----
+
+def box(image=GLIBC, more=""):
+    return f"container:\n  image: {image}\n" + more
+
+
+@case(**DOCKER)
+def steps_run_in_the_job_s_container(w):
+    """Rows 1 and 10 of the contract's list: `sh -e` when no shell is named, and only whole values are translated."""
+    w.write("hello.txt", "from the tree\n")
+    w.commit("hello")
+    r = w.run(w.steps(r"""
+        - uses: actions/checkout@v4
+        - name: look
+          id: look
+          env: {WHOLE: '${{ github.workspace }}/x', LIST: 'a:${{ github.workspace }}', CI: mine}
+          run: |
+            echo "$WHOLE $LIST $CI $PWD $HOME"; cat hello.txt; echo "$FROM_IMAGE $MINE ${PATH} ${HOST_ONLY-no host}"
+            echo "expression=${{ runner.temp }} variable=$RUNNER_TEMP event=$GITHUB_EVENT_PATH"; test -s $GITHUB_EVENT_PATH
+            [ -z "$BASH_VERSION" ] && echo plain sh
+            echo out=1 >> $GITHUB_OUTPUT; echo NEXT=2 >> $GITHUB_ENV; echo /first >> $GITHUB_PATH; echo /second >> $GITHUB_PATH
+            echo '**bold**' >> $GITHUB_STEP_SUMMARY
+            echo '::warning file=/__w/app/app/hello.txt,line=1::look here'
+            echo '{"problemMatcher": [{"owner": "x", "pattern": [{"regexp": "^(.+):(\\d+): (.*)$", "file": 1, "line": 2, "message": 3}]}]}' > $RUNNER_TEMP/m.json
+            echo "::add-matcher::$RUNNER_TEMP/m.json"; echo "$PWD/hello.txt:1: matched"; echo '::remove-matcher owner=x::'
+        - name: later
+          shell: bash
+          working-directory: /opt
+          run: |
+            echo "${{ steps.look.outputs.out }} $NEXT $PATH $PWD ${BASH_VERSION:+bash}"
+            echo "id=${{ job.container.id }} hash=${{ hashFiles('hello.txt') }}"
+        - {name: fails, run: exit 7}
+        """, box(more="  env: {MINE: '${{ secrets.S }}'}\n")), "--secret", "S=geheim", env={"HOST_ONLY": "yes"}, code=1)
+    work = "/home/runner/work"
+    r.says(f"/__w/app/app/x a:{work}/app/app mine /__w/app/app /github/home", "from the tree", "yes *** /opt/bin:/bin no host",
+           f"expression={work}/_temp variable=/__w/_temp event=/github/workflow/event.json", "plain sh",
+           "shell: sh -e {0}", step="look")
+    r.says("1 2 /second:/first:/opt/bin:/bin /opt bash", "shell: bash --noprofile", step="later")
+    r.equal("exit code", r.step("fails")["exit_code"], 7)
+    r.equal("isolation", r.of("job.started")[0]["isolation"], "container")
+    r.equal("summaries", len(r.of("summary")), 1)
+    r.equal("annotated files", [a.get("file") for a in r.of("annotation") if "file" in a], ["hello.txt"] * 2)
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def services_are_reached_by_name_from_the_job_s_container(w):
+    job = box() + service("mkdir /w; echo hello > /w/index.html; exec httpd -f -p 80 -h /w")
+    w.run(w.steps("- {name: ask, run: 'wget -q -O - http://web/'}", job), code=0).says("hello", step="ask")
+
+
+@case(**DOCKER)
+def any_user_may_be_the_container_s(w):
+    r = w.run(w.steps("""
+        - name: write
+          run: |
+            id -u; echo a=1 >> $GITHUB_ENV; echo x > file; echo y > ~/file; echo z > $RUNNER_TEMP/file
+        - {name: later, run: 'echo "a is $a"'}
+        """, box(more="  options: --user 65534:65534\n")), code=0)
+    r.says("65534", step="write").says("a is 1", step="later")
+
+
+@case(**DOCKER)
+def what_the_container_s_root_wrote_is_gone_too(w):
+    """w.run() looks for what was left; as an ordinary user this is the hard one."""
+    r = w.run(w.steps("""
+        - run: mkdir -p deep/er; echo x > deep/er/file; chmod -R 700 deep; echo y > ~/file; mkdir $RUNNER_TEMP/dir
+        """, box()), code=0)
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def a_cancel_ends_all_that_runs_in_the_container(w):
+    flow = w.steps("""
+        - name: long
+          run: |
+            (trap '' INT TERM; sleep 1000) &
+            echo it runs; sleep 1000
+        - {name: always, if: always(), run: 'echo still here; ps | grep -c "[s]leep 1000" || true'}
+        """, box())
+    r = w.start(flow).wait_for("it runs").send(signal.SIGINT).finish(40)
+    w.after(r, None)
+    r.equal("jobs", r.jobs(), {"job": "cancelled"})
+    r.concluded(long="cancelled", always="success").says("still here", step="always")
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def a_step_over_its_time_in_a_container_fails(w):
+    r = w.run(w.steps("""
+        - {name: slow, timeout-minutes: 1, run: 'trap "" INT; sleep 1000'}
+        - {name: later, if: always(), run: echo later}
+        """, box()), env={"OSTLER_TEST_MINUTE_MS": "1000"}, limit=40, code=1)
+    r.says("has timed out after 1 minutes", step="slow").says("later", step="later")
+
+
+@case(**DOCKER)
+def a_container_that_is_killed_fails_its_step(w):
+    running = w.start(w.steps("- {name: long, run: 'echo it runs; sleep 1000'}\n"
+                              "- {name: after, if: always(), run: echo no}", box())).wait_for("it runs")
+    label = re.search(rb"--label (ostler=[0-9a-f-]+)", running.out).group(1).decode()
+    ids = engine.demand("docker", "ps", "--quiet", "--filter", f"label={label}").split()
+    engine.demand("docker", "kill", *ids)
+    r = running.finish(30)
+    w.after(r, None)
+    r.concluded(long="failure", after="failure")
+    check("the job's container has ended" in r.notes(), f"it is not said\n{r}")
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def a_killed_worker_ends_its_container(w):
+    running = w.start(w.steps("- run: echo it runs; sleep 1000", box())).wait_for("it runs")
+    os.kill(worker_of(running), signal.SIGKILL)
+    nothing_left(running.finish(30))
+
+
+@case(**DOCKER)
+def actions_run_in_the_container(w):
+    """Composite and JavaScript; there is a Node at /__e as on GitHub."""
+    w.write("both/action.yml", """
+        name: both
+        description: of two kinds
+        inputs: {who: {default: nobody}}
+        runs:
+          using: composite
+          steps:
+            - {shell: sh, run: 'echo "composite for ${{ inputs.who }} at $GITHUB_ACTION_PATH"; test -f $GITHUB_ACTION_PATH/action.yml'}
+            - {uses: ./js, with: {who: '${{ inputs.who }}'}}
+        """)
+    w.write("js/action.yml", "name: js\ndescription: d\ninputs: {who: {}}\nruns: {using: node20, main: main.js}\n")
+    w.write("js/main.js", "not looked at")
+    tools = w.root / "tools"
+    w.write("node", "#!/bin/sh\necho \"node runs $1 for $INPUT_WHO in $FROM_IMAGE\"\n", mode=0o755, below=tools)
+    w.commit("actions")
+    r = w.run(w.steps("- uses: actions/checkout@v4\n- {name: both, uses: ./both, with: {who: Ada}}", box()),
+              env={"PATH": f"{tools}:{w.env['PATH']}"}, code=0)
+    r.says("composite for Ada at /__w/app/app/both", "node runs /__w/app/app/js/main.js for Ada in yes", step="both")
+
+
+@case(**DOCKER)
+def no_container_no_steps(w):
+    """A container that does not come up fails the job; no step of it runs on the host instead."""
+    r = w.run(w.steps("- {name: always, if: always(), run: echo on the host}", box("127.0.0.1:1/none")), "--offline", code=1)
+    r.never_says("on the host", step="always").says("the job's container is not there", step="always")
+    r.concluded(Initialize_containers="failure", always="failure")
+    w.run(w.steps("- {name: there, run: 'test -z \"$FROM_IMAGE\"'}", box("${{ github.event.nothing }}")), code=0)

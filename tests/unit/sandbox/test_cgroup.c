@@ -235,7 +235,7 @@ Test(root, limits_leave_no_group_behind)
     place_spec.pids_max = 100;
     if (!can_limit(&(struct cgroup_limits){.pids_max = 100}))
         cr_skip_test("needs the pids controller");
-    for (int level = SANDBOX_HOST; level < SANDBOX_LEVELS; level++) {
+    for (int level = SANDBOX_HOST; level <= SANDBOX_NAMESPACES; level++) {
         place_open((enum sandbox_level)level);
         cr_expect_eq(place_sh("grep -c ostler/job /proc/self/cgroup"), 0, "it is in no group");
         cr_expect_eq(place_sh("(setsid sleep 1000 &)"), 0);

@@ -188,7 +188,7 @@ Test(wire, another_version_is_named)
     data[0]++;
     cr_expect_eq(wire_parse(slice_make(data, len), &in, &err), ERR_INVALID);
     cr_expect_str_eq(
-        err.text, "ostler-init is of another version (its messages: 2, ours: 1); install both from "
+        err.text, "ostler-init is of another version (its messages: 3, ours: 2); install both from "
                   "one build");
 }
 
