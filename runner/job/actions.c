@@ -39,6 +39,7 @@ void actions_deinit(struct run *run)
     VEC_EACH (a, &run->actions) {
         free(a->key);
         free(a->dir);
+        free(a->source);
     }
     vec_deinit(&run->actions);
 }
@@ -95,7 +96,11 @@ static int show(struct actions_get *g, const struct action_ref *ref,
     const char *place = arena_printf(&g->arena, "_actions/%s/%s", ref->repository, ref->ref);
     char *dir = path_join(sandbox_work(run->sandbox), place);
 
-    vec_push(&run->actions, (struct run_action){.key = mem_dup(key, strlen(key)), .dir = dir});
+    vec_push(&run->actions, (struct run_action){
+                                .key = mem_dup(key, strlen(key)),
+                                .dir = dir,
+                                .source = mem_dup(entry->path, strlen(entry->path)),
+                            });
     if (run->shared) /* a container of the job's is to see it */
         return sandbox_copy_tree(run->sandbox, entry->path, dir, NULL, err);
     return sandbox_show_tree(run->sandbox, entry->path, dir, NULL, err);
@@ -136,6 +141,11 @@ static int open_composite(struct actions_get *g, struct instance *i, struct err 
     return frame_prepare(g->run, i->inner, err);
 }
 
+static char *within(const char *dir, const char *path)
+{
+    return *path ? path_join(dir, path) : mem_dup(dir, strlen(dir));
+}
+
 static int take(struct actions_get *g, struct instance *i, struct err *err)
 {
     struct action_ref ref;
@@ -147,7 +157,9 @@ static int take(struct actions_get *g, struct instance *i, struct err *err)
     if (!had)
         BUG("'%s' was never fetched", i->def->uses);
     free(i->action_dir);
-    i->action_dir = *ref.path ? path_join(had->dir, ref.path) : mem_dup(had->dir, strlen(had->dir));
+    i->action_dir = within(had->dir, ref.path);
+    free(i->action_source);
+    i->action_source = within(had->source, ref.path);
     r = manifest_load(g->run, i->action_dir, g->log, &i->action, err);
     if (r == ERR_OK && !handler_of_action(i, err))
         r = err->code;

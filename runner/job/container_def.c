@@ -206,6 +206,8 @@ const char *const *container_create_args(struct arena *a, const struct container
         add(&args, "--network-alias", d->alias);
     add_each(&args, "-p", (const char *const *)d->ports);
     add_split(&args, a, d->options);
+    for (const char *const *word = s->limits; word && *word; word++)
+        add(&args, NULL, *word);
     add(&args, "--env-file", s->env_file);
     add_each(&args, "-v", (const char *const *)d->volumes);
     add_each(&args, "-v", s->mounts);

@@ -39,6 +39,7 @@ struct container_setting {
     const char *workdir;        /* NULL: the image's */
     const char *const *mounts;  /* "host:inside[:ro]", NULL-terminated; NULL: none */
     const char *const *program; /* entrypoint and arguments instead of D's, NULL-terminated; NULL */
+    const char *const *limits;  /* options behind the workflow's, which they outdo; NULL: none */
     const char *env_file;
 };
 

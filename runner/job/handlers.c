@@ -3,6 +3,7 @@
 #include "base/path.h"
 #include "job/actions.h"
 #include "job/contexts.h"
+#include "job/docker_image.h"
 #include "job/manifest.h"
 #include "job/steps.h"
 
@@ -11,6 +12,11 @@
 static bool is_local(const char *uses)
 {
     return strncmp(uses, "./", 2) == 0 || strncmp(uses, ".\\", 2) == 0 || strcmp(uses, ".") == 0;
+}
+
+static bool is_image(const char *uses)
+{
+    return strncmp(uses, "docker://", 9) == 0;
 }
 
 /* "actions/checkout@v4" but not "actions/checkout/sub@v4". */
@@ -52,18 +58,14 @@ const struct handler *handler_of_action(const struct instance *i, struct err *er
         return &handler_composite;
     case ACTION_NODE:
         return &handler_node;
-    case ACTION_PLUGIN:
+    case ACTION_DOCKER:
+        return &handler_docker;
+    default:
         (void)err_set(
             err, ERR_DENIED,
             "'%s' is a plugin in the workspace, and those may not be loaded: install it with "
             "'ostler plugin install' and name it by its id",
             i->def->uses);
-        return NULL;
-    default:
-        (void)err_set(err, ERR_UNSUPPORTED,
-                      "'%s' is a Docker action; this version runs composite and JavaScript actions "
-                      "and plugins",
-                      i->def->uses);
         return NULL;
     }
 }
@@ -78,6 +80,8 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
         return &handler_script;
     if (s->instance->plugin)
         return &handler_plugin;
+    if (is_image(uses))
+        return &handler_docker;
     if (is_checkout(uses))
         return &handler_checkout;
     if (s->instance->remote)
@@ -98,12 +102,8 @@ static int prepare(struct run *run, struct instance *i, struct err *err)
     const char *prefer = run->job->plugin_prefer ? run->job->plugin_prefer : "installed";
     const struct step *def = i->def;
 
-    if (!def->uses || is_local(def->uses))
+    if (!def->uses || is_local(def->uses) || is_image(def->uses))
         return ERR_OK;
-    if (strncmp(def->uses, "docker://", 9) == 0)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "line %d: '%s' needs a container, which this version does not start",
-                       def->line, def->uses);
     struct err why = ERR_INIT;
     int r = strcmp(prefer, "never") == 0
                 ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off")
@@ -135,6 +135,12 @@ int frame_prepare(struct run *run, struct frame *frame, struct err *err)
 
 /* ---- stages around the main one ---- */
 
+/* Kinds whose manifest names a program for each stage. */
+static bool has_scripts(const struct action *action)
+{
+    return action->kind == ACTION_NODE || action->kind == ACTION_DOCKER;
+}
+
 const char *instance_pre_if(const struct instance *i)
 {
     const char *condition = i->plugin ? i->plugin->pre_if : i->action ? i->action->pre_if : NULL;
@@ -156,14 +162,14 @@ bool instance_has_pre(const struct instance *i)
     for (size_t k = 0; i->inner && k < i->inner->n_instances; k++)
         if (instance_has_pre(&i->inner->instances[k]))
             return true;
-    return i->action->kind == ACTION_NODE && i->action->pre;
+    return has_scripts(i->action) && i->action->pre;
 }
 
 static bool has_post(const struct instance *i)
 {
     if (i->plugin)
         return plugin_has_phase(i->plugin, OST_PHASE_POST);
-    return i->action && i->action->kind == ACTION_NODE && i->action->post;
+    return i->action && has_scripts(i->action) && i->action->post;
 }
 
 /* A composite's post runs those of its inner actions, so it is registered with the first of them. */
@@ -204,7 +210,12 @@ static void warn_of_unexpected(struct step_run *s, const struct action_input *de
 
     STRMAP_EACH (i, &s->inputs) {
         const struct action_input *known = input_find(declared, n, strmap_name(i));
+        bool own =
+            docker_is(s->instance) && (slice_eq_nocase(strmap_name(i), SLICE("entrypoint")) ||
+                                       slice_eq_nocase(strmap_name(i), SLICE("args")));
 
+        if (own && !known)
+            continue;
         if (!known)
             buf_printf(&odd, "%s'%s'", odd.len ? ", " : "", i->name);
         else if (known->deprecation)
@@ -227,7 +238,7 @@ int inputs_evaluate(struct step_run *s, const struct action_input *declared, siz
     int r = template_map(&e.template, s->def->with, &s->inputs, err);
     if (r < 0)
         return r;
-    if (s->stage == STAGE_MAIN)
+    if (s->stage == STAGE_MAIN && !is_image(s->def->uses)) /* an image declares nothing */
         warn_of_unexpected(s, declared, n);
     for (size_t i = 0; i < n; i++) {
         struct slice given, value = SLICE("");

@@ -6,6 +6,7 @@
 extern const struct handler handler_script;    /* run: */
 extern const struct handler handler_composite; /* uses: of a composite action */
 extern const struct handler handler_node;      /* uses: of a JavaScript action */
+extern const struct handler handler_docker;    /* uses: of a Docker action, docker://image */
 extern const struct handler handler_plugin;    /* uses: served by an installed plugin */
 extern const struct handler handler_control;   /* wait, wait-all, cancel, parallel */
 extern const struct handler handler_checkout;  /* actions/checkout of a local run */

@@ -46,28 +46,6 @@ static void mount(struct mounts *m, const char *from, const char *to, const char
     m->list[m->n++] = arena_printf(m->arena, "%s:%s%s", from, to, how);
 }
 
-/* Anybody may write there, as the container may run as anybody. The job's folder above lets nobody else in. */
-static int open_up(struct run *run, const char *path, struct err *err)
-{
-    CLEANUP(fd_closep) int fd = -1;
-    int r = place_mkdirs(run, path, err);
-
-    if (r == ERR_OK)
-        r = path_open_in(sandbox_root(run->sandbox), path, O_RDONLY | O_DIRECTORY, 0, &fd, err);
-    if (r == ERR_OK && fchmod(fd, 0777) < 0)
-        r = err_sys(err, "cannot open '%s' to all", path);
-    return r;
-}
-
-/* The engine's socket, for steps that build images; NULL: there is none that can be shown. */
-static const char *engine_socket(void)
-{
-    for (char **p = environ; *p; p++)
-        if (strncmp(*p, "DOCKER_HOST=", 12) == 0)
-            return strncmp(*p + 12, "unix://", 7) == 0 ? *p + 19 : NULL;
-    return access("/var/run/docker.sock", F_OK) == 0 ? "/var/run/docker.sock" : NULL;
-}
-
 /* JavaScript actions want a Node, which few images have: this machine's is shown. */
 static void mount_node(struct mounts *m)
 {
@@ -111,11 +89,11 @@ int job_container_setting(struct run *run, struct arena *a, struct container_set
     int r = ERR_OK;
 
     for (size_t i = 0; i < COUNT_OF(open) && r == ERR_OK; i++)
-        r = open_up(run, open[i], err);
+        r = shared_open_up(run, open[i], err);
     if (r < 0)
         return r;
-    if (engine_socket())
-        mount(&m, engine_socket(), "/var/run/docker.sock", "");
+    if (job_engine_socket())
+        mount(&m, job_engine_socket(), "/var/run/docker.sock", "");
     mount(&m, shared_path(run, a, sandbox_work(run->sandbox)), INSIDE_WORK, "");
     if (run->job->tool_cache && access(run->job->tool_cache, R_OK | X_OK) == 0)
         mount(&m, run->job->tool_cache, INSIDE_WORK "/_tool", ":ro");
@@ -132,6 +110,7 @@ int job_container_setting(struct run *run, struct arena *a, struct container_set
     const char **mounts = arena_array(a, m.n + 1, sizeof *mounts);
     memcpy(mounts, m.list, m.n * sizeof *mounts);
     ret->mounts = mounts;
+    ret->limits = job_engine_limits(run, a);
     ret->program = program;
     ret->workdir = job_container_path(run, a, run->workspace);
     return ERR_OK;

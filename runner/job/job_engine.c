@@ -22,6 +22,37 @@ int job_engine_get(struct run *run, struct engine **ret, struct err *err)
     return ERR_OK;
 }
 
+const char *job_engine_socket(void)
+{
+    for (char **p = environ; *p; p++)
+        if (strncmp(*p, "DOCKER_HOST=", 12) == 0)
+            return strncmp(*p + 12, "unix://", 7) == 0 ? *p + 19 : NULL;
+    return access("/var/run/docker.sock", F_OK) == 0 ? "/var/run/docker.sock" : NULL;
+}
+
+const char *const *job_engine_limits(const struct run *run, struct arena *a)
+{
+    const struct job_limits *l = &run->job->limits;
+    const char **list = arena_array(a, 9, sizeof *list);
+    size_t n = 0;
+
+    if (l->memory_bytes) { /* swap would be more of it */
+        list[n++] = "--memory";
+        list[n++] = arena_printf(a, "%lld", (long long)l->memory_bytes);
+        list[n++] = "--memory-swap";
+        list[n++] = list[1];
+    }
+    if (l->cpu_milli) {
+        list[n++] = "--cpus";
+        list[n++] = arena_printf(a, "%g", (double)l->cpu_milli / 1000);
+    }
+    if (l->processes) {
+        list[n++] = "--pids-limit";
+        list[n++] = arena_printf(a, "%lld", (long long)l->processes);
+    }
+    return list;
+}
+
 void job_engine_random(char *ret, size_t n)
 {
     static const char digits[] = "0123456789abcdef";

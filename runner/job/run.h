@@ -47,6 +47,9 @@ struct instance {
     struct plugin *plugin;    /* the installed one that serves it; owned; NULL: none */
     bool remote;              /* an action of another repository, see actions.h */
     char *action_dir;         /* its folder, as the job sees it; NULL: none */
+    char *action_source;      /* the same on this machine, from outside; NULL: see shared_path() */
+    char *image;              /* that was built for it; NULL: none */
+    bool image_ready;         /* before the job's first step */
     struct action *action;    /* its manifest; owned; NULL: none */
     struct frame *inner;      /* composite: the steps inside; owned by the run */
     struct instance *members; /* parallel group: those of its steps, in the same frame */
@@ -94,8 +97,9 @@ struct sequence {
 
 /* An action repository that the job has. */
 struct run_action {
-    char *key; /* "owner/repo@ref" */
-    char *dir; /* as the job sees it */
+    char *key;    /* "owner/repo@ref" */
+    char *dir;    /* as the job sees it */
+    char *source; /* in the store */
 };
 
 struct run {
@@ -111,6 +115,7 @@ struct run {
     int door;                      /* where its first process comes to; -1: nobody is awaited */
     bool box_missing;              /* there should be one, and there is not (yet) */
     bool shared;                   /* the engine has to see the work folder: see shared.h */
+    VEC(char *) built;             /* names of images that were built for this job */
     char *tidy_image;              /* one that is there: see foreign.h; NULL: none was used */
     bool left_behind;              /* something in the engine could not be removed */
     int dir;                       /* the job's folder on the host */

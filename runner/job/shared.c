@@ -1,8 +1,11 @@
 #include "job/shared.h"
 
+#include "base/fd.h"
 #include "base/path.h"
+#include "job/place.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 enum { DEPTH_MAX = 10, MANIFEST_MAX = 1 << 20 };
 
@@ -75,4 +78,16 @@ const char *shared_path(const struct run *run, struct arena *a, const char *path
         return NULL;
     return *rest ? arena_printf(a, "%s/work/%s", run->job->dir, rest)
                  : arena_printf(a, "%s/work", run->job->dir);
+}
+
+int shared_open_up(struct run *run, const char *path, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    int r = place_mkdirs(run, path, err);
+
+    if (r == ERR_OK)
+        r = path_open_in(sandbox_root(run->sandbox), path, O_RDONLY | O_DIRECTORY, 0, &fd, err);
+    if (r == ERR_OK && fchmod(fd, 0777) < 0)
+        r = err_sys(err, "cannot open '%s' to all", path);
+    return r;
 }

@@ -15,3 +15,7 @@ bool shared_is_so(const struct run *run);
 
 /* Where PATH of the job's work folder lies for the engine; NULL: PATH is elsewhere. In A. */
 const char *shared_path(const struct run *run, struct arena *a, const char *path);
+
+/* Lets everybody write in the folder PATH, which is made if it is not there: containers may run as anybody, and the
+ * job's own folder above lets nobody else in. */
+MUST_CHECK int shared_open_up(struct run *run, const char *path, struct err *err);

@@ -60,6 +60,8 @@ static void instance_deinit(struct instance *i)
 {
     strmap_deinit(&i->state);
     free(i->action_dir);
+    free(i->action_source);
+    free(i->image);
     if (i->action)
         action_deinit(i->action);
     free(i->action);

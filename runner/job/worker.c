@@ -8,6 +8,7 @@
 #include "job/actions.h"
 #include "job/containers.h"
 #include "job/contexts.h"
+#include "job/docker_image.h"
 #include "job/effects.h"
 #include "job/foreign.h"
 #include "job/handlers.h"
@@ -38,7 +39,8 @@ static void hard_stop(void *ctx)
 
     run->cancel_deadline = NULL;
     run->shutdown = true; /* no further step starts */
-    sequence_stop(&run->seq, true);
+    if (run->seq.frame)   /* its steps have begun */
+        sequence_stop(&run->seq, true);
 }
 
 static void run_cancel(struct run *run, bool shutdown, const char *reason)
@@ -57,7 +59,8 @@ static void run_cancel(struct run *run, bool shutdown, const char *reason)
         engine_interrupt(run->engine); /* what waits for containers; a step's own is the step's */
     if (run->setup_fetch)
         loop_quit(run->loop); /* wait_for_actions() sees why */
-    sequence_cancel(&run->seq);
+    if (run->seq.frame)
+        sequence_cancel(&run->seq);
 }
 
 static void on_signal(void *ctx, int signo)
@@ -342,6 +345,31 @@ static int wait_for_actions(struct run *run, struct log *log, struct err *err)
     return r;
 }
 
+static bool has_docker_action(const struct run *run)
+{
+    for (const struct frame *f = run->frames; f; f = f->next)
+        for (size_t i = 0; i < f->n_instances; i++)
+            if (docker_is(&f->instances[i]))
+                return true;
+    return false;
+}
+
+/* Actions of other repositories are there now, and one is a Docker action: from here on the engine has to see what
+ * the job sees. Nothing was laid over the work folder yet that it needs. */
+static int share_work(struct run *run, struct err *err)
+{
+    if (shared_is_so(run))
+        return ERR_OK;
+    run->shared = true;
+    fd_closep(&run->files_dir);
+    CLEANUP(fd_closep) int temp = -1;
+    int r =
+        path_open_in(sandbox_root(run->sandbox), run->temp, O_RDONLY | O_DIRECTORY, 0, &temp, err);
+    if (r == ERR_OK)
+        r = path_remove(temp, path_base(run->files_path), err); /* the link into memory */
+    return r < 0 ? r : make_files_folder(run, err);
+}
+
 static int set_up(struct run *run, struct notice *n, struct err *err)
 {
     struct job *j = run->job;
@@ -359,6 +387,8 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
         r = frame_prepare(run, run->root, err);
     if (r == ERR_OK)
         r = wait_for_actions(run, n->log, err);
+    if (r == ERR_OK && has_docker_action(run))
+        r = share_work(run, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < run->root->n_instances; i++) {
@@ -458,7 +488,8 @@ static int run_steps(struct run *run, struct err *err)
 {
     int r = ERR_OK;
 
-    if (containers_wanted(run) && !run->cancelled)
+    docker_images_prepare(run);
+    if (containers_wanted(run) && !run->cancelled && run->status <= RESULT_SUCCESS)
         containers_start(run);
     if (!run->lost) {
         start_steps(run);
@@ -528,6 +559,7 @@ static int run_job(struct run *run, struct err *err)
     run->cancel_deadline = timer_free(run->cancel_deadline);
     limits_end(run);
     foreign_remove(run);
+    docker_images_remove(run);
     if (run->engine && !run->left_behind)
         engine_unmark(run->dir);
     run->sandbox = sandbox_close(run->sandbox, run->job->keep);

@@ -278,17 +278,22 @@ static size_t count(const char *const *list)
     return n;
 }
 
+void engine_command_line(const struct engine *e, const char *const *args, struct buf *to)
+{
+    buf_add_str(to, e->path);
+    for (; *args; args++) {
+        const char *quote = **args && strcspn(*args, " \t\n\"'\\$`{}") == strlen(*args) ? "" : "'";
+        buf_printf(to, " %s%s%s", quote, *args, quote);
+    }
+}
+
 static void tell_command(const struct engine *e, const struct engine_command *command)
 {
     CLEANUP(buf_deinit) struct buf line = BUF_INIT(1 << 20);
 
     if (!e->hooks.command || command->quiet)
         return;
-    buf_add_str(&line, e->path);
-    for (const char *const *arg = command->args; *arg; arg++) {
-        const char *quote = **arg && strcspn(*arg, " \t\n\"'\\$`{}") == strlen(*arg) ? "" : "'";
-        buf_printf(&line, " %s%s%s", quote, *arg, quote);
-    }
+    engine_command_line(e, command->args, &line);
     e->hooks.command(e->hooks.ctx, buf_slice(&line));
 }
 

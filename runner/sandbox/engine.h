@@ -35,6 +35,9 @@ bool engine_is_podman(const struct engine *e);
 /* "ostler=..." for `--label` and `--filter label=`: what this process made. */
 const char *engine_label(const struct engine *e);
 
+/* The program with ARGS as one line, to be shown. */
+void engine_command_line(const struct engine *e, const char *const *args, struct buf *to);
+
 /* ---- a container's environment ---- */
 
 /* Names and values for `--env-file`, which comes to the program as a file in memory: ENGINE_ENV_FILE in the

@@ -73,7 +73,10 @@ def a_sick_service_fails_the_job_and_shows_its_log(w):
 
 @case(**DOCKER)
 def a_service_that_ends_at_once_is_told(w):
-    r = w.run(w.steps("- run: 'true'", service("echo wrong password; exit 3")), code=0)
+    slow = (f"services:\n  first:\n    image: {BUSYBOX}\n    command: sleep 100\n"
+            "    options: --health-cmd true --health-interval 1s\n")
+    ends = service("echo wrong password; exit 3").removeprefix("services:\n")
+    r = w.run(w.steps("- run: 'true'", slow + ends), code=0)
     r.says("wrong password", "has ended already", step="Initialize containers")
 
 
@@ -318,3 +321,165 @@ def no_container_no_steps(w):
     r.never_says("on the host", step="always").says("the job's container is not there", step="always")
     r.concluded(Initialize_containers="failure", always="failure")
     w.run(w.steps("- {name: there, run: 'test -z \"$FROM_IMAGE\"'}", box("${{ github.event.nothing }}")), code=0)
+
+
+@case(**DOCKER)
+def containers_of_steps_are_held_to_the_job_s_limits(w):
+    flow = w.steps(f"""
+        - {{name: look, run: cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null || true}}
+        - {{name: image, uses: 'docker://{BUSYBOX}', with: {{args: sh -c "cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; true"}}}}
+        """, box(more="  options: --pids-limit 900\n"))
+    r = w.run(flow, "--limit", "processes=77")
+    r.says("77", step="look").says("77", step="image")
+
+
+# ---- Docker actions ----
+
+SHOW = """\
+#!/bin/sh
+echo "stage $1 with $2 and $3"
+echo "who=$INPUT_WHO mine=$MINE given=$GIVEN home=$HOME pwd=$PWD image=$FROM_IMAGE"
+echo "temp=$RUNNER_TEMP event=$GITHUB_EVENT_PATH v2=${ACTIONS_CACHE_SERVICE_V2-none} runtime=${ACTIONS_RUNTIME_URL:+yes}"
+test -s "$GITHUB_EVENT_PATH" && cat hello.txt
+echo "out=from $1" >> "$GITHUB_OUTPUT"
+echo "kept=by $1" >> "$GITHUB_STATE"
+echo "state=$STATE_kept"
+echo "a file of root" > written
+echo x > ~/file
+echo '::notice::it speaks'
+"""
+
+
+def docker_action(w, more=""):
+    w.write("hello.txt", "from the tree\n")
+    w.write("act/show", SHOW, mode=0o755)
+    w.write("act/Dockerfile", f"FROM {GLIBC}\nCOPY show /opt/bin/show\nENTRYPOINT [\"show\"]\n")
+    w.write("act/action.yml", """
+        name: act
+        description: d
+        inputs: {who: {default: nobody}, text: {}}
+        outputs: {out: {description: d}}
+        runs:
+          using: docker
+          image: Dockerfile
+          args: [main, '${{ inputs.text }}', 'for ${{ inputs.who }}']
+          env: {GIVEN: 'with ${{ inputs.who }}', MINE: 'the action'}
+        """ + more)
+    w.commit("an action")
+
+
+@case(**DOCKER)
+def a_docker_action_is_built_and_run(w):
+    """Rows 5 and 16 of the contract's list: no cache v2, and RUNNER_TEMP is there, at its own place."""
+    docker_action(w)
+    flow = w.steps("""
+        - uses: actions/checkout@v4
+        - {name: act, id: act, uses: ./act, with: {who: Ada, text: 'a "b" $c'}, env: {MINE: '${{ secrets.S }}', TEXT: "two\\nlines"}}
+        - {name: later, run: 'echo "${{ steps.act.outputs.out }}"; cat written'}
+        """)
+    for level in ("sandbox", "host"):
+        r = w.run(flow, "--isolation", level, "--secret", "S=geheim", code=0)
+        r.says("##[group]Building docker image", "Dockerfile for action: '", 'stage main with a "b" $c and for Ada',
+               "who=Ada mine=*** given=with Ada home=/github/home pwd=/github/workspace image=yes",
+               "temp=/github/runner_temp event=/github/workflow/event.json v2=none", "from the tree", step="act")
+        r.says("from main", "a file of root", step="later")
+        r.equal("notices", [a["message"] for a in r.of("annotation", level="notice")], ["it speaks"])
+        check("geheim" not in r.out, f"the secret is in the open\n{r}")
+        nothing_left(r)
+        tag = re.search(r"-t (ostler-action:[0-9a-f]+)", r.out).group(1)
+        check(not engine.demand("docker", "images", "--quiet", tag), f"the image {tag} is left")
+
+
+@case(**DOCKER)
+def an_image_is_a_step(w):
+    """`docker://`: entrypoint and args of `with`, split as GitHub's runner does; all of `with` is INPUT_*, too."""
+    r = w.run(w.steps(f"""
+        - name: show
+          uses: docker://{GLIBC}
+          with: {{entrypoint: /bin/sh, args: '-c "echo args of $INPUT_MORE; pwd; exit 0"', more: 'many words'}}
+        - {{name: fails, uses: 'docker://{GLIBC}', with: {{args: sh -c "exit 9"}}}}
+        """), code=1)
+    r.says("args of many words", "/github/workspace", step="show")
+    r.says("is on this machine already", step=f"Pull {GLIBC}")
+    r.equal("exit code", r.step("fails")["exit_code"], 9)
+    r.never_says("##[error]", step="fails")
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def stages_of_a_docker_action_have_their_own_programs(w):
+    """Of another repository, so that there is a pre stage: it is built before the job's first step."""
+    other = w.root / "other"
+    for name, text in (("show", SHOW), ("Dockerfile", f"FROM {GLIBC}\nCOPY show /opt/bin/show\nRUN ln -s show /opt/bin/before; ln -s show /opt/bin/after\n"),
+                       ("action.yml", "name: o\ndescription: d\nruns:\n  using: docker\n  image: Dockerfile\n  entrypoint: show\n"
+                                      "  pre-entrypoint: before\n  post-entrypoint: after\n  args: [x]\n")):
+        w.write(name, text, mode=0o755 if name == "show" else None, below=other)
+    for words in (("init", "-q", "-b", "main"), ("config", "user.name", "T"), ("config", "user.email", "t@example.test"),
+                  ("add", "-A"), ("commit", "-q", "-m", "x"), ("tag", "v1")):
+        w.git(*words, cwd=other)
+    r = w.run(w.steps("- {name: first, run: echo first}\n- {name: act, uses: acme/other@v1}"),
+              "--local-repository", f"acme/other={other}", env={"XDG_CACHE_HOME": str(w.root / "cache")}, code=0)
+    names = [s["name"] for s in r.steps()]
+    r.equal("steps", names, ["Set up job", "Build acme/other@v1", "Pre act", "first", "act", "Post act", "Complete job"])
+    r.says("stage x", step="Pre act").says("state=by x", step="act").says("state=by x", step="Post act")
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def a_docker_action_of_a_container_job_is_its_sibling(w):
+    docker_action(w)
+    job = box() + service("mkdir /w; echo hello > /w/index.html; exec httpd -f -p 80 -h /w")
+    r = w.run(w.steps(f"""
+        - uses: actions/checkout@v4
+        - {{name: before, run: echo from the job > file}}
+        - {{name: act, uses: ./act, with: {{who: Ada}}}}
+        - name: ask
+          uses: docker://{BUSYBOX}
+          with: {{args: sh -c "cat file; wget -q -O - http://web/"}}
+        - {{name: later, run: cat written}}
+        """, job), code=0)
+    r.says("from the job", "hello", step="ask").says("a file of root", step="later")
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def a_cancelled_docker_action_leaves_no_container(w):
+    flow = w.steps(f"- {{name: long, uses: 'docker://{GLIBC}', with: {{args: sh -c \"echo it runs; sleep 1000\"}}}}")
+    r = w.start(flow).wait_for("it runs\\n").send(signal.SIGINT).finish(40)
+    w.after(r, None)
+    r.concluded(long="cancelled")
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def a_docker_action_over_its_time_fails_and_goes(w):
+    r = w.run(w.steps(f"""
+        - {{name: long, timeout-minutes: 1, uses: 'docker://{GLIBC}', with: {{args: sh -c "trap '' INT TERM; sleep 1000"}}}}
+        - {{name: later, if: always(), run: echo later}}
+        """), env={"OSTLER_TEST_MINUTE_MS": "1000"}, limit=40, code=1)
+    r.says("has timed out after 1 minutes", step="long").says("later", step="later")
+    nothing_left(r)
+
+
+@case(**DOCKER)
+def what_cannot_be_built_or_pulled_is_told(w):
+    w.write("act/Dockerfile", f"FROM {GLIBC}\nRUN exit 7\n")
+    w.write("act/action.yml", "name: a\ndescription: d\nruns: {using: docker, image: Dockerfile}\n")
+    w.commit("broken")
+    r = w.run(w.steps("- uses: actions/checkout@v4\n- {name: act, uses: ./act}"), code=1)
+    r.says("the action's image could not be built", step="act")
+    r = w.run(w.steps("- {name: never, run: echo no}\n- {name: pull, uses: 'docker://127.0.0.1:1/none'}"), "--offline", code=1)
+    r.says("'--offline' forbids", step="Pull 127.0.0.1:1/none").concluded(never="skipped", pull="skipped")
+
+
+@case(**DOCKER)
+def a_docker_action_that_nobody_foresaw_is_refused_with_the_cure(w):
+    flow = w.steps(f"""
+        - uses: actions/checkout@v4
+        - run: |
+            mkdir made; echo 'FROM {GLIBC}' > made/Dockerfile
+            printf 'name: a\\ndescription: d\\nruns: {{using: docker, image: Dockerfile}}\\n' > made/action.yml
+        - {{name: act, uses: ./made}}
+        """)
+    w.run(flow, code=1).says("could not be told before the job", "--isolation host", step="act")
+    w.run(flow, "--isolation", "host", code=0)

@@ -121,12 +121,15 @@ Test(container_def, the_runner_s_own_program_comes_before_the_workflow_s)
         .workdir = "/__w/a/a",
         .mounts = (const char *const[]){"/host:/__w", NULL},
         .program = (const char *const[]){"/init", "/socket", NULL},
+        .limits = (const char *const[]){"--cpus", "1", NULL},
     };
 
-    must_read(NULL, "{\"image\": \"i\", \"entrypoint\": \"/run\", \"command\": \"x\"}");
-    cr_expect_str_eq(created(&s), "<create><--name><n><--label><ostler=1><--workdir></__w/a/a>"
-                                  "<--network><net><--env-file></env><-v></host:/__w>"
-                                  "<--entrypoint></init><i></socket>");
+    must_read(NULL, "{\"image\": \"i\", \"entrypoint\": \"/run\", \"command\": \"x\", \"options\": "
+                    "\"--cpus 2\"}");
+    cr_expect_str_eq(created(&s),
+                     "<create><--name><n><--label><ostler=1><--workdir></__w/a/a>"
+                     "<--network><net><--cpus><2><--cpus><1><--env-file></env><-v></host:/__w>"
+                     "<--entrypoint></init><i></socket>");
 }
 
 Test(container_def, what_is_no_text_is_named)

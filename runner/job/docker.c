@@ -1,0 +1,365 @@
+/* docker - Docker actions and `docker://` steps: a container for one stage of one action (runtime contract 9.7).
+ *
+ * An action of the workspace is built when its step runs, all others were before the job's first step. The
+ * engine's program runs beside the job and not in it: what a job sets never steers it. */
+#include "base/path.h"
+#include "job/container_def.h"
+#include "job/contexts.h"
+#include "job/docker_image.h"
+#include "job/handlers.h"
+#include "job/header.h"
+#include "job/job_engine.h"
+#include "job/shared.h"
+#include "job/shell.h"
+#include "job/steps.h"
+
+enum { ENGINE_FAILED = 125 }; /* what `docker run` ends with when nothing was run */
+
+struct docker {
+    struct engine *engine;
+    struct engine_call *call; /* what goes on at the moment */
+    const char *name;         /* of the container */
+    struct engine_env env;
+    struct slice entrypoint; /* empty: the image's */
+    const char **args;       /* NULL-terminated */
+    int code;
+};
+
+/* ---- what it is given ---- */
+
+/* `runs.args` and `runs.env` see the inputs alone. */
+static int evaluate_runs(struct step_run *s, struct docker *d, struct strmap *ret_env,
+                         struct err *err)
+{
+    const struct action *action = s->instance->action;
+    json_t *inputs = json_object(), *args = NULL, *item;
+    struct frame frame = {.parent = s->frame, .inputs = inputs};
+    struct eval e;
+    size_t at;
+    int r;
+
+    STRMAP_EACH (i, &s->inputs)
+        json_object_set_new(inputs, i->name, json_stringn(i->value, i->value_len));
+    eval_init(&e, s->run, &frame, NULL, &s->arena);
+    r = template_map(&e.template, action->env, ret_env, err);
+    if (r == ERR_OK && action->args)
+        r = template_json(&e.template, action->args, &args, err);
+    if (json_is_array(args)) {
+        d->args = arena_array(&s->arena, json_array_size(args) + 1, sizeof *d->args);
+        json_array_foreach (args, at, item) {
+            const char *text = json_string_value(item);
+            d->args[at] = arena_str(&s->arena, slice_of(text ? text : ""));
+        }
+    }
+    json_decref(args);
+    eval_deinit(&e);
+    json_decref(inputs);
+    return r;
+}
+
+/* Of this stage: the action's own, else what the step gives. */
+static struct slice entrypoint_of(const struct step_run *s)
+{
+    const struct action *action = s->instance->action;
+    const char *own = !action                  ? NULL
+                      : s->stage == STAGE_PRE  ? action->pre
+                      : s->stage == STAGE_POST ? action->post
+                                               : action->main;
+
+    return slice_of(own ? own : strmap_get(&s->inputs, "entrypoint"));
+}
+
+static void map_folders(struct run *run, struct arena *a, struct path_map *m)
+{
+    path_map_add(m, run->workspace, "/github/workspace");
+    path_map_add(m, run->files_path, "/github/file_commands");
+    path_map_add(m, arena_printf(a, "%s/_github_workflow", run->temp), "/github/workflow");
+    path_map_add(m, arena_printf(a, "%s/_github_home", run->temp), "/github/home");
+    path_map_add(m, run->temp, "/github/runner_temp");
+}
+
+static int fill_env(struct step_run *s, struct docker *d, const struct strmap *runs_env,
+                    const struct path_map *m, struct err *err)
+{
+    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
+    int r = ERR_OK;
+
+    contexts_added(s, true, &env);
+    strmap_unset(&env, SLICE("ACTIONS_CACHE_SERVICE_V2")); /* row 5 of the contract's list */
+    STRMAP_EACH (i, runs_env)
+        if (!strmap_get(&env, i->name))
+            strmap_set(&env, strmap_name(i), strmap_value(i));
+    strmap_set(&env, SLICE("HOME"), SLICE("/github/home"));
+    if (!strmap_get(&env, "CI"))
+        strmap_set(&env, SLICE("CI"), SLICE("true"));
+    path_map_env(m, &env);
+    STRMAP_EACH (i, &env) {
+        if (r == ERR_OK)
+            r = engine_env_add(&d->env, strmap_name(i), strmap_value(i), err);
+    }
+    return r;
+}
+
+static int check_shared(struct step_run *s, struct err *err)
+{
+    if (shared_is_so(s->run))
+        return ERR_OK;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "'%s' is a Docker action, which could not be told before the job: the container "
+                   "engine does not see the workspace in this sandbox; run it with '--isolation "
+                   "host'",
+                   s->def->uses);
+}
+
+/* ---- the container ---- */
+
+static void on_output(void *ctx, bool error, struct slice bytes)
+{
+    struct step_run *s = ctx;
+    struct err err = ERR_INIT;
+
+    if (log_feed(s->log, error ? LOG_STDERR : LOG_STDOUT, bytes, &err) < 0)
+        run_lose(s->run);
+}
+
+static void end_output(struct step_run *s)
+{
+    struct err err = ERR_INIT;
+
+    if (log_end(s->log, LOG_STDOUT, &err) < 0 || log_end(s->log, LOG_STDERR, &err) < 0)
+        run_lose(s->run);
+}
+
+static int call(struct step_run *s, const struct engine_command *command, engine_end_fn *end,
+                struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf line = BUF_INIT(1 << 20);
+    struct docker *d = s->state;
+
+    if (!command->quiet) {
+        engine_command_line(d->engine, command->args, &line);
+        log_write(s->log, LOG_COMMAND, buf_slice(&line));
+    }
+    step_flush(s);
+    return engine_start(d->engine, command, on_output, end, s, &d->call, err);
+}
+
+static void finish(struct step_run *s)
+{
+    struct docker *d = s->state;
+    int code = d->code;
+
+    s->exit_code = code;
+    if (code == ENGINE_FAILED && !s->stopping)
+        step_error(s, "the container could not be started; the engine's own words are above");
+    step_end(s, code == 0 ? RESULT_SUCCESS : RESULT_FAILURE);
+}
+
+static void on_removed(void *ctx, int code)
+{
+    struct step_run *s = ctx;
+    struct docker *d = s->state;
+
+    d->call = engine_call_free(d->call);
+    if (code != 0)
+        s->run->left_behind = true;
+    end_output(s);
+    finish(s);
+}
+
+/* The engine's program has ended. When it was killed its container may run on. */
+static void on_run_end(void *ctx, int code)
+{
+    struct step_run *s = ctx;
+    struct docker *d = s->state;
+    struct engine_command rm = {
+        .args = (const char *const[]){"rm", "--force", "--volumes", d->name, NULL}, .quiet = true};
+    struct err err = ERR_INIT;
+
+    d->call = engine_call_free(d->call);
+    d->code = code;
+    end_output(s);
+    if (!s->stopping) {
+        finish(s);
+    } else if (call(s, &rm, on_removed, &err) < 0) {
+        s->run->left_behind = true;
+        step_fail(s, err.text);
+    }
+}
+
+struct args {
+    VEC(const char *) list;
+};
+
+static void add(struct args *args, const char *option, const char *value)
+{
+    if (option)
+        vec_push(&args->list, option);
+    if (value)
+        vec_push(&args->list, value);
+}
+
+static void add_mounts(struct step_run *s, struct args *args, const struct path_map *m)
+{
+    struct arena *a = &s->arena;
+
+    if (job_engine_socket())
+        add(args, "-v", arena_printf(a, "%s:/var/run/docker.sock", job_engine_socket()));
+    for (size_t i = m->n; i-- > 0;)
+        add(args, "-v",
+            arena_printf(a, "%s:%s", shared_path(s->run, a, m->pairs[i].outside),
+                         m->pairs[i].inside));
+}
+
+static int run_container(struct step_run *s, const char *image, struct err *err)
+{
+    struct run *run = s->run;
+    struct arena *a = &s->arena;
+    struct docker *d = s->state;
+    const char *network =
+        json_string_value(json_object_get(json_object_get(run->job_ctx, "container"), "network"));
+    struct path_map m = {0};
+    struct args args = {0};
+    char id[7];
+
+    map_folders(run, a, &m);
+    job_engine_random(id, 6);
+    d->name = container_name(a, NULL, image, id);
+    add(&args, NULL, "run");
+    add(&args, "--name", d->name);
+    add(&args, "--label", engine_label(d->engine));
+    add(&args, "--workdir", "/github/workspace");
+    add(&args, "--rm", NULL);
+    if (run->job->offline)
+        add(&args, "--pull", "never");
+    for (const char *const *word = job_engine_limits(run, a); *word; word++)
+        add(&args, NULL, *word);
+    add(&args, "--env-file", ENGINE_ENV_FILE);
+    if (d->entrypoint.len)
+        add(&args, "--entrypoint", arena_str(a, d->entrypoint));
+    if (network)
+        add(&args, "--network", network);
+    add_mounts(s, &args, &m);
+    add(&args, NULL, image);
+    for (const char **arg = d->args; arg && *arg; arg++)
+        add(&args, NULL, *arg);
+    vec_push(&args.list, NULL);
+    int r =
+        call(s, &(struct engine_command){.args = args.list.ptr, .env = &d->env}, on_run_end, err);
+    vec_deinit(&args.list);
+    if (r == ERR_OK && !run->tidy_image)
+        run->tidy_image = mem_dup(image, strlen(image));
+    return r;
+}
+
+/* ---- building an action of the workspace ---- */
+
+static void on_built(void *ctx, int code)
+{
+    struct step_run *s = ctx;
+    struct docker *d = s->state;
+    struct err err = ERR_INIT;
+
+    d->call = engine_call_free(d->call);
+    end_output(s);
+    log_write(s->log, LOG_ENDGROUP, SLICE(""));
+    if (code == 0 && !s->stopping) {
+        if (run_container(s, s->instance->image, &err) < 0)
+            step_fail(s, err.text);
+        return;
+    }
+    free(s->instance->image);
+    s->instance->image = NULL;
+    d->code = code ? code : 1;
+    if (!s->stopping)
+        step_error(s, "the action's image could not be built; the engine's own words are above");
+    step_end(s, RESULT_FAILURE);
+}
+
+static int build(struct step_run *s, struct err *err)
+{
+    struct instance *i = s->instance;
+    const char *dir =
+        i->action_source ? i->action_source : shared_path(s->run, &s->arena, i->action_dir);
+    const char *const *args = NULL;
+
+    if (!dir)
+        return err_set(err, ERR_DENIED,
+                       "the folder '%s' of a Docker action is not in the workspace", i->action_dir);
+    int r = docker_image_build_args(s->run, i, dir, &s->arena, &args, err);
+    if (r < 0)
+        return r;
+    log_write(s->log, LOG_GROUP, SLICE("Building docker image"));
+    log_printf(s->log, LOG_PLAIN, "Dockerfile for action: '%s/%s'.", i->action_dir,
+               i->action->image);
+    return call(s, &(struct engine_command){.args = args}, on_built, err);
+}
+
+/* ---- the step ---- */
+
+static int prepare(struct step_run *s, struct docker *d, struct err *err)
+{
+    CLEANUP(strmap_deinit) struct strmap runs_env = STRMAP_INIT;
+    const struct action *action = s->instance->action;
+    const char *home = arena_printf(&s->arena, "%s/_github_home", s->run->temp);
+    const char *const open[] = {s->run->temp, s->run->files_path, home};
+    struct path_map m = {0};
+    int r = inputs_evaluate(s, action ? action->inputs : NULL, action ? action->n_inputs : 0, err);
+
+    if (r == ERR_OK)
+        r = check_shared(s, err);
+    if (r == ERR_OK)
+        r = job_engine_get(s->run, &d->engine, err);
+    for (size_t i = 0; i < COUNT_OF(open) && r == ERR_OK; i++)
+        r = shared_open_up(s->run, open[i], err);
+    if (r == ERR_OK && action)
+        r = evaluate_runs(s, d, &runs_env, err);
+    if (r < 0)
+        return r;
+    d->entrypoint = slice_trim(entrypoint_of(s));
+    if (!d->args) {
+        size_t n;
+        d->args = shell_split(&s->arena, slice_of(strmap_get(&s->inputs, "args")), &n);
+    }
+    map_folders(s->run, &s->arena, &m);
+    return fill_env(s, d, &runs_env, &m, err);
+}
+
+static int docker_start(struct step_run *s, struct err *err)
+{
+    struct docker *d = mem_new(sizeof *d);
+    const char *image = docker_image_named(s->instance);
+
+    *d = (struct docker){.env = ENGINE_ENV_INIT};
+    s->state = d;
+    int r = prepare(s, d, err);
+    if (r < 0)
+        return r;
+    header_action(s);
+    handler_register_post(s);
+    if (!image)
+        image = s->instance->image;
+    return image ? run_container(s, image, err) : build(s, err);
+}
+
+static void docker_stop(struct step_run *s, bool now)
+{
+    struct docker *d = s->state;
+
+    if (d && d->call)
+        engine_call_stop(d->call, now);
+}
+
+static void docker_release(struct step_run *s)
+{
+    struct docker *d = s->state;
+
+    if (!d)
+        return;
+    s->state = NULL;
+    engine_call_free(d->call);
+    engine_env_deinit(&d->env);
+    free(d);
+}
+
+const struct handler handler_docker = {"docker", docker_start, docker_stop, docker_release};
