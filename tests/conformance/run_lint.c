@@ -49,6 +49,8 @@ static const struct {
     const char *file, *text, *reason;
 } known[] = {
     {"", "pyflakes reported", "Python scripts are not looked at: that takes a program of its own"},
+    {"", "shellcheck reported",
+     "what shellcheck says `ostler check` gets from that program: tests/e2e asks for it"},
     {"", "undefined configuration variable",
      "a list of the variables that are set is the other's own file"},
     {"", "invalid timezone \"UTC\"", "UTC is a name of the time zone data"},

@@ -436,7 +436,8 @@ static int put_env(void *ctx, struct slice name, struct slice value, struct err 
 {
     struct pairs *p = ctx;
     struct run run = {0};
-    struct step_run step = {.run = &run};
+    struct sequence seq = {.run = &run}; /* of the job's own steps */
+    struct step_run step = {.run = &run, .seq = &seq};
     struct err refused = ERR_INIT;
     int r = effects_set_env(&step, name, value, &refused);
 

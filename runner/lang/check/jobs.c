@@ -180,6 +180,7 @@ void check_jobs(struct check *c)
     check_env_names(c, w->env);
     check_value(c, w->concurrency, USE_ANY);
     check_deadlock(c);
+    check_shell_name(c, token_find(token_find(token_find(w->root, "defaults"), "run"), "shell"));
     check_on(c);
     check_call_outputs(c);
     for (size_t i = 0; i < w->n_jobs; i++)

@@ -91,6 +91,8 @@ void check_empty_list(struct check *c, const struct token *list, const char *wha
 void check_steps(struct check *c, const struct step *steps, size_t n, struct type *seen);
 void check_job_values(struct check *c); /* runner labels, matrix */
 void check_env_names(struct check *c, const struct token *env);
+/* A `shell` of c->job, or of no job in particular; NULL: none. */
+void check_shell_name(struct check *c, const struct token *shell);
 void check_call(struct check *c, const struct workflow_job *job);
 /* What only shows when all that W calls has been read; W has nothing else wrong. */
 void check_tree(struct check *c, struct workflow *w);

@@ -366,6 +366,7 @@ static void check_step(struct check *c, const struct step *s, struct type *seen)
     check_map(c, s->env);
     check_env_names(c, s->env);
     check_value(c, s->shell, USE_TEXT);
+    check_shell_name(c, s->shell);
     check_value(c, s->working_directory, USE_TEXT);
     check_value(c, s->continue_on_error, USE_TEXT);
     check_value(c, s->timeout_minutes, USE_TEXT);

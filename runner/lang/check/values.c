@@ -355,11 +355,77 @@ void check_env_names(struct check *c, const struct token *env)
     }
 }
 
+/* ---- shells ---- */
+
+/* The system that the job's literal labels name; "": they don't. */
+static const char *system_of(const struct token *runs_on)
+{
+    static const char *const systems[] = {"ubuntu", "macos", "windows"};
+    const struct token *label =
+        convert_is(runs_on, TOKEN_SEQUENCE) && runs_on->n_items ? runs_on->items[0] : runs_on;
+
+    for (size_t i = 0; convert_is(label, TOKEN_STRING) && i < COUNT_OF(systems); i++)
+        if (slice_starts(label->text, slice_of(systems[i])))
+            return systems[i];
+    return "";
+}
+
+void check_shell_name(struct check *c, const struct token *shell)
+{
+    static const char *const known[] = {"bash", "sh", "pwsh", "python", "powershell", "cmd"};
+    const char *system = system_of(c->job ? c->job->runs_on : NULL);
+    struct near_best best;
+    size_t i = 0;
+
+    if (!convert_is(shell, TOKEN_STRING) || slice_find(shell->text, SLICE("{0}")) >= 0)
+        return;
+    best = near_begin(shell->text);
+    for (; i < COUNT_OF(known) && !slice_eq_nocase(shell->text, slice_of(known[i])); i++)
+        near_offer(&best, slice_of(known[i]));
+    if (i == COUNT_OF(known))
+        check_hint(check_report_at(c, CHECK_VALUE, DIAG_ERROR, shell, "there is no shell '%.*s'",
+                                   SLICE_ARG(shell->text)),
+                   best.match.ptr ? near_hint(c->diags->arena, &best)
+                                  : "write bash, sh, pwsh, python, powershell or cmd, or a command "
+                                    "with {0} for the script");
+    else if (i >= 4 && (*system == 'u' || *system == 'm'))
+        check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, shell,
+                                   "'%s' is only on Windows, and this job runs on %s", known[i],
+                                   system),
+                   "pwsh is on all of them");
+}
+
+/* ---- passwords ---- */
+
+/* Of a container or a service: what is written in the file everybody can read. */
+static void check_password(struct check *c, const struct token *container)
+{
+    const struct token *password = token_find(token_find(container, "credentials"), "password");
+
+    if (convert_is(password, TOKEN_STRING) && password->text.len)
+        check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, password,
+                                   "whoever can read this file knows the password"),
+                   "make it a secret, and write ${{ secrets.NAME }}");
+}
+
+static void check_passwords(struct check *c)
+{
+    const struct token *services = c->job->services;
+
+    check_password(c, c->job->container);
+    for (size_t i = 0; convert_is(services, TOKEN_MAPPING) && i < services->n_pairs; i++)
+        check_password(c, services->pairs[i].value);
+}
+
 /* ---- numbers ---- */
 
 static void check_parallel(struct check *c, const struct token *tok)
 {
-    if (convert_is(tok, TOKEN_NUMBER) && tok->number != floor(tok->number))
+    if (convert_is(tok, TOKEN_NUMBER) && tok->number <= 0)
+        check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, tok,
+                                   "%g is no limit: all run at once", tok->number),
+                   "write a number above 0, or remove the key");
+    else if (convert_is(tok, TOKEN_NUMBER) && tok->number != floor(tok->number))
         check_hint(check_report_at(c, CHECK_VALUE, DIAG_WARNING, tok, "%g jobs at once can't be",
                                    tok->number),
                    "write a whole number");
@@ -384,6 +450,9 @@ void check_job_values(struct check *c)
     check_parallel(c, token_find(strategy, "max-parallel"));
     check_matrix(c, token_find(c->job->strategy, "matrix"));
     check_minutes(c, c->job->timeout_minutes);
+    check_passwords(c);
+    check_shell_name(c,
+                     token_find(token_find(token_find(c->job->node, "defaults"), "run"), "shell"));
     for (size_t i = 0; i < c->job->n_steps; i++)
         check_minutes(c, c->job->steps[i].timeout_minutes);
 }
