@@ -369,6 +369,7 @@ int start_calls(struct start *s, struct err *err)
                                 .repository = repository,
                                 .repositories = &s->options->repositories,
                                 .store = &s->store,
+                                .notes = s->notes,
                                 .git_env = &env};
     struct calls_options options = {.source = local_files_source(&files), .repository = repository};
 

@@ -48,7 +48,8 @@ int store_child_main(int argc, char **argv)
 
     (void)argc;
     (void)argv;
-    signal(SIGTERM, end_all);
+    if (getpgrp() == getpid())
+        signal(SIGTERM, end_all);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the answer then */
     (void)setrlimit(RLIMIT_FSIZE, &size);   /* of git's packs; without it the server decides */
     signal(SIGXFSZ, SIG_IGN);

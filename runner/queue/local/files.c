@@ -83,6 +83,8 @@ static int read_stored(const struct local_files *f, const struct call_ref *ref, 
     if (path_read(root, ref->path, to, &why) < 0)
         return err_set(err, why.code, "there is no '%s' at '%s' in '%s'", ref->path, ref->ref,
                        ref->repository);
+    if (entry.note && f->notes)
+        json_array_append_new(f->notes, json_string(arena_printf(a, "%s: %s", uses, entry.note)));
     *ret_sha = arena_str(a, slice_of(entry.sha));
     return ERR_OK;
 }

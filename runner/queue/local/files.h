@@ -12,6 +12,7 @@ struct local_files {
     const struct strmap *repositories; /* "owner/name": folder of a local clone */
     const struct store_spec *store;    /* for all others; fetches what may be fetched. NULL: none */
     const struct git_env *git_env;
+    json_t *notes; /* array of texts: what the store did instead is added; NULL: nobody is told */
 };
 
 /* A source for workflow_load_calls(), for as long as F lives. The run's own files are read as they lie in

@@ -367,6 +367,8 @@ def called_workflows_are_fetched(w):
     check(s.count("fetch") == 1, s.asked)
     s.stop()
     w.run(flow, "--offline", code=0).says("hi! of acme/flows", step="say")
+    r = w.run(flow, code=0).says("hi! of acme/flows", step="say")  # nobody is there: said, and gone on with
+    check("acme/flows@v1: cannot fetch" in r.notes() and "the commit that is in the store" in r.notes(), r)
     w.run(w.workflow("""
         on: push
         jobs:
