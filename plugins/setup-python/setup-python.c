@@ -167,7 +167,10 @@ static ost_status make_environment(struct ost_step *step, const struct python *p
     const char *marker = ost_fmt(step, "%s.complete", dir);
     ost_status r = OST_OK;
 
-    if (!file_exists(marker)) {
+    if (file_exists(marker)) {
+        ost_log(step, OST_INFO, "Found the virtual environment of an earlier step @ %s", dir);
+    } else {
+        ost_log(step, OST_INFO, "Making a virtual environment of %s", p->program);
         r = run(step, OST_ARGV(p->program, "-m", "venv", "--clear", dir), NULL);
         if (r == OST_E_EXIT)
             return ost_fail(step, r,
@@ -323,7 +326,9 @@ static ost_status use(struct ost_step *step, struct places *p, const struct want
     if (!python)
         return nothing_fits(step, p, w);
     dir = python->dir;
-    if (!dir)
+    if (dir)
+        ost_log(step, OST_INFO, "Found in cache @ %s", dir);
+    else
         r = make_environment(step, python, p->arch, &dir);
     if (r == OST_OK)
         r = library_path(step, dir, &libraries);
@@ -339,9 +344,7 @@ static ost_status use(struct ost_step *step, struct places *p, const struct want
     if (r == OST_OK)
         r = install_pip(step, ret->python, libraries);
     if (r == OST_OK)
-        ost_log(step, OST_INFO, "Successfully set up CPython (%s)%s%s", version,
-                python->program ? " in a virtual environment of " : "",
-                python->program ? python->program : "");
+        ost_log(step, OST_INFO, "Successfully set up CPython (%s)", version);
     return r;
 }
 

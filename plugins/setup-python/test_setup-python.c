@@ -170,6 +170,7 @@ Test(setup_python, gives_the_job_a_virtual_environment_of_a_python_on_path)
     cr_assert_eq(plugin_host_run(host, OST_PHASE_MAIN), OST_OK);
     cr_expect_eq(plugin_host_execs(host, "* -m venv *"), 0);
     cr_expect_str_eq(plugin_host_path(host, 1), below("setup-python/3.11.2/x64/bin"));
+    expect_has(plugin_host_log(host), "info: Found the virtual environment of an earlier step @ ");
 }
 
 Test(setup_python, takes_the_tool_cache_before_path)
@@ -193,8 +194,8 @@ Test(setup_python, takes_several_versions_the_last_by_default)
     cr_expect_str_eq(plugin_host_env(host, "pythonLocation"), below("Python/3.12.9/x64"));
     cr_expect_eq(plugin_host_execs(host, "sh *"), 1, "PATH is looked at once");
     expect_has(plugin_host_log(host),
-               "info: Successfully set up CPython (3.11.2) in a virtual environment of "
-               "/usr/bin/python3\ninfo: Successfully set up CPython (3.12.9)\n");
+               "info: Making a virtual environment of /usr/bin/python3\n"
+               "info: Successfully set up CPython (3.11.2)\ninfo: Found in cache @ ");
 }
 
 Test(setup_python, takes_prereleases_only_when_asked)

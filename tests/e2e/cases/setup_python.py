@@ -43,6 +43,7 @@ def cached(w, number, arch="x64"):
 def pip_installs_into_the_job_and_not_into_the_machine(w):
     """With Debian's Python, which pip may not touch: requirements, commands, and the second step with it."""
     wheel(w, "ostlertiny", "hello from the wheel")
+    wheel(w, "ostlermore", "hello from the step's own")
     w.write("requirements.txt", "ostlertiny==1.0\n")
     w.commit("a package")
     minor = ".".join(version().split(".")[:2])
@@ -62,13 +63,16 @@ def pip_installs_into_the_job_and_not_into_the_machine(w):
             test "$LD_LIBRARY_PATH" = "$pythonLocation/lib"
             case $pythonLocation in "$RUNNER_TEMP"/*) ;; *) exit 1 ;; esac
             python -c 'import ssl, sqlite3, sys; print("whole", sys.version_info.major)'
-        - {{name: again, uses: actions/setup-python@v6, with: {{python-version: '3.x'}}}}
-        - {{name: still, run: python -m ostlertiny && ostlertiny}}
+        - name: again
+          uses: actions/setup-python@v6
+          with: {{python-version: 3.x, pip-install: --no-index --find-links wheels ostlermore}}
+        - {{name: still, run: ostlertiny && ostlermore}}
         - {{name: plain python, shell: python, run: "import ostlertiny; ostlertiny.main()"}}
         """)
     r = w.run(flow, "--offline", code=0, limit=120)
     r.says("hello from the wheel\nhello from the wheel", f"version {version()}", "whole 3", step="use")
-    r.says(f"Successfully set up CPython ({version()})", step="py").says("hello from the wheel", step="still")
+    r.says(f"Successfully set up CPython ({version()})", step="py")
+    r.says("hello from the wheel\nhello from the step's own", step="still")
     r.says("hello from the wheel", step="plain python")
     check(subprocess.run([PYTHON, "-c", "import ostlertiny"], capture_output=True).returncode != 0,
           "the package is on the machine")
