@@ -116,7 +116,7 @@ def e2e(args, pattern):
     quick = ["--quick"] if args.quick else []
     for build in [DEV] if args.quick else [DEV, RELEASE]:
         yield Program("e2e", build.name, [sys.executable, "-B", "tests/e2e/run.py", "--build", str(build),
-                                          *quick, *([pattern] if pattern else [])], limit=900, whole=True)
+                                          *quick, *([pattern] if pattern else [])], limit=1800, whole=True)
 
 
 def fuzz(args, pattern):

@@ -110,7 +110,7 @@ def five_thousand_files_are_one_artifact(w):
         """)), code=0, limit=180)
 
 
-@case(quick=False, limit=300, needs=NEEDS)
+@case(who="root", quick=False, limit=400, needs=NEEDS)
 def two_gigabytes_pass_with_little_memory(w):
     """The server's own memory; the bytes lie in the kernel's cache, whoever they are of."""
     clients(w)
