@@ -13,6 +13,7 @@ static const char full[] =
     "outputs.o\"}}]},"
     "\"secrets\":[[\"TOKEN\",\"s3cret\\u0000\\n\"],[\"RAW\",{\"hex\":\"00ff41\"}]],"
     "\"variables\":[[\"ACTIONS_STEP_DEBUG\",\"true\"]],\"repositories\":[[\"o/r\",\"/clone\"]],"
+    "\"runtime\":[[\"ACTIONS_RUNTIME_TOKEN\",\"t\"]],\"id_token\":true,"
     "\"env\":[{\"type\":2,\"map\":[{\"Key\":\"A\",\"Value\":\"1\"}]}],"
     "\"steps\":[{\"id\":\"__run\",\"if\":\"success()\",\"run\":\"make\"},"
     "{\"id\":\"a\",\"uses\":\"./local\",\"line\":7}],"
@@ -57,6 +58,8 @@ Test(job, is_read_whole)
                                      "A")));
     cr_assert_str_eq(strmap_get(&j.variables, "actions_step_debug"), "true");
     cr_assert_str_eq(strmap_get(&j.repositories, "O/R"), "/clone");
+    cr_assert_str_eq(strmap_get(&j.runtime, "ACTIONS_RUNTIME_TOKEN"), "t");
+    cr_assert(j.id_token);
     cr_assert_eq(j.n_env, 1);
     cr_assert_not_null(token_find(j.env[0], "A"));
     cr_assert_eq(j.n_steps, 2);
