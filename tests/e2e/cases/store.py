@@ -130,7 +130,6 @@ def what_cannot_be_had_is_one_error_before_the_first_step(w):
     sha = s.repo("acme/greet", {"action.yml": GREET, "words": "x"}, "v1")
     s.repo("acme/empty", {"README": "no action\n"}, "v1")
     s.repo("acme/broken", {"action.yml": "name: x\nruns: {using: nothing}\n"}, "v1")
-    s.repo("acme/docker", {"action.yml": "name: x\nruns: {using: docker, image: Dockerfile}\n", "Dockerfile": "FROM x\n"}, "v1")
     s.repo("acme/again", {"action.yml": "name: x\nruns: {using: composite, steps: [{uses: acme/again@v1}]}\n"}, "v1")
     s.repo("acme/within", {"action.yml": "name: x\nruns:\n  using: composite\n  steps:\n  - uses: acme/none@v1\n"}, "v1")
     none = "f" * 40
@@ -141,7 +140,6 @@ def what_cannot_be_had_is_one_error_before_the_first_step(w):
         ("acme/none@v1", f"there is no repository '{s.url}/acme/none'"),
         ("acme/empty@v1", "Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under"),
         ("acme/greet/no/such@v1", "Can't find 'action.yml'"),
-        ("acme/docker@v1", "is a Docker action"),
         ("acme/again@v1", "_actions/acme/again/v1, line 2: 'acme/again@v1'", "depth exceeded max depth 9"),
         ("acme/within@v1", "_actions/acme/within/v1, line 5: 'acme/none@v1'", "there is no repository"),
         ("acme/greet/../x@v1", "leads out of the repository"),
