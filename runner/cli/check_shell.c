@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 enum {
-    BATCH = 200,                /* scripts a start of shellcheck */
+    BATCH = 200,                /* scripts a start of shellcheck, at the most */
+    BATCH_LEAST = 10,           /* for fewer a start costs more than it saves */
+    SLOTS_MAX = 32,             /* starts at a time */
     TIMEOUT_MS = 300000,        /* a start's */
     OUTPUT_SIZE_MAX = 64 << 20, /* bytes */
 };
@@ -33,13 +35,21 @@ struct batch {
     struct arena arena;
     struct strmap numbers; /* text of a script: its number */
     VEC(struct script_place *) scripts;
-    size_t first, n; /* those of the batch that runs */
 };
 
 /* Removes the folder of a batch. */
 struct scratch {
     const char *tmp;
     char path[4096]; /* "": none yet */
+};
+
+/* One start of shellcheck, for N of the scripts from FIRST on. */
+struct look {
+    struct batch *batch;
+    size_t first, n;
+    struct scratch scratch;
+    int out; /* what it says */
+    struct proc *proc;
 };
 
 static void scratch_remove(struct scratch *s)
@@ -73,28 +83,28 @@ static void add_finding(const struct script_place *p, const json_t *comment, jso
     d->hint = arena_printf(&p->file->arena, "https://www.shellcheck.net/wiki/SC%d", code);
 }
 
-static void take_comment(struct batch *b, const json_t *comment)
+static void take_comment(const struct look *l, const json_t *comment)
 {
     const char *file = json_string_value(json_object_get(comment, "file"));
     json_int_t line = json_integer_value(json_object_get(comment, "line"));
     json_int_t col = json_integer_value(json_object_get(comment, "column"));
     size_t which = file ? (size_t)strtoul(path_base(file), NULL, 10) : BATCH;
 
-    if (which >= b->n || !json_object_get(comment, "message") || line < 1 || col < 1 ||
+    if (which >= l->n || !json_object_get(comment, "message") || line < 1 || col < 1 ||
         col > INT_MAX)
         return;
-    for (const struct script_place *p = b->scripts.ptr[b->first + which]; p; p = p->next)
+    for (const struct script_place *p = l->batch->scripts.ptr[l->first + which]; p; p = p->next)
         add_finding(p, comment, line);
 }
 
-static int take_output(struct batch *b, int fd, struct err *err)
+static int take_output(const struct look *l, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(OUTPUT_SIZE_MAX);
     json_error_t error;
 
-    if (lseek(fd, 0, SEEK_SET) < 0)
+    if (lseek(l->out, 0, SEEK_SET) < 0)
         return err_sys(err, "cannot read what shellcheck said");
-    int r = fd_read_all(fd, &text, err);
+    int r = fd_read_all(l->out, &text, err);
     if (r < 0)
         return r;
     json_t *json = json_loadb(text.ptr, text.len, 0, &error);
@@ -103,13 +113,15 @@ static int take_output(struct batch *b, int fd, struct err *err)
                        error.text);
     const json_t *comments = json_object_get(json, "comments");
     for (size_t i = 0; i < json_array_size(comments); i++)
-        take_comment(b, json_array_get(comments, i));
+        take_comment(l, json_array_get(comments, i));
     json_decref(json);
     return ERR_OK;
 }
 
-static int write_scripts(const struct batch *b, struct scratch *s, struct err *err)
+static int write_scripts(struct look *l, struct err *err)
 {
+    struct scratch *s = &l->scratch;
+
     snprintf(s->path, sizeof s->path, "%s/ostler-check.XXXXXX", s->tmp);
     if (!mkdtemp(s->path)) {
         *s->path = '\0';
@@ -118,31 +130,37 @@ static int write_scripts(const struct batch *b, struct scratch *s, struct err *e
     CLEANUP(fd_closep) int dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return err_sys(err, "cannot open '%s'", s->path);
-    for (size_t i = 0; i < b->n; i++) {
+    for (size_t i = 0; i < l->n; i++) {
         char name[24];
 
         snprintf(name, sizeof name, "%zu", i);
-        int r = path_write(dir, name, b->scripts.ptr[b->first + i]->script->text, 0600, err);
+        int r = path_write(dir, name, l->batch->scripts.ptr[l->first + i]->script->text, 0600, err);
         if (r < 0)
             return r;
     }
     return ERR_OK;
 }
 
-static int run_batch(struct batch *b, struct err *err)
+static void look_end(struct look *l)
 {
-    CLEANUP(scratch_remove) struct scratch scratch = {.tmp = b->tmp};
-    CLEANUP(fd_closep) int out = memfd_create("shellcheck", MFD_CLOEXEC);
+    l->proc = proc_free(l->proc);
+    fd_closep(&l->out);
+    scratch_remove(&l->scratch);
+    *l->scratch.path = '\0';
+}
+
+static int look_begin(struct look *l, struct err *err)
+{
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
-    const char **argv = arena_array(&a, b->n + 8, sizeof *argv);
+    const struct batch *b = l->batch;
+    const char **argv = arena_array(&a, l->n + 8, sizeof *argv);
     struct proc_spec spec = PROC_SPEC_INIT;
-    struct proc_exit how;
-    struct proc *proc;
     size_t n = 0;
 
-    if (out < 0)
+    l->out = memfd_create("shellcheck", MFD_CLOEXEC);
+    if (l->out < 0)
         return err_sys(err, "cannot create a memory file");
-    int r = write_scripts(b, &scratch, err);
+    int r = write_scripts(l, err);
     if (r < 0)
         return r;
     argv[n++] = b->program;
@@ -150,19 +168,23 @@ static int run_batch(struct batch *b, struct err *err)
     argv[n++] = "--format=json1";
     argv[n++] = arena_printf(&a, "--shell=%s", b->shell);
     argv[n++] = arena_printf(&a, "--exclude=%s", excluded);
-    for (size_t i = 0; i < b->n; i++)
-        argv[n++] = arena_printf(&a, "%s/%zu", scratch.path, i);
+    for (size_t i = 0; i < l->n; i++)
+        argv[n++] = arena_printf(&a, "%s/%zu", l->scratch.path, i);
     spec.argv = argv;
-    spec.out = out;
-    if ((r = proc_start(&spec, &proc, err)) < 0)
-        return r;
-    r = proc_wait(proc, clock_ms() + TIMEOUT_MS, &how, err);
-    (void)proc_free(proc);
+    spec.out = l->out;
+    return proc_start(&spec, &l->proc, err);
+}
+
+static int look_finish(struct look *l, struct err *err)
+{
+    struct proc_exit how;
+    int r = proc_wait(l->proc, clock_ms() + TIMEOUT_MS, &how, err);
+
     if (r < 0)
         return err_in(err, "shellcheck");
     if (how.code > 1) /* 1: it has findings */
         return err_set(err, ERR_INVALID, "shellcheck failed with exit code %d", how.code);
-    return take_output(b, out, err);
+    return take_output(l, err);
 }
 
 static void add_script(struct batch *b, struct checked *f, const struct kept_script *s)
@@ -189,21 +211,49 @@ static void batch_deinit(struct batch *b)
     arena_deinit(&b->arena);
 }
 
-/* All scripts of one shell, batch by batch. */
+/* Begins looks until SLOTS of them run or all scripts are looked at; the results are taken in order. */
+static int run_looks(struct batch *b, struct look *looks, size_t slots, struct err *err)
+{
+    size_t n = b->scripts.len, share = (n + slots - 1) / slots, next = 0;
+    size_t size = share < BATCH_LEAST ? BATCH_LEAST : share > BATCH ? BATCH : share;
+    int result = ERR_OK;
+
+    for (size_t begun = 0, ended = 0; result == ERR_OK && (next < n || ended < begun);) {
+        struct look *l = &looks[(begun - ended < slots && next < n ? begun : ended) % slots];
+
+        if (begun - ended < slots && next < n) {
+            *l = (struct look){.batch = b, .first = next, .out = -1, .scratch.tmp = b->tmp};
+            l->n = n - next < size ? n - next : size;
+            next += l->n;
+            begun++;
+            result = look_begin(l, err);
+        } else {
+            result = look_finish(l, err);
+            look_end(l);
+            ended++;
+        }
+    }
+    return result;
+}
+
+/* All scripts of one shell, as many looks at a time as there are cores. */
 static int run_shell(struct check_run *r, const char *program, const char *tmp, const char *shell,
                      struct err *err)
 {
     CLEANUP(batch_deinit) struct batch b = {.program = program, .tmp = tmp, .shell = shell};
-    int result = ERR_OK;
+    struct look looks[SLOTS_MAX];
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t slots = cores < 1 ? 1 : cores > SLOTS_MAX ? SLOTS_MAX : (size_t)cores;
 
     VEC_EACH (f, &r->files)
         VEC_EACH (s, &(*f)->scripts)
             if (strcmp(s->shell, shell) == 0)
                 add_script(&b, *f, s);
-    for (; b.first < b.scripts.len && result == ERR_OK; b.first += b.n) {
-        b.n = b.scripts.len - b.first < BATCH ? b.scripts.len - b.first : BATCH;
-        result = run_batch(&b, err);
-    }
+    for (size_t i = 0; i < slots; i++)
+        looks[i] = (struct look){.out = -1};
+    int result = run_looks(&b, looks, slots, err);
+    for (size_t i = 0; i < slots; i++) /* those that an error left */
+        look_end(&looks[i]);
     return result;
 }
 
