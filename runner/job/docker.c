@@ -22,6 +22,7 @@ struct docker {
     struct engine_env env;
     struct slice entrypoint; /* empty: the image's */
     const char **args;       /* NULL-terminated */
+    struct buf said;         /* by the removal of the container */
     int code;
 };
 
@@ -136,10 +137,8 @@ static int call(struct step_run *s, const struct engine_command *command, engine
     CLEANUP(buf_deinit) struct buf line = BUF_INIT(1 << 20);
     struct docker *d = s->state;
 
-    if (!command->quiet) {
-        engine_command_line(d->engine, command->args, &line);
-        log_write(s->log, LOG_COMMAND, buf_slice(&line));
-    }
+    engine_command_line(d->engine, command->args, &line);
+    log_write(s->log, LOG_COMMAND, buf_slice(&line));
     step_flush(s);
     return engine_start(d->engine, command, on_output, end, s, &d->call, err);
 }
@@ -155,15 +154,26 @@ static void finish(struct step_run *s)
     step_end(s, code == 0 ? RESULT_SUCCESS : RESULT_FAILURE);
 }
 
-static void on_removed(void *ctx, int code)
+static void on_removal_output(void *ctx, bool error, struct slice bytes)
 {
     struct step_run *s = ctx;
     struct docker *d = s->state;
 
+    (void)error;
+    buf_add(&d->said, bytes);
+}
+
+/* Most often it is gone already, by `--rm`: that is an error for some engines. */
+static void on_removed(void *ctx, int code)
+{
+    struct step_run *s = ctx;
+    struct docker *d = s->state;
+    bool gone = code == 0 || strcasestr(d->said.ptr, "no such container") ||
+                strcasestr(d->said.ptr, "already in progress");
+
     d->call = engine_call_free(d->call);
-    if (code != 0)
+    if (!gone)
         s->run->left_behind = true;
-    end_output(s);
     finish(s);
 }
 
@@ -173,7 +183,7 @@ static void on_run_end(void *ctx, int code)
     struct step_run *s = ctx;
     struct docker *d = s->state;
     struct engine_command rm = {
-        .args = (const char *const[]){"rm", "--force", "--volumes", d->name, NULL}, .quiet = true};
+        .args = (const char *const[]){"rm", "--force", "--volumes", d->name, NULL}};
     struct err err = ERR_INIT;
 
     d->call = engine_call_free(d->call);
@@ -181,7 +191,7 @@ static void on_run_end(void *ctx, int code)
     end_output(s);
     if (!s->stopping) {
         finish(s);
-    } else if (call(s, &rm, on_removed, &err) < 0) {
+    } else if (engine_start(d->engine, &rm, on_removal_output, on_removed, s, &d->call, &err) < 0) {
         s->run->left_behind = true;
         step_fail(s, err.text);
     }
@@ -330,7 +340,7 @@ static int docker_start(struct step_run *s, struct err *err)
     struct docker *d = mem_new(sizeof *d);
     const char *image = docker_image_named(s->instance);
 
-    *d = (struct docker){.env = ENGINE_ENV_INIT};
+    *d = (struct docker){.env = ENGINE_ENV_INIT, .said = BUF_INIT(4096)};
     s->state = d;
     int r = prepare(s, d, err);
     if (r < 0)
@@ -359,6 +369,7 @@ static void docker_release(struct step_run *s)
     s->state = NULL;
     engine_call_free(d->call);
     engine_env_deinit(&d->env);
+    buf_deinit(&d->said);
     free(d);
 }
 

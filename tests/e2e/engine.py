@@ -4,10 +4,12 @@ Ours is a dockerd with its own data, socket, bridge and control groups, so it ge
 nothing of it stays: see Engine.stop(). Its images are made on the spot, of the programs of this machine,
 so no registry is needed."""
 
+import ctypes
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -37,6 +39,12 @@ def demand(*argv, **more):
 
 def answers():
     return run("docker", "version", "--format", "{{.Server.Version}}").returncode == 0
+
+
+def end_with_us():
+    """In a child: asked to end when its parent does, however that ends."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Engine:
@@ -76,7 +84,7 @@ class Engine:
              "--pidfile", self.folder / "pid", "--host", f"unix://{socket}", "--bridge", BRIDGE,
              "--containerd-namespace", BRIDGE, "--containerd-plugins-namespace", f"{BRIDGE}-plugins",
              *(["--group", group] if group else [])],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, preexec_fn=end_with_us)
         os.environ["DOCKER_HOST"] = f"unix://{socket}"
         end = time.monotonic() + READY_SECONDS
         while not answers():

@@ -14,6 +14,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -269,6 +270,7 @@ def main():
     args = parser.parse_args()
     if args.one:
         return run_one(args)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     return run_all(args)
 
 
