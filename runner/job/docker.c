@@ -13,16 +13,22 @@
 #include "job/shell.h"
 #include "job/steps.h"
 
-enum { ENGINE_FAILED = 125 }; /* what `docker run` ends with when nothing was run */
+enum {
+    ENGINE_FAILED = 125, /* what `docker run` ends with when nothing was run */
+    BUILDS_MAX = 3,
+};
 
 struct docker {
     struct engine *engine;
     struct engine_call *call; /* what goes on at the moment */
     const char *name;         /* of the container */
     struct engine_env env;
-    struct slice entrypoint; /* empty: the image's */
-    const char **args;       /* NULL-terminated */
-    struct buf said;         /* by the removal of the container */
+    struct slice entrypoint;  /* empty: the image's */
+    const char **args;        /* NULL-terminated */
+    struct buf said;          /* by the removal of the container */
+    const char *const *build; /* the arguments of `build` */
+    bool vanished;            /* a layer went under it */
+    int builds;
     int code;
 };
 
@@ -131,8 +137,8 @@ static void end_output(struct step_run *s)
         run_lose(s->run);
 }
 
-static int call(struct step_run *s, const struct engine_command *command, engine_end_fn *end,
-                struct err *err)
+static int call(struct step_run *s, const struct engine_command *command, engine_output_fn *output,
+                engine_end_fn *end, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf line = BUF_INIT(1 << 20);
     struct docker *d = s->state;
@@ -140,7 +146,7 @@ static int call(struct step_run *s, const struct engine_command *command, engine
     engine_command_line(d->engine, command->args, &line);
     log_write(s->log, LOG_COMMAND, buf_slice(&line));
     step_flush(s);
-    return engine_start(d->engine, command, on_output, end, s, &d->call, err);
+    return engine_start(d->engine, command, output, end, s, &d->call, err);
 }
 
 static void finish(struct step_run *s)
@@ -254,8 +260,8 @@ static int run_container(struct step_run *s, const char *image, struct err *err)
     for (const char **arg = d->args; arg && *arg; arg++)
         add(&args, NULL, *arg);
     vec_push(&args.list, NULL);
-    int r =
-        call(s, &(struct engine_command){.args = args.list.ptr, .env = &d->env}, on_run_end, err);
+    int r = call(s, &(struct engine_command){.args = args.list.ptr, .env = &d->env}, on_output,
+                 on_run_end, err);
     vec_deinit(&args.list);
     if (r == ERR_OK && !run->tidy_image)
         run->tidy_image = mem_dup(image, strlen(image));
@@ -263,6 +269,29 @@ static int run_container(struct step_run *s, const char *image, struct err *err)
 }
 
 /* ---- building an action of the workspace ---- */
+
+static void on_built(void *ctx, int code);
+
+/* Another job may have removed the image that this build found in the engine's cache. */
+static void on_build_output(void *ctx, bool error, struct slice bytes)
+{
+    struct step_run *s = ctx;
+    struct docker *d = s->state;
+
+    if (slice_find(bytes, SLICE("failed to get digest")) >= 0 ||
+        slice_find(bytes, SLICE("o such image")) >= 0)
+        d->vanished = true;
+    on_output(ctx, error, bytes);
+}
+
+static int build_once(struct step_run *s, struct err *err)
+{
+    struct docker *d = s->state;
+
+    d->vanished = false;
+    d->builds++;
+    return call(s, &(struct engine_command){.args = d->build}, on_build_output, on_built, err);
+}
 
 static void on_built(void *ctx, int code)
 {
@@ -272,6 +301,11 @@ static void on_built(void *ctx, int code)
 
     d->call = engine_call_free(d->call);
     end_output(s);
+    if (code != 0 && d->vanished && d->builds < BUILDS_MAX && !s->stopping) {
+        if (build_once(s, &err) < 0)
+            step_fail(s, err.text);
+        return;
+    }
     log_write(s->log, LOG_ENDGROUP, SLICE(""));
     if (code == 0 && !s->stopping) {
         if (run_container(s, s->instance->image, &err) < 0)
@@ -291,18 +325,18 @@ static int build(struct step_run *s, struct err *err)
     struct instance *i = s->instance;
     const char *dir =
         i->action_source ? i->action_source : shared_path(s->run, &s->arena, i->action_dir);
-    const char *const *args = NULL;
+    struct docker *d = s->state;
 
     if (!dir)
         return err_set(err, ERR_DENIED,
                        "the folder '%s' of a Docker action is not in the workspace", i->action_dir);
-    int r = docker_image_build_args(s->run, i, dir, &s->arena, &args, err);
+    int r = docker_image_build_args(s->run, i, dir, &s->arena, &d->build, err);
     if (r < 0)
         return r;
     log_write(s->log, LOG_GROUP, SLICE("Building docker image"));
     log_printf(s->log, LOG_PLAIN, "Dockerfile for action: '%s/%s'.", i->action_dir,
                i->action->image);
-    return call(s, &(struct engine_command){.args = args}, on_built, err);
+    return build_once(s, err);
 }
 
 /* ---- the step ---- */
