@@ -55,6 +55,8 @@ static int open_caches(const json_t *orders, int *ret, struct err *err)
         if (!first.code)
             first = one;
     }
+    if (!first.code)
+        return err_set(err, ERR_INVALID, "the orders name no place for caches");
     *err = first;
     return err->code;
 }
