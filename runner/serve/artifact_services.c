@@ -204,5 +204,5 @@ const struct service artifact_services[] = {
     {"POST", METHOD("ListArtifacts"), AUTH_TOKEN, BODY_OBJECT, .end = list},
     {"POST", METHOD("GetSignedArtifactURL"), AUTH_TOKEN, BODY_OBJECT, .end = sign},
     {"POST", METHOD("DeleteArtifact"), AUTH_TOKEN, BODY_OBJECT, .end = drop},
-    {NULL},
+    {0},
 };

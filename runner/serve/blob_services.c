@@ -133,5 +133,5 @@ const struct service blob_services[] = {
     {"PUT", "/ostler/caches/*", AUTH_WRITE, UPLOAD},
     {"GET", "/ostler/artifacts/*", AUTH_READ, BODY_NONE, .end = get_artifact, .xml = true},
     {"GET", "/ostler/blobs/*", AUTH_READ, BODY_NONE, .end = get_cache, .xml = true},
-    {NULL},
+    {0},
 };

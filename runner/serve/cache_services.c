@@ -202,7 +202,7 @@ const struct service cache_services[] = {
     {"POST", METHOD("GetCacheEntryDownloadURL"), AUTH_TOKEN, BODY_OBJECT, .end = v2_find},
     {"POST", METHOD("CreateCacheEntry"), AUTH_TOKEN, BODY_OBJECT, .end = v2_create},
     {"POST", METHOD("FinalizeCacheEntryUpload"), AUTH_TOKEN, BODY_OBJECT, .end = v2_finalize},
-    {NULL},
+    {0},
 };
 
 /* ---- the older service ---- */
@@ -354,5 +354,5 @@ const struct service cache_v1_services[] = {
     {"POST", V1 "caches", AUTH_TOKEN, BODY_OBJECT, .end = v1_reserve},
     {"PATCH", V1 "caches/*", AUTH_TOKEN, BODY_BLOB, .begin = v1_patch_begin, .end = v1_patch_end},
     {"POST", V1 "caches/*", AUTH_TOKEN, BODY_OBJECT, .end = v1_commit, .done = v1_committed},
-    {NULL},
+    {0},
 };

@@ -221,5 +221,5 @@ const struct service folder_services[] = {
      .done = put_done},
     {"GET", CONTAINERS "*", AUTH_TOKEN, BODY_NONE, .end = list_files},
     {"GET", CONTENT "*", AUTH_TOKEN, BODY_NONE, .end = get_file},
-    {NULL},
+    {0},
 };

@@ -117,5 +117,5 @@ const struct service oidc_services[] = {
     {"GET", "/_apis/oidc/token", AUTH_TOKEN, BODY_NONE, .end = give_token},
     {"GET", "/.well-known/openid-configuration", AUTH_NONE, BODY_NONE, .end = give_configuration},
     {"GET", "/.well-known/jwks", AUTH_NONE, BODY_NONE, .end = give_keys},
-    {NULL},
+    {0},
 };
