@@ -5,7 +5,7 @@
 #   tests/run.sh --conformance [DIR]
 #
 # --quick          under two minutes: without release build, network and fuzzing
-# --fuzz SECONDS   how long each fuzz target runs (default 60; 0: not at all)
+# --fuzz SECONDS   how long each fuzz target runs (default 30; 0: not at all)
 # --conformance    only the conformance suite, over DIR (default ../shared/conformance)
 # NAME             only this kind (house, unit, plugin, conformance, e2e, fuzz), or KIND/PATTERN:
 #                  unit/lang, e2e/secrets, house/includes_point_downwards
@@ -107,7 +107,7 @@ fetch_toolkit() {
     cp "$from/package.json" "$to/fetched.json"
 }
 
-quick=false fuzz=60 conformance_only=false conformance=../shared/conformance
+quick=false fuzz=30 conformance_only=false conformance=../shared/conformance
 names=()
 while [ $# -gt 0 ]; do
     case $1 in
