@@ -455,28 +455,56 @@ static struct slice json_slice(const json_t *text)
     return slice_make(json_string_value(text), json_string_length(text));
 }
 
-/* Every text in JSON, keys too. New reference. */
-static json_t *masked(const struct mask *mask, json_t *json)
+static bool is_one_of(const char *key, const char *const *list)
 {
+    for (; *list; list++)
+        if (strcmp(key, *list) == 0)
+            return true;
+    return false;
+}
+
+static json_t *masked_text(const struct mask *mask, json_t *text)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(SIZE_MAX / 4);
+
+    if (!mask_would_change(mask, json_slice(text)))
+        return json_incref(text);
+    mask_apply(mask, json_slice(text), &out);
+    return json_stringn_nocheck(out.ptr, out.len);
+}
+
+/* {"unknown": ...} and the like, in the place of a value. */
+static bool is_mark(const json_t *json)
+{
+    return json_object_size(json) == 1 &&
+           (json_object_get(json, "unknown") || json_object_get(json, "error"));
+}
+
+/* Every text in JSON but our own words: a secret may be "runs". THEIRS: the keys are the workflow's. New
+ * reference. */
+static json_t *masked(const struct mask *mask, json_t *json, bool theirs)
+{
+    static const char *const ours[] = {"verdict", "kind", NULL};
+    static const char *const maps[] = {"env",      "with",        "inputs",    "matrix", "runs_on",
+                                       "services", "permissions", "container", "value",  NULL};
     const char *key;
     json_t *value, *to;
     size_t i;
 
-    if (json_is_string(json)) {
-        CLEANUP(buf_deinit) struct buf out = BUF_INIT(SIZE_MAX / 4);
-
-        if (!mask_would_change(mask, json_slice(json)))
-            return json_incref(json);
-        mask_apply(mask, json_slice(json), &out);
-        return json_stringn_nocheck(out.ptr, out.len);
-    }
+    if (json_is_string(json))
+        return masked_text(mask, json);
     if (json_is_object(json)) {
         to = json_object();
+        theirs = theirs && !is_mark(json);
         json_object_foreach (json, key, value) {
             CLEANUP(buf_deinit) struct buf name = BUF_INIT(SIZE_MAX / 4);
+            bool kept = !theirs && is_one_of(key, ours);
 
-            mask_apply(mask, slice_of(key), &name);
-            json_object_set_new_nocheck(to, name.ptr, masked(mask, value));
+            if (theirs)
+                mask_apply(mask, slice_of(key), &name);
+            json_object_set_new_nocheck(to, theirs ? name.ptr : key,
+                                        kept ? json_incref(value)
+                                             : masked(mask, value, theirs || is_one_of(key, maps)));
         }
         return to;
     }
@@ -484,7 +512,7 @@ static json_t *masked(const struct mask *mask, json_t *json)
         return json_incref(json);
     to = json_array();
     json_array_foreach (json, i, value) {
-        json_array_append_new(to, masked(mask, value));
+        json_array_append_new(to, masked(mask, value, theirs));
     }
     return to;
 }
@@ -513,7 +541,7 @@ int forecast(const struct forecast_spec *spec, json_t **ret, struct err *err)
     for (size_t i = 0; i < f.plan.n_named; i++)
         json_array_append_new(workflows, cast_workflow(&f, f.plan.flows.ptr[i]));
     all = json_pack("{s:o, s:O}", "workflows", workflows, "not_given", f.not_given);
-    *ret = masked(f.plan.mask, all);
+    *ret = masked(f.plan.mask, all, false);
     json_decref(all);
     return ERR_OK;
 }

@@ -198,6 +198,9 @@ def what_is_given_is_known_and_secrets_are_masked(w):
     equal("not given", document["not_given"], {"secrets": [], "vars": []})
     equal("secret", steps_of(jobs["test"])[0]["env"]["URL"], "db://u:***@h")
     equal("variable", steps_of(jobs["deploy"])[0]["run"], "./deploy example.org")
+    for word in ("runs", "name", "script", "e"):  # our own words are no secrets
+        jobs = plan(w, "--secret", f"PG={word}")["workflows"][0]["jobs"]
+        equal(f"verdict with the secret {word!r}", (jobs[0]["verdict"], steps_of(jobs[0])[0]["kind"]), ("runs", "script"))
 
 
 @case()
