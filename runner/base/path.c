@@ -238,3 +238,13 @@ int path_write(int dir, const char *path, struct slice data, mode_t mode, struct
         (void)unlinkat(dir, temp, 0); /* the first error is the one to tell */
     return r;
 }
+
+DIR *path_list(int dir)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!list)
+        fd_closep(&fd);
+    return list;
+}

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 /* ---- text ---- */
@@ -35,6 +36,9 @@ MUST_CHECK int path_mkdirs(int dir, const char *path, mode_t mode, struct err *e
 /* Removes NAME below DIR with everything in it, never following a symlink; no such name is success.
  * Folders without permissions are opened up first. Goes on after an error and reports the first. */
 MUST_CHECK int path_remove(int dir, const char *name, struct err *err);
+
+/* The names in the folder DIR, from the first on; NULL: it cannot be read. The caller ends it with closedir(). */
+DIR *path_list(int dir);
 
 /* The whole file PATH below DIR (AT_FDCWD allowed, then no root is enforced). */
 MUST_CHECK int path_read(int dir, const char *path, struct buf *to, struct err *err);

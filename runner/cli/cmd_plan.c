@@ -176,6 +176,13 @@ static int prepare(struct planning *p, struct err *err)
 
 /* ---- showing it ---- */
 
+const char *plan_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
 /* Something in it is an error, wherever. */
 static bool has_error(const json_t *json)
 {

@@ -7,13 +7,6 @@
 
 enum { LABEL_MAX = 2000, ROW_WIDTH = 100 };
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 static const json_t *calls_of(const json_t *job)
 {
     const json_t *config = json_array_get(json_object_get(job, "configurations"), 0);
@@ -23,7 +16,7 @@ static const json_t *calls_of(const json_t *job)
 
 static bool runs(const json_t *job)
 {
-    return strcmp(text_of(job, "verdict"), "runs") == 0;
+    return strcmp(plan_text(job, "verdict"), "runs") == 0;
 }
 
 static const char *fate_words(const char *verdict)
@@ -44,7 +37,7 @@ static void add_extra(struct buf *to, const json_t *job)
     else if (json_array_size(configs) > 1)
         buf_printf(to, "%zu configurations", json_array_size(configs));
     if (!runs(job))
-        buf_printf(to, "%s%s", to->len ? ", " : "", fate_words(text_of(job, "verdict")));
+        buf_printf(to, "%s%s", to->len ? ", " : "", fate_words(plan_text(job, "verdict")));
 }
 
 /* ---- for programs ---- */
@@ -80,7 +73,7 @@ static void put_node(const struct drawing *d, int indent, int number, const json
     CLEANUP(buf_deinit) struct buf extra = BUF_INIT(200), label = BUF_INIT(LABEL_MAX);
 
     add_extra(&extra, job);
-    buf_printf(&label, "%s%s%s%s", text_of(job, "id"), extra.len ? " (" : "",
+    buf_printf(&label, "%s%s%s%s", plan_text(job, "id"), extra.len ? " (" : "",
                extra.len ? extra.ptr : "", extra.len ? ")" : "");
     printf("%*sj%d%s", indent, "", number, d->dot ? " [label=" : "[");
     put_quoted(d, label.ptr);
@@ -111,7 +104,7 @@ static int number_of(const json_t *list, const int *numbers, const char *id)
     size_t i;
 
     json_array_foreach (list, i, job)
-        if (strcmp(text_of(job, "id"), id) == 0)
+        if (strcmp(plan_text(job, "id"), id) == 0)
             return numbers[i];
     return -1;
 }
@@ -139,7 +132,7 @@ static void draw(struct drawing *d, int indent, const json_t *list)
     json_array_foreach (list, i, job) {
         if (!calls_of(job))
             continue;
-        open_group(d, indent, text_of(job, "id"));
+        open_group(d, indent, plan_text(job, "id"));
         draw(d, indent + 2, calls_of(job));
         close_group(d, indent);
     }
@@ -156,7 +149,7 @@ static void draw_all(const json_t *workflows, bool dot)
     json_array_foreach (workflows, i, w) {
         if (!json_is_true(json_object_get(w, "starts")))
             continue;
-        open_group(&d, 2, text_of(w, "name"));
+        open_group(&d, 2, plan_text(w, "name"));
         draw(&d, 4, json_object_get(w, "jobs"));
         close_group(&d, 2);
     }
@@ -190,7 +183,7 @@ static void make_box(struct box *b, const json_t *job)
     add_extra(&extra, job);
     json_array_foreach (json_object_get(job, "needs"), i, need)
         buf_printf(&after, "%s%s", i ? ", " : "after ", json_string_value(need));
-    box_line(b, 0, text_of(job, "id"));
+    box_line(b, 0, plan_text(job, "id"));
     box_line(b, 1, extra.len ? extra.ptr : "");
     box_line(b, 2, after.len ? after.ptr : "");
 }
@@ -275,7 +268,7 @@ static void put_stages(int indent, const json_t *list)
                 buf_deinit(&boxes[i - from].lines[k]);
             if (!calls_of(job))
                 continue;
-            printf("%*sinside %s:\n", indent + 4, "", text_of(job, "id"));
+            printf("%*sinside %s:\n", indent + 4, "", plan_text(job, "id"));
             put_stages(indent + 4, calls_of(job));
         }
         free(boxes);
@@ -295,7 +288,7 @@ void plan_graph(const json_t *plan, const char *format)
     json_array_foreach (workflows, i, w) {
         if (!json_is_true(json_object_get(w, "starts")))
             continue;
-        printf("%s\n", text_of(w, "name"));
+        printf("%s\n", plan_text(w, "name"));
         put_stages(0, json_object_get(w, "jobs"));
     }
 }

@@ -6,6 +6,9 @@
 #include "queue/local/forecast.h"
 #include "report/report.h"
 
+/* The text under KEY; "": there is none. Borrowed. */
+const char *plan_text(const json_t *object, const char *key);
+
 /* For people. VERBOSE: every configuration with all its steps, and whole scripts. */
 void plan_print(const json_t *plan, const struct report_screen *screen, bool verbose);
 

@@ -44,13 +44,6 @@ static void line(const struct page *p, int indent, const char *fmt, ...)
     printf("%*s%s\n", indent, "", cut.len ? cut.ptr : "");
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 /* A value of the document on one line. */
 static void add_value(struct buf *to, const json_t *value)
 {
@@ -109,7 +102,7 @@ static const struct verdict *verdict_of(const json_t *object)
         {"unknown", "?", "?", "\033[36m", "is not known yet"},
         {"error", "✗", "x", "\033[31m", "cannot be evaluated"},
     };
-    const char *name = text_of(object, "verdict");
+    const char *name = plan_text(object, "verdict");
 
     for (size_t i = 0; i < COUNT_OF(all); i++)
         if (strcmp(all[i].name, name) == 0)
@@ -127,9 +120,9 @@ static void add_seen(struct buf *to, const json_t *seen)
     const json_t *value = json_object_get(seen, "value");
     const char *text = json_string_value(value);
 
-    if (strcmp(text_of(seen, "expression"), "always()") == 0)
+    if (strcmp(plan_text(seen, "expression"), "always()") == 0)
         return;
-    buf_printf(to, "%s%s is ", to->len ? ", " : "", text_of(seen, "expression"));
+    buf_printf(to, "%s%s is ", to->len ? ", " : "", plan_text(seen, "expression"));
     if (text)
         buf_printf(to, "'%s'", text);
     else if (value && json_is_null(value))
@@ -154,7 +147,7 @@ static void condition(const struct page *p, int indent, const json_t *about)
     size_t i;
 
     json_array_foreach (json_object_get(cond, "saw"), i, one)
-        if (!expression || strcmp(expression, text_of(one, "expression")) != 0 ||
+        if (!expression || strcmp(expression, plan_text(one, "expression")) != 0 ||
             !json_is_boolean(json_object_get(one, "value"))) /* it would say the same again */
             add_seen(&seen, one);
     if (expression)
@@ -206,10 +199,10 @@ static void plugin_plan(const struct page *p, int indent, const json_t *plugin)
     size_t i;
 
     json_array_foreach (json_object_get(plugin, "plan"), i, one) {
-        const char *detail = text_of(one, "detail");
+        const char *detail = plan_text(one, "detail");
 
-        line(p, indent, "%s→%s %s %s%s%s%s", paint(p, "\033[36m"), OFF(p), text_of(one, "verb"),
-             text_of(one, "object"), *detail ? " (" : "", detail, *detail ? ")" : "");
+        line(p, indent, "%s→%s %s %s%s%s%s", paint(p, "\033[36m"), OFF(p), plan_text(one, "verb"),
+             plan_text(one, "object"), *detail ? " (" : "", detail, *detail ? ")" : "");
     }
     if (none)
         line(p, indent, "%sno plan from the plugin: %s%s", DIM(p), none, OFF(p));
@@ -222,16 +215,16 @@ static void step(const struct page *p, int indent, const json_t *s)
     CLEANUP(buf_deinit) struct buf name = BUF_INIT(LINE_MAX_BYTES), what = BUF_INIT(1000);
     const struct verdict *v = verdict_of(s);
     const json_t *plugin = json_object_get(s, "plugin");
-    const char *uses = text_of(s, "uses");
+    const char *uses = plan_text(s, "uses");
     bool runs = strcmp(v->name, "skipped") != 0;
 
     add_value(&name, json_object_get(s, "name"));
     if (*uses && !slice_ends(buf_slice(&name), slice_of(uses)))
         buf_printf(&what, "  %s", uses);
     if (plugin)
-        buf_printf(&what, "  plugin %s", text_of(plugin, "version"));
-    else if (strcmp(text_of(s, "kind"), "script") != 0)
-        buf_printf(&what, "  %s", text_of(s, "kind"));
+        buf_printf(&what, "  plugin %s", plan_text(plugin, "version"));
+    else if (strcmp(plan_text(s, "kind"), "script") != 0)
+        buf_printf(&what, "  %s", plan_text(s, "kind"));
     line(p, indent, "%s%s%s %2d %s%s%s%s", paint(p, v->color), mark(p, v), OFF(p),
          (int)json_integer_value(json_object_get(s, "number")), name.len ? name.ptr : "", DIM(p),
          what.len ? what.ptr : "", OFF(p));
@@ -332,8 +325,8 @@ static bool is_alike(const json_t *x, const json_t *y)
     if (!a || !b || json_array_size(a) != json_array_size(b))
         return false;
     for (size_t i = 0; i < json_array_size(a); i++)
-        if (strcmp(text_of(json_array_get(a, i), "verdict"),
-                   text_of(json_array_get(b, i), "verdict")) != 0)
+        if (strcmp(plan_text(json_array_get(a, i), "verdict"),
+                   plan_text(json_array_get(b, i), "verdict")) != 0)
             return false;
     return true;
 }
@@ -347,7 +340,7 @@ static void configuration(const struct page *p, int indent, const json_t *job, c
     bool alike = !p->verbose && config != first && is_alike(config, first);
 
     line(p, indent, "%s%s%s %s%s%s%s%s%s", paint(p, v->color), mark(p, v), OFF(p), BOLD(p),
-         text_of(config, "name"), OFF(p), DIM(p), alike ? "  the same steps with its values" : "",
+         plan_text(config, "name"), OFF(p), DIM(p), alike ? "  the same steps with its values" : "",
          OFF(p));
     if (config == first)
         condition(p, indent + 2, job);
@@ -361,7 +354,7 @@ static void configuration(const struct page *p, int indent, const json_t *job, c
     steps(p, indent + 2, json_object_get(config, "steps"));
     if (!call)
         return;
-    line(p, indent + 2, "%scalls%s %s", DIM(p), OFF(p), text_of(call, "uses"));
+    line(p, indent + 2, "%scalls%s %s", DIM(p), OFF(p), plan_text(call, "uses"));
     pairs(p, indent + 2, "with", json_object_get(call, "with"));
     jobs(p, indent + 2, json_object_get(call, "jobs"));
 }
@@ -381,7 +374,7 @@ static void job(const struct page *p, int indent, const json_t *j)
     if (json_object_get(j, "name"))
         add_value(&name, json_object_get(j, "name"));
     line(p, indent, "%s%s %s%s", paint(p, v->color), mark(p, v),
-         name.len ? name.ptr : text_of(j, "id"), OFF(p));
+         name.len ? name.ptr : plan_text(j, "id"), OFF(p));
     condition(p, indent + 2, j);
 }
 
@@ -406,29 +399,30 @@ static void jobs(const struct page *p, int indent, const json_t *list)
 static void verdict(const struct page *p, const json_t *w)
 {
     const char *reason = json_string_value(json_object_get(w, "reason"));
-    const char *asked = text_of(w, "not_asked");
+    const char *asked = plan_text(w, "not_asked");
     bool starts = json_is_true(json_object_get(w, "starts"));
     int at = (int)json_integer_value(json_object_get(w, "line"));
     const char *glyph = starts ? (p->style.utf8 ? "✓" : "+") : (p->style.utf8 ? "–" : "-");
 
     if (!starts && !json_is_true(json_object_get(w, "listens")))
-        line(p, 0, "%s%s %s does not listen to it%s", DIM(p), glyph, text_of(w, "file"), OFF(p));
+        line(p, 0, "%s%s %s does not listen to it%s", DIM(p), glyph, plan_text(w, "file"), OFF(p));
     else if (!starts && at)
-        line(p, 0, "%s %s does not start: %s (line %d)", glyph, text_of(w, "file"), reason, at);
+        line(p, 0, "%s %s does not start: %s (line %d)", glyph, plan_text(w, "file"), reason, at);
     else if (!starts)
-        line(p, 0, "%s %s does not start: %s", glyph, text_of(w, "file"), reason ? reason : "");
+        line(p, 0, "%s %s does not start: %s", glyph, plan_text(w, "file"), reason ? reason : "");
     else if (*asked)
         line(p, 0, "%s%s%s %s starts, for all that is known: %s", paint(p, "\033[36m"), "?", OFF(p),
-             text_of(w, "file"), asked);
+             plan_text(w, "file"), asked);
     else
-        line(p, 0, "%s%s%s %s starts%s%s", paint(p, "\033[32m"), glyph, OFF(p), text_of(w, "file"),
-             reason ? ", as it is named; GitHub would not start it: " : "", reason ? reason : "");
+        line(p, 0, "%s%s%s %s starts%s%s", paint(p, "\033[32m"), glyph, OFF(p),
+             plan_text(w, "file"), reason ? ", as it is named; GitHub would not start it: " : "",
+             reason ? reason : "");
 }
 
 static void workflow(struct page *p, const json_t *w)
 {
     putchar('\n');
-    const char *name = text_of(w, "name"), *file = text_of(w, "file");
+    const char *name = plan_text(w, "name"), *file = plan_text(w, "file");
     line(p, 0, "%s%s%s%s%s%s%s", BOLD(p), name, OFF(p), DIM(p), strcmp(name, file) ? "  " : "",
          strcmp(name, file) ? file : "", OFF(p));
     pair(p, 2, "run name", json_object_get(w, "run_name"));
@@ -457,10 +451,11 @@ static void not_given(const struct page *p, const json_t *plan, const char *what
 
 static void event(const struct page *p, const json_t *e)
 {
-    const char *action = text_of(e, "action"), *ref = text_of(e, "ref"), *sha = text_of(e, "sha");
+    const char *action = plan_text(e, "action"), *ref = plan_text(e, "ref"),
+               *sha = plan_text(e, "sha");
 
-    line(p, 0, "%s%s%s%s%s%s%s%s%.7s, by %s", BOLD(p), text_of(e, "name"), *action ? "/" : "",
-         action, OFF(p), *ref ? " of " : "", ref, *sha ? " at " : "", sha, text_of(e, "actor"));
+    line(p, 0, "%s%s%s%s%s%s%s%s%.7s, by %s", BOLD(p), plan_text(e, "name"), *action ? "/" : "",
+         action, OFF(p), *ref ? " of " : "", ref, *sha ? " at " : "", sha, plan_text(e, "actor"));
 }
 
 static void firings(const struct page *p, const json_t *next)
@@ -469,10 +464,10 @@ static void firings(const struct page *p, const json_t *next)
     size_t i;
 
     json_array_foreach (next, i, one) {
-        const char *zone = text_of(one, "timezone");
+        const char *zone = plan_text(one, "timezone");
 
-        line(p, 0, "%s  %s:%d  %s%s%s", text_of(one, "at"), text_of(one, "file"),
-             (int)json_integer_value(json_object_get(one, "line")), text_of(one, "schedule"),
+        line(p, 0, "%s  %s:%d  %s%s%s", plan_text(one, "at"), plan_text(one, "file"),
+             (int)json_integer_value(json_object_get(one, "line")), plan_text(one, "schedule"),
              *zone ? "  " : "", zone);
     }
     if (!json_array_size(next))

@@ -163,11 +163,7 @@ const char *container_name(struct arena *a, const char *before, const char *imag
 
 /* ---- arguments ---- */
 
-struct args {
-    VEC(const char *) list;
-};
-
-static void add(struct args *args, const char *option, const char *value)
+void args_add(struct args *args, const char *option, const char *value)
 {
     if (option)
         vec_push(&args->list, option);
@@ -181,14 +177,14 @@ static void add_split(struct args *args, struct arena *a, const char *text)
     const char **words = shell_split(a, slice_of(text), &n);
 
     for (size_t i = 0; i < n; i++)
-        add(args, NULL, words[i]);
+        args_add(args, NULL, words[i]);
 }
 
 static void add_each(struct args *args, const char *option, const char *const *values)
 {
     for (; values && *values; values++)
         if (**values)
-            add(args, option, *values);
+            args_add(args, option, *values);
 }
 
 const char *const *container_create_args(struct arena *a, const struct container_def *d,
@@ -196,29 +192,29 @@ const char *const *container_create_args(struct arena *a, const struct container
 {
     struct args args = {0};
 
-    add(&args, NULL, "create");
-    add(&args, "--name", s->name);
-    add(&args, "--label", s->label);
+    args_add(&args, NULL, "create");
+    args_add(&args, "--name", s->name);
+    args_add(&args, "--label", s->label);
     if (s->workdir)
-        add(&args, "--workdir", s->workdir);
-    add(&args, "--network", s->network);
+        args_add(&args, "--workdir", s->workdir);
+    args_add(&args, "--network", s->network);
     if (d->alias)
-        add(&args, "--network-alias", d->alias);
+        args_add(&args, "--network-alias", d->alias);
     add_each(&args, "-p", (const char *const *)d->ports);
     add_split(&args, a, d->options);
     for (const char *const *word = s->limits; word && *word; word++)
-        add(&args, NULL, *word);
-    add(&args, "--env-file", s->env_file);
+        args_add(&args, NULL, *word);
+    args_add(&args, "--env-file", s->env_file);
     add_each(&args, "-v", (const char *const *)d->volumes);
     add_each(&args, "-v", s->mounts);
     if (s->program)
-        add(&args, "--entrypoint", s->program[0]);
+        args_add(&args, "--entrypoint", s->program[0]);
     else if (d->entrypoint)
-        add(&args, "--entrypoint", d->entrypoint);
-    add(&args, NULL, d->image);
+        args_add(&args, "--entrypoint", d->entrypoint);
+    args_add(&args, NULL, d->image);
     if (s->program)
         for (const char *const *arg = s->program + 1; *arg; arg++)
-            add(&args, NULL, *arg);
+            args_add(&args, NULL, *arg);
     else if (d->command)
         add_split(&args, a, d->command);
     const char **ret = arena_array(a, args.list.len + 1, sizeof *ret);

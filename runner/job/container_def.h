@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/strmap.h"
+#include "base/vec.h"
 
 #include <jansson.h>
 
@@ -50,3 +51,10 @@ const char *const *container_create_args(struct arena *a, const struct container
 /* Reads what `port` prints ("5432/tcp -> 0.0.0.0:49153") into "5432": "49153"; the last line of a port
  * counts. New reference. */
 json_t *container_ports_read(struct slice text);
+
+/* Arguments of the engine while they are put together; to be ended with vec_deinit(). */
+struct args {
+    VEC(const char *) list;
+};
+/* OPTION and VALUE, borrowed; NULL: left out. */
+void args_add(struct args *args, const char *option, const char *value);

@@ -203,28 +203,16 @@ static void on_run_end(void *ctx, int code)
     }
 }
 
-struct args {
-    VEC(const char *) list;
-};
-
-static void add(struct args *args, const char *option, const char *value)
-{
-    if (option)
-        vec_push(&args->list, option);
-    if (value)
-        vec_push(&args->list, value);
-}
-
 static void add_mounts(struct step_run *s, struct args *args, const struct path_map *m)
 {
     struct arena *a = &s->arena;
 
     if (job_engine_socket())
-        add(args, "-v", arena_printf(a, "%s:/var/run/docker.sock", job_engine_socket()));
+        args_add(args, "-v", arena_printf(a, "%s:/var/run/docker.sock", job_engine_socket()));
     for (size_t i = m->n; i-- > 0;)
-        add(args, "-v",
-            arena_printf(a, "%s:%s", shared_path(s->run, a, m->pairs[i].outside),
-                         m->pairs[i].inside));
+        args_add(args, "-v",
+                 arena_printf(a, "%s:%s", shared_path(s->run, a, m->pairs[i].outside),
+                              m->pairs[i].inside));
 }
 
 static int run_container(struct step_run *s, const char *image, struct err *err)
@@ -241,24 +229,24 @@ static int run_container(struct step_run *s, const char *image, struct err *err)
     map_folders(run, a, &m);
     job_engine_random(id, 6);
     d->name = container_name(a, NULL, image, id);
-    add(&args, NULL, "run");
-    add(&args, "--name", d->name);
-    add(&args, "--label", engine_label(d->engine));
-    add(&args, "--workdir", "/github/workspace");
-    add(&args, "--rm", NULL);
+    args_add(&args, NULL, "run");
+    args_add(&args, "--name", d->name);
+    args_add(&args, "--label", engine_label(d->engine));
+    args_add(&args, "--workdir", "/github/workspace");
+    args_add(&args, "--rm", NULL);
     if (run->job->offline)
-        add(&args, "--pull", "never");
+        args_add(&args, "--pull", "never");
     for (const char *const *word = job_engine_limits(run, a); *word; word++)
-        add(&args, NULL, *word);
-    add(&args, "--env-file", ENGINE_ENV_FILE);
+        args_add(&args, NULL, *word);
+    args_add(&args, "--env-file", ENGINE_ENV_FILE);
     if (d->entrypoint.len)
-        add(&args, "--entrypoint", arena_str(a, d->entrypoint));
+        args_add(&args, "--entrypoint", arena_str(a, d->entrypoint));
     if (network)
-        add(&args, "--network", network);
+        args_add(&args, "--network", network);
     add_mounts(s, &args, &m);
-    add(&args, NULL, image);
+    args_add(&args, NULL, image);
     for (const char **arg = d->args; arg && *arg; arg++)
-        add(&args, NULL, *arg);
+        args_add(&args, NULL, *arg);
     vec_push(&args.list, NULL);
     int r = call(s, &(struct engine_command){.args = args.list.ptr, .env = &d->env}, on_output,
                  on_run_end, err);

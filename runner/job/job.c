@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/utsname.h>
 
 /* What a job is made of, by kind: one table for both directions. */
 struct member {
@@ -434,4 +435,15 @@ int job_parse(struct job *j, struct slice text, struct err *err)
     job_deinit(j);
     *j = made;
     return ERR_OK;
+}
+
+const char *job_arch(void)
+{
+    struct utsname u;
+
+    if (uname(&u) < 0)
+        return "X64";
+    return strcmp(u.machine, "aarch64") == 0  ? "ARM64"
+           : strcmp(u.machine, "x86_64") == 0 ? "X64"
+                                              : "X86";
 }

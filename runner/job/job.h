@@ -74,3 +74,6 @@ void job_deinit(struct job *j); /* wipes the secrets */
  * holds secrets (explicit_bzero first). job_parse() fills a job that job_init() made. */
 char *job_format(const struct job *j, size_t *ret_size);
 MUST_CHECK int job_parse(struct job *j, struct slice text, struct err *err);
+
+/* This machine as runner.arch names it: "X64", "ARM64". */
+const char *job_arch(void);

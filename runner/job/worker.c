@@ -128,17 +128,6 @@ static bool flag(const struct job *j, const char *name)
     return value && strcmp(value, "true") == 0;
 }
 
-static const char *machine_arch(void)
-{
-    struct utsname u;
-
-    if (uname(&u) < 0)
-        return "X64";
-    return strcmp(u.machine, "aarch64") == 0  ? "ARM64"
-           : strcmp(u.machine, "x86_64") == 0 ? "X64"
-                                              : "X86";
-}
-
 static void put(json_t *object, const char *key, const char *value)
 {
     json_object_set_new(object, key, json_string(value));
@@ -162,7 +151,7 @@ static void build_contexts(struct run *run)
     run->runner_ctx = json_object();
     put(run->runner_ctx, "name", "ostler");
     put(run->runner_ctx, "os", "Linux");
-    put(run->runner_ctx, "arch", machine_arch());
+    put(run->runner_ctx, "arch", job_arch());
     put(run->runner_ctx, "environment", "self-hosted");
     put(run->runner_ctx, "temp", run->temp);
     put(run->runner_ctx, "tool_cache", run->tools);

@@ -158,6 +158,11 @@ int step_from_json(struct arena *a, const json_t *json, struct step *ret, struct
 
 /* ---- names ---- */
 
+const char *step_control_name(enum step_control control)
+{
+    return controls[control];
+}
+
 struct slice step_first_line(struct slice script)
 {
     struct slice line = SLICE("");

@@ -41,6 +41,9 @@ struct slice step_first_line(struct slice script);
  * evaluated. In the arena, or for ever. */
 const char *step_default_name(struct arena *a, const struct step *s);
 
+/* "wait", "parallel": the key of a control step; NULL for CONTROL_NONE. */
+const char *step_control_name(enum step_control control);
+
 json_t *step_to_json(const struct step *s); /* new reference */
 MUST_CHECK int step_from_json(struct arena *a, const json_t *json, struct step *ret,
                               struct err *err);

@@ -141,20 +141,10 @@ static struct entry *known_entry(const struct caches *c, const char *file)
     return c->list.ptr[at];
 }
 
-static DIR *list_folder(int dir)
-{
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = fd < 0 ? NULL : fdopendir(fd);
-
-    if (!list)
-        fd_closep(&fd);
-    return list;
-}
-
 /* Looks at what other runs have changed. A file never changes, so each is read once. */
 static void refresh(struct caches *c)
 {
-    DIR *list = list_folder(c->entries);
+    DIR *list = path_list(c->entries);
     size_t kept = 0;
 
     if (!list)
@@ -205,7 +195,7 @@ static int open_below(int dir, const char *name, int *ret, struct err *err)
  * which its client does again or reports. */
 static void sweep_staging(struct caches *c)
 {
-    DIR *list = list_folder(c->staging);
+    DIR *list = path_list(c->staging);
 
     for (const struct dirent *d; list && (d = readdir(list));) {
         CLEANUP(fd_closep) int dir = -1;
@@ -478,7 +468,7 @@ static int by_use(const void *x, const void *y)
 
 static int64_t blobs_size(const struct caches *c)
 {
-    DIR *list = list_folder(c->blobs);
+    DIR *list = path_list(c->blobs);
     int64_t size = 0;
 
     for (const struct dirent *d; list && (d = readdir(list));) {
@@ -504,7 +494,7 @@ static bool is_wanted(const struct caches *c, const char *digest)
 /* Blobs that no entry names: their entries went, or a server was killed between the two. */
 static void drop_lonely_blobs(const struct caches *c)
 {
-    DIR *list = list_folder(c->blobs);
+    DIR *list = path_list(c->blobs);
 
     for (const struct dirent *d; list && (d = readdir(list));)
         if (is_digest(d->d_name) && !is_wanted(c, d->d_name))

@@ -190,16 +190,6 @@ static void load_file(struct upload *u, const char *name)
         set_piece(u, piece, st.st_size);
 }
 
-static DIR *list_folder(int dir)
-{
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = fd < 0 ? NULL : fdopendir(fd);
-
-    if (!list)
-        fd_closep(&fd);
-    return list;
-}
-
 /* An upload that cannot be read is none; its folder goes. */
 static void load_upload(struct stage *s, const char *name)
 {
@@ -215,7 +205,7 @@ static void load_upload(struct stage *s, const char *name)
     if (s->n < UPLOADS_MAX && open_folder(s->dir, name, &dir, &ignored) == ERR_OK &&
         path_read(dir, "about.json", &text, &ignored) == ERR_OK) {
         json_t *about = json_loadb(text.ptr, text.len, 0, NULL);
-        DIR *list = about ? list_folder(dir) : NULL;
+        DIR *list = about ? path_list(dir) : NULL;
 
         if (list) {
             struct upload *u = link_upload(s, id, dir, about);
@@ -233,7 +223,7 @@ static void load_upload(struct stage *s, const char *name)
 
 int stage_open(int take_dir, struct stage **ret, struct err *err)
 {
-    DIR *list = list_folder(take_dir);
+    DIR *list = path_list(take_dir);
 
     if (!list)
         return err_sys(err, "cannot read the uploads' folder");

@@ -166,7 +166,7 @@ static int set_inputs(struct plan *p, const struct config *c, const struct templ
 
 /* ---- secrets ---- */
 
-static json_t *secrets_context(const struct flow *f)
+json_t *flow_secrets(const struct flow *f)
 {
     json_t *o = json_object();
 
@@ -225,7 +225,7 @@ int call_open(struct plan *p, struct config *c, struct err *err)
     CLEANUP(place_deinit) struct place place;
 
     place_init(&place, p, c->node, c);
-    place.secrets = secrets_context(c->node->flow);
+    place.secrets = flow_secrets(c->node->flow);
     struct expr_scope scope = place_scope(&place);
     struct template_eval t = place_eval(&place, &scope, &a);
     c->inner = plan_add_flow(p, c->node->inner, c);

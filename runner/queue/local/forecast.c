@@ -128,21 +128,12 @@ static void mark_run(struct forecast *f)
         marks_add(&p->marks, a, "github.event.pull_request", "title", "‹in the commit›");
 }
 
-static json_t *secrets_context(const struct flow *flow)
-{
-    json_t *o = json_object();
-
-    STRMAP_EACH (i, &flow->secrets)
-        json_object_set_new(o, i->name, json_stringn(i->value, i->value_len));
-    return o;
-}
-
 /* A secret that was not given here may well be there on GitHub. */
 static void mark_secrets(struct forecast *f, struct flow *flow)
 {
     struct mark *m = marks_add(&flow->marks, &f->plan.arena, "secrets", NULL, "***");
 
-    m->but_for = forecast_keep(f, secrets_context(flow));
+    m->but_for = forecast_keep(f, flow_secrets(flow));
 }
 
 /* What can be said of job N under PREFIX, "needs" or "jobs". */
@@ -267,7 +258,7 @@ static json_t *cast_config(struct forecast *f, struct config *c)
     json_t *to = json_pack("{s:s, s:s}", "key", c->key, "name", c->name);
 
     place_init(&place, &f->plan, n, c);
-    place.secrets = secrets_context(n->flow);
+    place.secrets = flow_secrets(n->flow);
     const struct expr_scope scope = place_scope(&place);
     const struct sight s = {f, &a, &scope};
 
@@ -391,16 +382,6 @@ static void cast_node(struct forecast *f, struct node *n, json_t *jobs)
     settle(n);
 }
 
-static bool is_ready(const struct node *n)
-{
-    if (!n->chosen || n->state != NODE_WAITING)
-        return false;
-    for (size_t i = 0; i < n->n_needs; i++)
-        if (n->needs[i]->state != NODE_OVER)
-            return false;
-    return true;
-}
-
 /* In the order in which they could begin, those of one stage in the file's. */
 static void cast_flow(struct forecast *f, struct flow *flow, json_t *jobs)
 {
@@ -412,7 +393,7 @@ static void cast_flow(struct forecast *f, struct flow *flow, json_t *jobs)
             struct node *n = &flow->nodes[i];
             int stage = 0;
 
-            if (!is_ready(n))
+            if (!node_is_ready(n))
                 continue;
             for (size_t k = 0; k < n->n_needs; k++)
                 stage = n->needs[k]->stage >= stage ? n->needs[k]->stage + 1 : stage;
@@ -437,7 +418,7 @@ static json_t *cast_workflow(struct forecast *f, struct flow *flow)
     json_t *to = json_pack("{s:s, s:s}", "file", w->file, "name", w->name), *jobs = json_array();
 
     mark_secrets(f, flow);
-    place.secrets = secrets_context(flow);
+    place.secrets = flow_secrets(flow);
     const struct expr_scope scope = place_scope(&place);
     const struct sight s = {f, &a, &scope};
     forecast_put(to, "run_name", forecast_value(&s, w->run_name));

@@ -68,15 +68,9 @@ static void cast_run(struct level *l, const struct step *def, json_t *to)
 
 static void cast_control(struct level *l, const struct step *def, json_t *to)
 {
-    static const char *const names[CONTROLS] = {
-        [CONTROL_WAIT] = "wait",
-        [CONTROL_WAIT_ALL] = "wait-all",
-        [CONTROL_CANCEL] = "cancel",
-        [CONTROL_PARALLEL] = "parallel",
-    };
     json_t *targets = json_array(), *steps = json_array();
 
-    json_object_set_new(to, "kind", json_string(names[def->control]));
+    json_object_set_new(to, "kind", json_string(step_control_name(def->control)));
     for (size_t i = 0; i < def->n_targets; i++)
         json_array_append_new(targets, json_string(def->targets[i]));
     if (def->n_targets)
@@ -160,12 +154,7 @@ void forecast_steps(struct level *l, const struct step *steps, size_t n, json_t 
 
 static json_t *runner_context(void)
 {
-#if defined(__x86_64__)
-    const char *arch = "X64";
-#else
-    const char *arch = "ARM64";
-#endif
-    return json_pack("{s:s, s:s, s:s, s:s}", "name", "ostler", "os", "Linux", "arch", arch,
+    return json_pack("{s:s, s:s, s:s, s:s}", "name", "ostler", "os", "Linux", "arch", job_arch(),
                      "environment", "self-hosted");
 }
 

@@ -66,16 +66,11 @@ static int decide(struct local *l, struct node *n, struct err *err)
     return ERR_OK;
 }
 
-static bool is_ready(const struct node *n)
+/* It holds its concurrency group, or was cancelled while it waited and never will: its jobs are decided then,
+ * too. */
+static bool has_turn(const struct flow *f)
 {
-    if (!n->chosen || n->state != NODE_WAITING ||
-        (n->flow->claim.state != CLAIM_HOLDS && !n->flow->barred))
-        return false;
-    for (size_t i = 0; i < n->n_needs; i++) {
-        if (n->needs[i]->state != NODE_OVER)
-            return false;
-    }
-    return true;
+    return f->claim.state == CLAIM_HOLDS || f->barred;
 }
 
 /* Those that count for `max-parallel`: one that waits for its group does, so that a later one does not
@@ -272,7 +267,7 @@ static int advance(struct local *l, struct err *err)
         again = l->moved = false;
         PLAN_EACH_NODE(n, &l->plan)
         {
-            bool ready = is_ready(n);
+            bool ready = has_turn(n->flow) && node_is_ready(n);
 
             again |= ready;
             if ((ready && decide(l, n, err) != ERR_OK) || ask_for_groups(l, n, err) != ERR_OK ||

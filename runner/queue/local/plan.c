@@ -321,6 +321,17 @@ const struct node **node_ancestors(const struct node *n, struct arena *a, size_t
     return list;
 }
 
+bool node_is_ready(const struct node *n)
+{
+    if (!n->chosen || n->state != NODE_WAITING)
+        return false;
+    for (size_t i = 0; i < n->n_needs; i++) {
+        if (n->needs[i]->state != NODE_OVER)
+            return false;
+    }
+    return true;
+}
+
 bool flow_is_cancelled(const struct plan *p, const struct flow *f)
 {
     for (; f; f = f->call ? f->call->node->flow : NULL)

@@ -189,6 +189,9 @@ MUST_CHECK int plan_check_choices(struct plan *p, struct err *err);
  * caller are not among them. */
 const struct node **node_ancestors(const struct node *n, struct arena *a, size_t *ret_n);
 
+/* It is chosen and not decided yet, and all that it needs is over. */
+bool node_is_ready(const struct node *n);
+
 /* Is the run cancelled, or F, or a call that it is inside of? */
 bool flow_is_cancelled(const struct plan *p, const struct flow *f);
 
@@ -234,6 +237,9 @@ const char *node_why_not(const struct plan *p, const struct node *n, struct aren
 /* Makes NODE's configurations: strategy, names, limits. ERR_INVALID with GitHub's words when something
  * in it cannot be evaluated. None at all: --matrix left none. */
 MUST_CHECK int node_expand(struct plan *p, struct node *n, struct err *err);
+
+/* The secrets context within F; new reference. */
+json_t *flow_secrets(const struct flow *f);
 
 /* ---- calls ---- */
 
