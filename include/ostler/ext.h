@@ -34,4 +34,84 @@ struct ost_blobs_v1 {
     ost_status (*artifact_put)(struct ost_step *, const char *name, const char *const *paths, int32_t days);
     ost_status (*artifact_get)(struct ost_step *, const char *name, const char *dir);
 };
+
+/* ---- the same services with all that the actions of that name can ask of them ----
+ * Each is NULL where the job has no such service. Paths are the job's, absolute unless said. A missing
+ * service behind the table, a refusal and a broken transfer are OST_E_IO; last_error() says which. */
+
+#define OST_EXT_CACHE "ostler.cache/1"
+enum {
+    OST_CACHE_LOOKUP = 1 << 0,  /* restore: find it, fetch nothing */
+    OST_CACHE_CROSS_OS = 1 << 1 /* good for other systems, too: part of what tells versions apart */
+};
+struct ost_cache_query {
+    uint32_t struct_size, flags;
+    const char *const *paths; /* patterns as they stand below `path:`; they tell versions apart, too */
+    const char *const *keys;  /* the primary key, then beginnings of others; 10 at most, 512 bytes each */
+};
+struct ost_cache_entry {
+    uint32_t struct_size;
+    int32_t exact;   /* the primary key itself; case does not matter */
+    const char *key; /* NULL: there is none */
+    int64_t size;    /* bytes of the archive */
+};
+struct ost_cache_v1 {
+    uint32_t struct_size;
+    /* OST_OK also when nothing is found. OST_E_INVALID: a key or path that no cache can have. */
+    ost_status (*restore)(struct ost_step *, const struct ost_cache_query *, struct ost_cache_entry *);
+    /* Under the primary key. OST_E_DENIED: it is there already or being written; OST_E_NOT_FOUND: no file. */
+    ost_status (*save)(struct ost_step *, const struct ost_cache_query *, struct ost_cache_entry *);
+};
+
+#define OST_EXT_ARTIFACTS "ostler.artifacts/1"
+enum { OST_ARTIFACT_RAW = 1 << 0 }; /* the one file as it is, not in a zip; download: do not unzip */
+struct ost_artifact {
+    uint32_t struct_size;
+    int32_t zip;        /* its content is a zip */
+    int64_t id, size;   /* bytes */
+    int64_t created;    /* seconds since 1970 */
+    const char *name;
+    const char *digest; /* SHA-256 of the content, lower-case hex; "": not known */
+};
+struct ost_artifact_upload {
+    uint32_t struct_size, flags;
+    const char *name;
+    const char *root;         /* names in the zip are relative to it */
+    const char *const *files; /* below root, NULL-terminated; links are followed */
+    int32_t days;             /* 0: the service's own */
+    int32_t level;            /* of compression, 0 to 9 */
+};
+struct ost_artifact_download {
+    uint32_t struct_size, flags;
+    int64_t id;
+    const char *dir; /* made where it is missing; files in it are overwritten */
+};
+struct ost_artifacts_v1 {
+    uint32_t struct_size;
+    /* Those of this run, the newest first; 1,000 at most. */
+    ost_status (*list)(struct ost_step *, const struct ost_artifact *const **items, size_t *n);
+    /* OST_E_DENIED: the run has one of that name. */
+    ost_status (*upload)(struct ost_step *, const struct ost_artifact_upload *, struct ost_artifact *);
+    /* The digest in the answer is that of what came. */
+    ost_status (*download)(struct ost_step *, const struct ost_artifact_download *, struct ost_artifact *);
+    ost_status (*remove)(struct ost_step *, const char *name); /* OST_E_NOT_FOUND: there is none */
+};
+
+#define OST_EXT_FILES "ostler.files/1" /* GitHub's patterns: *, ?, **, [], ~, !excluded, # comments */
+enum {
+    OST_GLOB_LINKS = 1 << 0,     /* follow symbolic links to folders */
+    OST_GLOB_INSIDE = 1 << 1,    /* a folder that matches stands for all that is in it */
+    OST_GLOB_FOLDERS = 1 << 2,   /* folders are results, too */
+    OST_GLOB_NO_HIDDEN = 1 << 3  /* nothing whose name, or a folder's above it, begins with a dot */
+};
+struct ost_files_v1 {
+    uint32_t struct_size;
+    /* Relative patterns begin at the workspace. Absolute paths in the order of GitHub's walk. */
+    ost_status (*glob)(struct ost_step *, const char *const *patterns, uint32_t flags,
+                       const char *const **paths, size_t *n);
+    /* Where a walk for the patterns begins: the part of each before its first wildcard, none below another. */
+    ost_status (*roots)(struct ost_step *, const char *const *patterns, const char *const **paths, size_t *n);
+    /* As hashFiles() has it; *HEX is "" when nothing matches. */
+    ost_status (*hash)(struct ost_step *, const char *const *patterns, const char **hex);
+};
 #endif

@@ -139,6 +139,51 @@ AT(ost_blobs_v1, cache_save, 16);
 AT(ost_blobs_v1, artifact_put, 24);
 AT(ost_blobs_v1, artifact_get, 32);
 
+SIZE(ost_cache_query, 24);
+AT(ost_cache_query, paths, 8);
+AT(ost_cache_query, keys, 16);
+
+SIZE(ost_cache_entry, 24);
+AT(ost_cache_entry, exact, 4);
+AT(ost_cache_entry, key, 8);
+AT(ost_cache_entry, size, 16);
+
+SIZE(ost_cache_v1, 24);
+AT(ost_cache_v1, restore, 8);
+AT(ost_cache_v1, save, 16);
+
+SIZE(ost_artifact, 48);
+AT(ost_artifact, zip, 4);
+AT(ost_artifact, id, 8);
+AT(ost_artifact, size, 16);
+AT(ost_artifact, created, 24);
+AT(ost_artifact, name, 32);
+AT(ost_artifact, digest, 40);
+
+SIZE(ost_artifact_upload, 40);
+AT(ost_artifact_upload, flags, 4);
+AT(ost_artifact_upload, name, 8);
+AT(ost_artifact_upload, root, 16);
+AT(ost_artifact_upload, files, 24);
+AT(ost_artifact_upload, days, 32);
+AT(ost_artifact_upload, level, 36);
+
+SIZE(ost_artifact_download, 24);
+AT(ost_artifact_download, flags, 4);
+AT(ost_artifact_download, id, 8);
+AT(ost_artifact_download, dir, 16);
+
+SIZE(ost_artifacts_v1, 40);
+AT(ost_artifacts_v1, list, 8);
+AT(ost_artifacts_v1, upload, 16);
+AT(ost_artifacts_v1, download, 24);
+AT(ost_artifacts_v1, remove, 32);
+
+SIZE(ost_files_v1, 32);
+AT(ost_files_v1, glob, 8);
+AT(ost_files_v1, roots, 16);
+AT(ost_files_v1, hash, 24);
+
 #endif
 
 /* ---- constants, minor 0 ---- */
