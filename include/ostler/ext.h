@@ -102,7 +102,7 @@ enum {
     OST_GLOB_LINKS = 1 << 0,     /* follow symbolic links to folders */
     OST_GLOB_INSIDE = 1 << 1,    /* a folder that matches stands for all that is in it */
     OST_GLOB_FOLDERS = 1 << 2,   /* folders are results, too */
-    OST_GLOB_NO_HIDDEN = 1 << 3  /* nothing whose name, or a folder's above it, begins with a dot */
+    OST_GLOB_NO_HIDDEN = 1 << 3  /* nothing on the way, its first step included, that begins with a dot */
 };
 struct ost_files_v1 {
     uint32_t struct_size;
@@ -111,7 +111,7 @@ struct ost_files_v1 {
                        const char *const **paths, size_t *n);
     /* Where a walk for the patterns begins: the part of each before its first wildcard, none below another. */
     ost_status (*roots)(struct ost_step *, const char *const *patterns, const char *const **paths, size_t *n);
-    /* As hashFiles() has it; *HEX is "" when nothing matches. */
+    /* As hashFiles() has it, "--follow-symbolic-links" in front included; *HEX is "" when nothing matches. */
     ost_status (*hash)(struct ost_step *, const char *const *patterns, const char **hex);
 };
 #endif

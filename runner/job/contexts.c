@@ -1,8 +1,8 @@
 #include "job/contexts.h"
 
 #include "base/path.h"
-#include "job/hash.h"
 #include "job/lanes.h"
+#include "sandbox/hash.h"
 
 #include <math.h>
 #include <unistd.h>

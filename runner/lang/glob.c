@@ -291,7 +291,8 @@ static int add_line(struct glob *g, struct slice line, const char *folder, const
     kept->folders_only = s.len > 1 && slice_ends(s, SLICE("/"));
     add_segments(kept, s, false);
     kept->root = root_of(&g->arena, kept);
-    add_implicit(g, kept);
+    if (!g->alone)
+        add_implicit(g, kept);
     return ERR_OK;
 }
 

@@ -8,7 +8,7 @@
  *
  * Dialect: *, ?, [...] within a segment; ** as a whole segment; \ escapes; no braces. A leading "!"
  * takes out, later patterns override earlier ones; "~" is the home folder; a "/" at the end means
- * folders only; what matches brings everything below it. Dot files are files like others. */
+ * folders only; what matches brings everything below it, but for ALONE. Dot files are files like others. */
 #pragma once
 
 #include "base/arena.h"
@@ -23,6 +23,7 @@ struct glob {
     struct arena arena;
     VEC(struct glob_pattern *) patterns;
     VEC(const char *) roots; /* where to search, in pattern order; none lies in another */
+    bool alone; /* set it before the first pattern: what matches does not bring what is below it */
 };
 
 #define GLOB_INIT                                                                                  \

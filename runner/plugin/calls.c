@@ -2,7 +2,7 @@
  *
  * Any thread may call. Whoever waits for an answer while nobody reads becomes the reader; it hands what
  * is not its own to the others and passes the job on when its own has come. */
-#include "plugin/child.h"
+#include "plugin/calls.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -238,9 +238,10 @@ static const char *text_or(const char *text, const char *fallback)
     return text ? text : fallback;
 }
 
-/* ---- calls that are answered by a status ---- */
+/* ---- calls that are answered by a status, and a text with it ---- */
 
-static ost_status ask_status(struct step *s, struct buf *message, size_t at, uint32_t id)
+static ost_status ask_text(struct step *s, struct buf *message, size_t at, uint32_t id,
+                           const char **ret)
 {
     struct waiter w = {.id = id};
     struct wire_frame f;
@@ -253,9 +254,16 @@ static ost_status ask_status(struct step *s, struct buf *message, size_t at, uin
         struct slice text = wire_text(&f);
         if (r < 0)
             (void)failed(s, r, text.ptr);
+        else if (ret)
+            *ret = keep(text);
     }
     forget(s, &w);
     return r;
+}
+
+static ost_status ask_status(struct step *s, struct buf *message, size_t at, uint32_t id)
+{
+    return ask_text(s, message, at, id, NULL);
 }
 
 /* OP with one or two texts. */
@@ -672,11 +680,22 @@ static ost_status host_plan(struct ost_step *step, const char *verb, const char 
     return ask_status(s, &message, at, id);
 }
 
+ost_status calls_hash(struct ost_step *step, const char *patterns, const char **ret)
+{
+    CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
+    struct step *s = step_of(step);
+    uint32_t id = new_id(s);
+    size_t at;
+
+    wire_begin(&message, WIRE_HASH, id, &at);
+    wire_put_text(&message, patterns);
+    return ask_text(s, &message, at, id, ret);
+}
+
 static const void *host_extension(struct ost_step *step, const char *id)
 {
     (void)step;
-    (void)id;
-    return NULL; /* this host has none */
+    return id && strcmp(id, OST_EXT_FILES) == 0 ? &calls_files : NULL;
 }
 
 static const struct ost_host host = {
@@ -749,6 +768,16 @@ void calls_open(struct child_start *ret)
     read_start(&f, ret);
     if (wire_done(&f, &err) < 0)
         hang_up();
+}
+
+const struct child_start *calls_start(struct ost_step *step)
+{
+    return step_of(step)->start;
+}
+
+ost_status calls_failed(struct ost_step *step, ost_status why, const char *text)
+{
+    return failed(step_of(step), why, text);
 }
 
 struct ost_step *calls_step(const struct child_start *start)

@@ -65,7 +65,7 @@ void hosting_settle(struct plugin_run *r);
 /* Serves one frame. */
 void requests_serve(struct plugin_run *r, struct wire_frame *f);
 
-/* Answers. */
+/* Answers. TEXT: why not, or what was asked for. */
 void requests_status(struct plugin_run *r, uint32_t id, ost_status status, const char *text);
 
 /* What an error is to a plugin. */

@@ -2,7 +2,13 @@
  * held against the limits, and a frame that is malformed ends the phase. */
 #include "plugin/hosting.h"
 
+#include "base/arena.h"
+#include "base/fd.h"
 #include "base/utf8.h"
+#include "base/vec.h"
+#include "sandbox/hash.h"
+
+#include <fcntl.h>
 
 static bool is_utf8(struct slice s)
 {
@@ -42,14 +48,14 @@ void requests_status(struct plugin_run *r, uint32_t id, ost_status status, const
 
     wire_begin(&r->to_send, WIRE_STATUS, id, &at);
     wire_put_int(&r->to_send, status);
-    wire_put_text(&r->to_send, status < 0 ? text : "");
+    wire_put_text(&r->to_send, text);
     if (wire_close(&r->to_send, at, &err) < 0)
         r->to_send.overflow = true;
 }
 
 static void answer(struct plugin_run *r, uint32_t id, int code, const struct err *err)
 {
-    requests_status(r, id, code < 0 ? requests_code(err) : OST_OK, err->text);
+    requests_status(r, id, code < 0 ? requests_code(err) : OST_OK, code < 0 ? err->text : "");
 }
 
 /* True if the frame was whole; else the phase has been ended. */
@@ -361,6 +367,34 @@ static void on_context(struct plugin_run *r, struct wire_frame *f)
     answer_value(r, f->id, known && !value.overflow ? buf_slice(&value) : (struct slice){0});
 }
 
+/* Here because it takes libcrypto, which a process that is shut in cannot load, and loading it before would
+ * cost every plugin what the whole phase does. */
+static void on_hash(struct plugin_run *r, struct wire_frame *f)
+{
+    CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
+    CLEANUP(fd_closep) int slash = -1;
+    const struct plugin_spec *spec = &r->spec;
+    struct slice rest = wire_text(f), line, digest;
+    VEC(struct slice) patterns = {0};
+    struct err err = ERR_INIT;
+    int e = ERR_OK;
+
+    if (!whole(r, f))
+        return;
+    while (slice_line(&rest, &line))
+        vec_push(&patterns, line);
+    if (!spec->sandbox && (slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+        e = err_sys(&err, "cannot open '/'");
+    if (e == ERR_OK)
+        e = hash_job_files(spec->sandbox ? sandbox_root(spec->sandbox) : slash, spec->workspace,
+                           spec->home, patterns.ptr, patterns.len, &arena, &digest, &err);
+    vec_deinit(&patterns);
+    if (e < 0)
+        answer(r, f->id, e, &err);
+    else
+        requests_status(r, f->id, OST_OK, arena_str(&arena, digest));
+}
+
 /* ---- ends ---- */
 
 static void on_bug(struct plugin_run *r, struct wire_frame *f)
@@ -441,7 +475,8 @@ static request_fn *const handlers[WIRE_OPS] = {
     [WIRE_ENV] = on_env,         [WIRE_SAVE] = on_save,      [WIRE_PATH] = on_path,
     [WIRE_SUMMARY] = on_summary, [WIRE_PLAN] = on_plan,      [WIRE_SAVED] = on_saved,
     [WIRE_CONTEXT] = on_context, [WIRE_EXEC] = exec_request, [WIRE_ACK] = exec_acknowledged,
-    [WIRE_BUG] = on_bug,         [WIRE_TABLES] = on_tables,  [WIRE_END] = on_end,
+    [WIRE_HASH] = on_hash,       [WIRE_BUG] = on_bug,        [WIRE_TABLES] = on_tables,
+    [WIRE_END] = on_end,
 };
 
 /* In describe there is no job to say or do anything to. */

@@ -16,6 +16,7 @@
  *   PATH SUMMARY      text                     STATUS
  *   PLAN      verb, object, detail             STATUS
  *   SAVED CONTEXT     name                     VALUE
+ *   HASH      patterns, one a line             STATUS   its text is the digest
  *   EXEC      see host's exec.c                DATA*, EXITED
  *   ACK       status (of the last DATA)        -        id: the exec's
  *   BUG       enum wire_bug, name              the host ends the phase
@@ -23,7 +24,7 @@
  *   END       enum wire_end, status, text      -        "": the plugin gave no reason
  * Host to child
  *   START     see host.c
- *   STATUS    status, error text
+ *   STATUS    status, error text (or the answer)
  *   VALUE     text (absent: none)
  *   DATA      fd, bytes                        ACK when the caller asked for data
  *   EXITED    status, error text, exit code, signal, captured bytes */
@@ -51,6 +52,7 @@ enum wire_op {
     WIRE_PLAN,
     WIRE_SAVED,
     WIRE_CONTEXT,
+    WIRE_HASH,
     WIRE_EXEC,
     WIRE_ACK,
     WIRE_BUG,

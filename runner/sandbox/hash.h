@@ -1,4 +1,5 @@
-/* hash - hashFiles(): one digest over the files of a job that match patterns (expressions 7.4). */
+/* hash - hashFiles(): one digest over the files of a job that match patterns (expressions 7.4). Actions that
+ * hash files with the toolkit get the same digest with "--follow-symbolic-links". */
 #pragma once
 
 #include "base/arena.h"
