@@ -81,6 +81,15 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
+void buf_cut(struct buf *b, size_t len)
+{
+    if (len > b->len)
+        BUG("cutting %zu bytes down to %zu", b->len, len);
+    b->len = len;
+    if (b->ptr != buf_empty)
+        b->ptr[len] = '\0';
+}
+
 void buf_consume(struct buf *b, size_t n)
 {
     if (n > b->len)

@@ -36,6 +36,9 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
  * the overflow mark when the limit forbids it. */
 char *buf_reserve(struct buf *b, size_t size);
 
+/* Back to the first LEN bytes; memory and the overflow mark stay. */
+void buf_cut(struct buf *b, size_t len);
+
 /* Drops the first N bytes. */
 void buf_consume(struct buf *b, size_t n);
 

@@ -115,10 +115,7 @@ static void read_value(struct slice *text, struct buf *to)
                 keep = to->len;
         }
     }
-    if (to->len) {
-        to->len = keep;
-        to->ptr[keep] = '\0';
-    }
+    buf_cut(to, keep);
 }
 
 static bool is_key_char(char c)

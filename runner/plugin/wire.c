@@ -53,8 +53,7 @@ int wire_close(struct buf *out, size_t at, struct err *err)
     size_t size = out->len - at;
 
     if (out->overflow || size < sizeof head || size - sizeof head > WIRE_FRAME_MAX) {
-        out->len = at;
-        out->ptr[at] = '\0';
+        buf_cut(out, at);
         out->overflow = false;
         return err_set(err, ERR_LIMIT, "a message is larger than %d bytes", WIRE_FRAME_MAX);
     }

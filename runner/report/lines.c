@@ -211,8 +211,7 @@ static void remember(struct board_step *s, struct slice message)
     s->tagged = mem_dup(message.len ? message.ptr : "", message.len);
 }
 
-static void log_line(struct lines *l, const struct board_job *j, struct board_step *s,
-                     struct slice line)
+static void log_line(struct lines *l, struct slice before, struct board_step *s, struct slice line)
 {
     const struct tag *t = tag_of(line);
 
@@ -227,7 +226,7 @@ static void log_line(struct lines *l, const struct board_job *j, struct board_st
             return; /* the annotation came first */
         remember(s, message);
     }
-    prefix(l, j);
+    buf_add(&l->out, before);
     if (slice_starts(line, SLICE("##[group]"))) {
         s->group = 1;
         buf_add_str(&l->out, l->style.utf8 ? "▾ " : "- ");
@@ -252,12 +251,17 @@ static bool is_frame(const struct lines *l, const json_t *event, const struct bo
 static void on_log(struct lines *l, const struct board_job *j, struct board_step *s, json_t *event,
                    struct slice log)
 {
+    CLEANUP(buf_deinit) struct buf before = BUF_INIT(4096);
     struct slice line;
+    size_t at = l->out.len;
 
     if (!s || (l->live && !l->screen.verbose) || is_frame(l, event, s))
         return;
+    prefix(l, j); /* once for all lines of the batch */
+    buf_add(&before, slice_from(buf_slice(&l->out), at));
+    buf_cut(&l->out, at);
     while (slice_line(&log, &line))
-        log_line(l, j, s, line);
+        log_line(l, buf_slice(&before), s, line);
 }
 
 void lines_tail(struct lines *l, const struct board_step *s, const char *before, size_t n)

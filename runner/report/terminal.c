@@ -63,8 +63,7 @@ static void row_end(struct terminal *t, size_t from)
         buf_add_str(&t->frame, "\n");
     t->area_width[t->area_rows++] = text_cut(&t->frame, text, t->width - 1, t->lines.style);
     buf_add_str(&t->frame, "\033[K");
-    out->len = from;
-    out->ptr[from] = '\0';
+    buf_cut(out, from);
 }
 
 static void spinner(struct terminal *t, int64_t now)

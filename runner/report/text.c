@@ -153,16 +153,32 @@ static void add_char(struct buf *out, uint32_t c, struct slice bytes, struct tex
     }
 }
 
+/* How many bytes of S, from its start, every terminal shows as they are. Most lines are nothing else, so
+ * eight bytes are looked at in one go. */
+static size_t plain_length(struct slice s)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x80 * ones;
+    size_t i = 0;
+    uint64_t w;
+
+    for (; i + sizeof w <= s.len; i += sizeof w) {
+        memcpy(&w, s.ptr + i, sizeof w);
+        if ((((w - 0x20 * ones) & ~w) | (w + ones) | w) & tops) /* below 0x20; 0x7F; above it */
+            break;
+    }
+    while (i < s.len && s.ptr[i] >= 0x20 && s.ptr[i] < 0x7F)
+        i++;
+    return i;
+}
+
 void text_clean(struct buf *out, struct slice line, struct text_style style)
 {
     bool colored = false;
 
     line = last_state(line);
     while (line.len) {
-        size_t plain = 0;
+        size_t plain = plain_length(line);
 
-        while (plain < line.len && line.ptr[plain] >= 0x20 && line.ptr[plain] < 0x7F)
-            plain++;
         buf_add(out, slice_head(line, plain));
         line = slice_from(line, plain);
         if (!line.len)

@@ -35,3 +35,17 @@ Test(buf, consume_moves_the_rest_to_the_front)
     cr_assert_str_eq(b.ptr, "abc");
     cr_assert_eq(b.len, 3);
 }
+
+Test(buf, cut_keeps_the_first_bytes)
+{
+    CLEANUP(buf_deinit) struct buf b = BUF_INIT(100);
+
+    buf_cut(&b, 0);
+    cr_assert_str_eq(b.ptr, "");
+    buf_add(&b, SLICE("abcdef"));
+    buf_cut(&b, 2);
+    buf_add(&b, SLICE("-"));
+    cr_assert_str_eq(b.ptr, "ab-");
+    buf_cut(&b, 0);
+    cr_assert_str_eq(b.ptr, "");
+}

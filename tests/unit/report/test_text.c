@@ -4,6 +4,30 @@
 
 #define U8 ((struct text_style){.color = true, .utf8 = true})
 
+/* Plain text is looked at eight bytes at a time: each byte has to be noticed wherever it stands. */
+Test(text, every_byte_is_cleaned_at_every_place)
+{
+    for (unsigned c = 1; c < 256; c++) {
+        bool kept = (c >= 0x20 && c < 0x7F) || c == '\t';
+
+        if (c == '\r' || c == '\033')
+            continue; /* they take more than themselves away */
+        for (size_t at = 0; at < 19; at++) {
+            CLEANUP(buf_deinit) struct buf out = BUF_INIT(100);
+            char line[20] = "abcdefghijklmnopqrs", wanted[20] = {0};
+
+            line[at] = (char)c;
+            memcpy(wanted, line, at);
+            size_t n = at;
+            if (kept || c >= 0x80) /* no UTF-8 by itself */
+                wanted[n++] = c >= 0x80 ? '?' : (char)c;
+            memcpy(wanted + n, line + at + 1, 18 - at);
+            text_clean(&out, slice_of(line), (struct text_style){0});
+            cr_assert_str_eq(out.ptr, wanted, "byte %u at %zu: '%s'", c, at, out.ptr);
+        }
+    }
+}
+
 Test(text, lets_nothing_through_that_moves_the_cursor)
 {
     static const struct {
