@@ -3,8 +3,9 @@
 #
 #   tests/bench/run.sh [--quick] [FIGURE...]
 #
-# Figures: step, whole, log, line, workspace, plugin, check; all of them unless named. --quick: a tenth of the
-# work, for a look. OSTLER names the program (default build/release/ostler). Needs hyperfine.
+# Figures: step, whole, log, line, workspace, plugin, check; all of them unless named; and, only when named, huge:
+# 10 GB of log. --quick: a tenth of the work, for a look. OSTLER names the program (default
+# build/release/ostler). Needs hyperfine.
 #
 # TMPDIR says where it works. A file system with a journal is wanted: ext4 without one looks at every inode
 # that was freed in the last minute before it gives one out, and then that is what is measured.
@@ -95,18 +96,20 @@ figure_whole() {
         "$(calc "1000 * ($(value whole 2) - $(value whole 1))") ms more"
 }
 
-# Fifty secrets of forty bytes, none of them in the log, so that every byte is looked at.
+# secrets N: that many of forty bytes, none of them in the log, so that every byte is looked at.
 secrets() {
     local i
 
-    for ((i = 0; i < 50; i++)); do
+    for ((i = 0; i < $1; i++)); do
         printf 'S%d=%s\n' "$i" "$(printf 'secret %d' "$i" | sha1sum | cut -d' ' -f1)"
     done >secrets.env
     chmod 600 secrets.env
 }
 
+# The time is that of the whole way: masked, recorded in the run folder, shown line by line.
 figure_log() {
-    secrets
+    local i size many
+
     awk 'BEGIN {
         while (size < 10485760) {
             line = sprintf("line %d of the log of a compiler: src/module/file.c:12:3: note: nothing to see here", ++n)
@@ -114,23 +117,39 @@ figure_log() {
             print line
         }
     }' >piece
-    local i
     for ((i = 0; i < megabytes / 10; i++)); do
         cat piece
     done >big.log
-    local size
     size=$(stat -c %s big.log)
     echo "- run: 'cat $PWD/big.log'" | workflow log.yml
-    # Without the last record: memory that was never used costs more than the log.
-    prepare="rm -rf $XDG_STATE_HOME" runs=3 measure log "bash -c 'cat big.log | cat >/dev/null'" \
-        "bash -c '$ostler run --secret-file secrets.env log.yml >/dev/null'"
-    row "$((size / 1048576)) MB of log, 50 secrets, recorded" "$(value log 1)" "$(value log 2)" 'over 500 MB/s' \
-        "$(calc "$size / 1000000 / $(value log 2)") MB/s"
-    rm -rf big.log "$XDG_STATE_HOME"
+    for many in 0 50 500; do
+        secrets "$many"
+        # Without the last record: memory that was never used costs more than the log.
+        prepare="rm -rf $XDG_STATE_HOME recorded" runs=3 measure log "bash -c 'cat big.log | tee recorded >/dev/null'" \
+            "bash -c '$ostler run --secret-file secrets.env log.yml >/dev/null'"
+        row "$((size / 1048576)) MB of log, $many secrets, recorded" "$(value log 1)" "$(value log 2)" 'over 500 MB/s' \
+            "$(calc "$size / 1000000 / $(value log 2)") MB/s"
+    done
+    rm -rf big.log recorded "$XDG_STATE_HOME"
+}
+
+# Once is enough: what is looked for is the largest process, beside the time.
+figure_huge() {
+    local lines=$((megabytes * 100 / 1024))
+
+    secrets 50
+    echo "- run: for i in \$(seq $lines); do head -c 99999999 /dev/zero | tr '\\0' x; echo; done" | workflow huge.yml
+    prepare='' runs=1 measure huge "bash -c 'for i in \$(seq $lines); do head -c 99999999 /dev/zero | tr \"\\0\" x; echo; done | cat >/dev/null'"
+    value huge 1 >floor
+    command time -o huge.time -f '%e %M' "$ostler" run --secret-file secrets.env huge.yml >/dev/null
+    read -r seconds kib <huge.time
+    row "$lines lines of 100 MB, 50 secrets, recorded" "$(cat floor)" "$seconds" 'flat memory' \
+        "$(calc "$lines * 100 / $seconds") MB/s, largest process $kib KiB"
+    rm -rf "$XDG_STATE_HOME"
 }
 
 figure_line() {
-    secrets
+    secrets 50
     head -c 100000000 /dev/zero | tr '\0' x >line.log
     echo "- run: 'cat $PWD/line.log'" | workflow line.yml
     runs=3 measure line "bash -c 'cat line.log | cat >/dev/null'" \
@@ -197,7 +216,7 @@ figure_check() {
 [ $# -gt 0 ] || set -- step whole log line workspace plugin check
 for figure in "$@"; do
     declare -F "figure_$figure" >/dev/null || {
-        echo "tests/bench/run.sh: no figure '$figure': there are step, whole, log, line, workspace, plugin, check" >&2
+        echo "tests/bench/run.sh: no figure '$figure': there are step, whole, log, line, workspace, plugin, check, huge" >&2
         exit 2
     }
 done

@@ -1,7 +1,10 @@
 """Many steps, long logs, long lines: time and memory grow as they should."""
 
+import pathlib
 import resource
+import time
 
+import watch
 from case import case
 from world import check
 
@@ -37,6 +40,44 @@ def a_long_log_passes_with_bounded_memory(w):
     r.shows("the end")
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     check(max(used, before) < 200_000, f"{used} KiB")
+
+
+def peaks():
+    """{pid: most memory it ever had, KiB} of what runs below us."""
+    found = {}
+    for pid in watch.descendants():
+        try:
+            status = pathlib.Path(f"/proc/{pid}/status").read_text(errors="replace")
+        except OSError:
+            continue  # it has ended
+        found[pid] = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
+    return found
+
+
+@case(limit=300, quick=False)
+def a_gigabyte_in_lines_of_100_mb_takes_the_memory_of_the_first(w):
+    """What a process of ours has needed for two lines is what it needs for ten."""
+    flow = w.steps("""
+        - run: for i in 0 1 2 3 4 5 6 7 8 9; do head -c 99999999 /dev/zero | tr '\\0' x; echo; done
+        - run: sleep 1
+        """)
+    secrets = [part for i in range(50) for part in ("--secret", f"S{i}={'xyz' * 5}{i:05}")]
+    running = w.start(flow, *secrets, json_out=False, prefix=("sh", "-c", 'exec "$@" >/dev/null', "sh"))
+    log, early, late, size = w.run_folder() / "logs/job/2.log", {}, {}, 0
+    deadline = time.monotonic() + 240
+    while running.process.poll() is None and time.monotonic() < deadline:
+        log = w.run_folder() / "logs/job/2.log"
+        size = log.stat().st_size if log.exists() else 0
+        if size < 200_000_000:
+            early.update(peaks())
+        else:
+            late.update({pid: kib for pid, kib in peaks().items() if pid in early})
+        time.sleep(0.02)
+    done = running.finish(60).exits(0)
+    check(log.stat().st_size > 1_000_000_000, f"the log has {log.stat().st_size} bytes\n{done}")
+    check(late, f"nothing was seen at work\n{done}")
+    grown = {watch.describe(pid): (early[pid], kib) for pid, kib in late.items() if kib > early[pid] + 8192}
+    check(not grown, f"KiB after two lines and after ten: {grown}")
 
 
 @case(limit=90)
