@@ -43,6 +43,7 @@ ENGINE_NEEDS=(
     'cmd:iptables iptables'
     'cmd:ip iproute2'
     'file:/bin/busybox busybox-static'
+    'cmd:debootstrap debootstrap'
 )
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 # Only to fetch a Node that the sample project can use: Debian 12 has 18, and the sample wants 20.

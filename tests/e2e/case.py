@@ -19,7 +19,7 @@ class Case:
     who: str      # "any": as root and as an ordinary user; "root"; "user"
     quick: bool   # part of the quick suite
     limit: int    # seconds before the case counts as hung
-    needs: tuple  # "network", "docker"
+    needs: tuple  # "network", "docker", "services": with "docker", images of PostgreSQL and Redis
 
 
 def case(who="any", quick=True, limit=60, needs=()):

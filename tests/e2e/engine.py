@@ -15,6 +15,8 @@ import tarfile
 import tempfile
 import time
 
+import images
+
 # Several harnesses may run at once.
 BRIDGE, ADDRESS = f"ost{os.getpid()}", f"172.31.{200 + os.getpid() % 50}.1/24"
 BUSYBOX, GLIBC = "ostler-test/busybox:1", "ostler-test/glibc:1"
@@ -110,6 +112,13 @@ class Engine:
             self.mounted.append(top / name)
 
     # -- images --
+
+    def provide_services(self, kept):
+        """Images of PostgreSQL and Redis; KEPT: the folder where those that were made are kept."""
+        try:
+            images.provide(kept, ours=self.folder is not None)
+        except images.ImageError as error:
+            raise EngineError(str(error)) from error
 
     def _make_images(self):
         with tempfile.TemporaryDirectory(prefix="ostimg.") as folder:

@@ -30,6 +30,7 @@ from world import World  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+IMAGES = ROOT / "build" / "images"
 USER = "ostler-test"
 PASSED, FAILED = 0, 1
 
@@ -210,19 +211,28 @@ def run_all(args):
     groups, failed, times = control_groups(), [], []
     try:
         identities = {whom: Identity(whom) for whom in {w for _, w in chosen}}
-        if any("docker" in item.needs for item, _ in chosen):
+        def provided(need, provide, *args):
+            """Provides what the cases with NEED need; where it cannot, they have failed."""
+            those = [f"{item.name} ({whom})" for item, whom in chosen if need in item.needs]
+            if not those or set(those) <= set(failed):
+                return False
             try:
-                docker.start(USER if "user" in identities and os.geteuid() == 0 else None)
-                chosen, barred = allowed(chosen, identities)
-                left_out += barred
+                provide(*args)
             except engine.EngineError as error:
-                failed += [f"{item.name} ({whom})" for item, whom in chosen if "docker" in item.needs]
-                print(f"FAIL all that need a container engine: {error}", flush=True)
+                failed.extend(name for name in those if name not in failed)
+                print(f"FAIL all that need '{need}': {error}", flush=True)
+                return False
+            return True
+
+        if provided("docker", docker.start, USER if "user" in identities and os.geteuid() == 0 else None):
+            chosen, barred = allowed(chosen, identities)
+            left_out += barred
+        provided("services", docker.provide_services, IMAGES)
         stage = Stage(build, identities.values(), below)
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
             # The long ones first, so that none is still running when all others are done.
-            able = [c for c in chosen if f"{c[0].name} ({c[1]})" not in failed]
-            order = sorted(able, key=lambda c: -c[0].limit)
+            ready = [c for c in chosen if f"{c[0].name} ({c[1]})" not in failed]
+            order = sorted(ready, key=lambda c: -c[0].limit)
             runs = [pool.submit(run_case, item, identities[whom], stage, below, args.keep)
                     for item, whom in order]
             for run in concurrent.futures.as_completed(runs):
