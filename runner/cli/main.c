@@ -14,11 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Descriptors 3 and 4 were put there by whoever started the worker; see workers.c. */
+/* Descriptors 3 to 5 were put there by whoever started the worker; see workers.c. */
 static int cmd_worker(int argc, char **argv)
 {
     struct worker_spec spec = {
-        .job_fd = 3, .event_fd = 4, .home = settings_home(), .minute_ms = 60000};
+        .job_fd = 3, .event_fd = 4, .services_fd = 5, .home = settings_home(), .minute_ms = 60000};
     struct err err = ERR_INIT;
 
     if (argc > 1 && num_parse_i64(slice_of(argv[1]), 1, 60000, &spec.minute_ms, &err) < 0) {

@@ -11,10 +11,17 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* What cmd_worker finds open. */
-enum { WORKER_JOB_FD = 3, WORKER_EVENT_FD = 4, EVENT_PIPE_SIZE = 1 << 20, SWEEP_MS = 5000 };
+enum {
+    WORKER_JOB_FD = 3,
+    WORKER_EVENT_FD = 4,
+    WORKER_SERVICES_FD = 5,
+    EVENT_PIPE_SIZE = 1 << 20,
+    SWEEP_MS = 5000
+};
 
 struct worker {
     struct workers *all;
@@ -25,6 +32,8 @@ struct worker {
     struct buf in;
     struct watch *watch;
     int events; /* our end of the pipe; -1: at its end */
+    int services; /* our end of the socket where connections from its containers come; -1: at its end */
+    struct watch *services_watch;
     bool exited, finished;
     struct proc_exit how;
     char *why; /* what broke its stream; NULL: nothing */
@@ -62,6 +71,8 @@ static struct worker *worker_free(struct worker *w)
 {
     watch_free(w->watch);
     fd_closep(&w->events);
+    watch_free(w->services_watch);
+    fd_closep(&w->services);
     proc_free(w->proc);
     event_reader_deinit(&w->reader);
     buf_deinit(&w->in);
@@ -140,6 +151,22 @@ static void on_readable(void *ctx, uint32_t events)
     check_end(w);
 }
 
+static void on_client(void *ctx, uint32_t events)
+{
+    struct worker *w = ctx;
+    int fds[FD_PASS_MAX];
+    size_t len = 0, n = 0;
+    struct err ignored = ERR_INIT; /* its end, or nothing that it says is of use */
+    char byte;
+
+    (void)events;
+    int r = fd_recv(w->services, &byte, 1, &len, fds, &n, &ignored);
+    for (size_t i = 0; i < n; i++)
+        services_pass(w->all->spec->services, fds[i]);
+    if (r < 0 || len == 0)
+        w->services_watch = watch_free(w->services_watch);
+}
+
 static void on_exit_of_worker(void *ctx, struct proc_exit how)
 {
     struct worker *w = ctx;
@@ -181,11 +208,23 @@ static void equip(struct workers *all, struct job *job)
         fprintf(stderr, "ostler: job '%s' has no artifacts and caches: %s\n", job->key, err.text);
 }
 
+static int open_services(struct worker *w, int *ret_theirs, struct err *err)
+{
+    int pair[2];
+
+    if (fd_socketpair(SOCK_SEQPACKET, pair, err) < 0)
+        return err->code;
+    w->services = pair[0];
+    *ret_theirs = pair[1];
+    return loop_watch(w->all->loop, w->services, EPOLLIN, on_client, w, &w->services_watch, err);
+}
+
 static int worker_start(struct workers *all, struct job *job, struct err *err)
 {
     const char *const argv[] = {"/proc/self/exe", "worker", all->spec->minute_ms, NULL};
     CLEANUP(fd_closep) int message = -1;
     CLEANUP(fd_closep) int events = -1;
+    CLEANUP(fd_closep) int services = -1;
     struct worker *w = mem_new(sizeof *w);
 
     *w = (struct worker){
@@ -194,14 +233,18 @@ static int worker_start(struct workers *all, struct job *job, struct err *err)
         .dir = job->keep ? NULL : mem_dup(job->dir, strlen(job->dir)),
         .in = BUF_INIT(EVENT_PIPE_SIZE),
         .events = -1,
+        .services = -1,
     };
     event_reader_init(&w->reader, on_event, w);
     equip(all, job);
     int r = message_of(job, &message, err);
     if (r == ERR_OK)
         r = fd_pipe(&w->events, &events, err);
+    if (r == ERR_OK)
+        r = open_services(w, &services, err);
     if (r == ERR_OK) {
-        struct spawn_fd fds[] = {{message, WORKER_JOB_FD}, {events, WORKER_EVENT_FD}};
+        struct spawn_fd fds[] = {
+            {message, WORKER_JOB_FD}, {events, WORKER_EVENT_FD}, {services, WORKER_SERVICES_FD}};
         struct proc_spec spec = PROC_SPEC_INIT;
 
         (void)fcntl(events, F_SETPIPE_SZ, EVENT_PIPE_SIZE); /* else the default size does */

@@ -5,10 +5,12 @@
 #include "base/path.h"
 #include "job/container_def.h"
 #include "job/contexts.h"
+#include "job/docker_entry.h"
 #include "job/docker_image.h"
 #include "job/handlers.h"
 #include "job/header.h"
 #include "job/job_engine.h"
+#include "job/reach.h"
 #include "job/shared.h"
 #include "job/shell.h"
 #include "job/steps.h"
@@ -23,9 +25,13 @@ struct docker {
     struct engine_call *call; /* what goes on at the moment */
     const char *name;         /* of the container */
     struct engine_env env;
-    struct slice entrypoint;  /* empty: the image's */
-    const char **args;        /* NULL-terminated */
-    struct buf said;          /* by the removal of the container */
+    struct slice entrypoint; /* empty: the image's */
+    const char **args;       /* NULL-terminated */
+    const char *image;
+    struct reach *reach;        /* how it comes to the services; NULL: no need */
+    const char *const *program; /* with REACH: all that the container runs */
+    bool pulled;
+    struct buf said;          /* by a command whose words are not for the log */
     const char *const *build; /* the arguments of `build` */
     bool vanished;            /* a layer went under it */
     int builds;
@@ -149,6 +155,15 @@ static int call(struct step_run *s, const struct engine_command *command, engine
     return engine_start(d->engine, command, output, end, s, &d->call, err);
 }
 
+static void on_said(void *ctx, bool error, struct slice bytes)
+{
+    struct step_run *s = ctx;
+    struct docker *d = s->state;
+
+    (void)error;
+    buf_add(&d->said, bytes);
+}
+
 static void finish(struct step_run *s)
 {
     struct docker *d = s->state;
@@ -158,15 +173,6 @@ static void finish(struct step_run *s)
     if (code == ENGINE_FAILED && !s->stopping)
         step_error(s, "the container could not be started; the engine's own words are above");
     step_end(s, code == 0 ? RESULT_SUCCESS : RESULT_FAILURE);
-}
-
-static void on_removal_output(void *ctx, bool error, struct slice bytes)
-{
-    struct step_run *s = ctx;
-    struct docker *d = s->state;
-
-    (void)error;
-    buf_add(&d->said, bytes);
 }
 
 /* Most often it is gone already, by `--rm`: that is an error for some engines. */
@@ -194,10 +200,12 @@ static void on_run_end(void *ctx, int code)
 
     d->call = engine_call_free(d->call);
     d->code = code;
+    d->reach = reach_free(d->reach);
+    buf_clear(&d->said);
     end_output(s);
     if (!s->stopping) {
         finish(s);
-    } else if (engine_start(d->engine, &rm, on_removal_output, on_removed, s, &d->call, &err) < 0) {
+    } else if (engine_start(d->engine, &rm, on_said, on_removed, s, &d->call, &err) < 0) {
         s->run->left_behind = true;
         step_fail(s, err.text);
     }
@@ -215,7 +223,26 @@ static void add_mounts(struct step_run *s, struct args *args, const struct path_
                               m->pairs[i].inside));
 }
 
-static int run_container(struct step_run *s, const char *image, struct err *err)
+static int add_reach(struct step_run *s, struct args *args, struct err *err)
+{
+    struct docker *d = s->state;
+    const char *const *mounts = NULL;
+    int r = reach_open(s->run, &d->reach, err);
+
+    if (r == ERR_OK)
+        r = reach_mounts(d->reach, &s->arena, &mounts, err);
+    for (size_t i = 0; r == ERR_OK && mounts[i]; i++)
+        args_add(args, "-v", mounts[i]);
+    return r;
+}
+
+static void add_words(struct args *args, const char *const *words)
+{
+    for (; words && *words; words++)
+        args_add(args, NULL, *words);
+}
+
+static int run_container(struct step_run *s, struct err *err)
 {
     struct run *run = s->run;
     struct arena *a = &s->arena;
@@ -225,10 +252,11 @@ static int run_container(struct step_run *s, const char *image, struct err *err)
     struct path_map m = {0};
     struct args args = {0};
     char id[7];
+    int r = ERR_OK;
 
     map_folders(run, a, &m);
     job_engine_random(id, 6);
-    d->name = container_name(a, NULL, image, id);
+    d->name = container_name(a, NULL, d->image, id);
     args_add(&args, NULL, "run");
     args_add(&args, "--name", d->name);
     args_add(&args, "--label", engine_label(d->engine));
@@ -236,24 +264,125 @@ static int run_container(struct step_run *s, const char *image, struct err *err)
     args_add(&args, "--rm", NULL);
     if (run->job->offline)
         args_add(&args, "--pull", "never");
-    for (const char *const *word = job_engine_limits(run, a); *word; word++)
-        args_add(&args, NULL, *word);
+    add_words(&args, job_engine_limits(run, a));
     args_add(&args, "--env-file", ENGINE_ENV_FILE);
-    if (d->entrypoint.len)
+    if (d->program)
+        args_add(&args, "--entrypoint", REACH_INIT);
+    else if (d->entrypoint.len)
         args_add(&args, "--entrypoint", arena_str(a, d->entrypoint));
     if (network)
         args_add(&args, "--network", network);
     add_mounts(s, &args, &m);
-    args_add(&args, NULL, image);
-    for (const char **arg = d->args; arg && *arg; arg++)
-        args_add(&args, NULL, *arg);
+    if (d->program)
+        r = add_reach(s, &args, err);
+    args_add(&args, NULL, d->image);
+    if (d->program && r == ERR_OK)
+        add_words(&args, reach_program(d->reach, a));
+    add_words(&args, d->program ? d->program : (const char *const *)d->args);
     vec_push(&args.list, NULL);
-    int r = call(s, &(struct engine_command){.args = args.list.ptr, .env = &d->env}, on_output,
+    if (r == ERR_OK)
+        r = call(s, &(struct engine_command){.args = args.list.ptr, .env = &d->env}, on_output,
                  on_run_end, err);
     vec_deinit(&args.list);
     if (r == ERR_OK && !run->tidy_image)
-        run->tidy_image = mem_dup(image, strlen(image));
+        run->tidy_image = mem_dup(d->image, strlen(d->image));
     return r;
+}
+
+/* ---- the image ---- */
+
+static int look_at_image(struct step_run *s, struct err *err);
+
+static void on_pulled(void *ctx, int code)
+{
+    struct step_run *s = ctx;
+    struct docker *d = s->state;
+    struct err err = ERR_INIT;
+
+    d->call = engine_call_free(d->call);
+    end_output(s);
+    log_write(s->log, LOG_ENDGROUP, SLICE(""));
+    if (code == 0 && !s->stopping) {
+        if (look_at_image(s, &err) < 0)
+            step_fail(s, err.text);
+        return;
+    }
+    if (!s->stopping)
+        step_error(s, "the image could not be pulled; the engine's own words are above");
+    step_end(s, RESULT_FAILURE);
+}
+
+/* An action that was not known before the steps: one that a step has written, or of a composite action of the
+ * workspace. */
+static int pull(struct step_run *s, struct err *err)
+{
+    struct docker *d = s->state;
+    const char *const args[] = {"pull", d->image, NULL};
+
+    if (d->pulled)
+        return err_set(err, ERR_FAILED, "the container engine has pulled '%s' and does not know it",
+                       d->image);
+    if (s->run->job->offline)
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "the image '%s' is not on this machine, and '--offline' forbids to fetch it: "
+            "'docker pull %s'",
+            d->image, d->image);
+    d->pulled = true;
+    job_engine_group(s->log, "Pull %s", d->image);
+    return call(s, &(struct engine_command){.args = args}, on_output, on_pulled, err);
+}
+
+static void on_looked(void *ctx, int code)
+{
+    struct step_run *s = ctx;
+    struct docker *d = s->state;
+    const char *const *program = NULL;
+    struct err err = ERR_INIT;
+    int r = ERR_OK;
+
+    d->call = engine_call_free(d->call);
+    if (s->stopping) {
+        step_end(s, RESULT_FAILURE);
+        return;
+    }
+    if (code == 0 && reach_port(s->run)) {
+        r = docker_entry(&s->arena, buf_slice(&d->said), d->entrypoint,
+                         (const char *const *)d->args, &program, &err);
+        if (r == ERR_OK && *program)
+            d->program = program;
+    }
+    if (r == ERR_OK)
+        r = code ? pull(s, &err) : run_container(s, &err);
+    if (r < 0)
+        step_fail(s, err.text);
+}
+
+static void on_look_output(void *ctx, bool error, struct slice bytes)
+{
+    if (!error) /* there: that there is no such image; we shall say so */
+        on_said(ctx, error, bytes);
+}
+
+/* Whether it is there, and what it runs. */
+static int look_at_image(struct step_run *s, struct err *err)
+{
+    struct docker *d = s->state;
+    const char *const args[] = {"image",  "inspect", "--format", DOCKER_ENTRY_FORMAT,
+                                d->image, NULL};
+
+    buf_clear(&d->said);
+    return engine_start(d->engine, &(struct engine_command){.args = args, .quiet = true},
+                        on_look_output, on_looked, s, &d->call, err);
+}
+
+static int use_image(struct step_run *s, const char *image, struct err *err)
+{
+    struct docker *d = s->state;
+
+    d->image = image;
+    return reach_port(s->run) || !s->instance->image_ready ? look_at_image(s, err)
+                                                           : run_container(s, err);
 }
 
 /* ---- building an action of the workspace ---- */
@@ -296,7 +425,7 @@ static void on_built(void *ctx, int code)
     }
     log_write(s->log, LOG_ENDGROUP, SLICE(""));
     if (code == 0 && !s->stopping) {
-        if (run_container(s, s->instance->image, &err) < 0)
+        if (use_image(s, s->instance->image, &err) < 0)
             step_fail(s, err.text);
         return;
     }
@@ -362,7 +491,7 @@ static int docker_start(struct step_run *s, struct err *err)
     struct docker *d = mem_new(sizeof *d);
     const char *image = docker_image_named(s->instance);
 
-    *d = (struct docker){.env = ENGINE_ENV_INIT, .said = BUF_INIT(4096)};
+    *d = (struct docker){.env = ENGINE_ENV_INIT, .said = BUF_INIT(1 << 20)};
     s->state = d;
     int r = prepare(s, d, err);
     if (r < 0)
@@ -371,7 +500,7 @@ static int docker_start(struct step_run *s, struct err *err)
     handler_register_post(s);
     if (!image)
         image = s->instance->image;
-    return image ? run_container(s, image, err) : build(s, err);
+    return image ? use_image(s, image, err) : build(s, err);
 }
 
 static void docker_stop(struct step_run *s, bool now)
@@ -390,6 +519,7 @@ static void docker_release(struct step_run *s)
         return;
     s->state = NULL;
     engine_call_free(d->call);
+    reach_free(d->reach);
     engine_env_deinit(&d->env);
     buf_deinit(&d->said);
     free(d);

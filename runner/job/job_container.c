@@ -7,6 +7,7 @@
 #include "job/job_engine.h"
 #include "job/lanes.h"
 #include "job/place.h"
+#include "job/reach.h"
 #include "job/shared.h"
 #include "job/steps.h"
 
@@ -134,6 +135,8 @@ int job_container_enter(struct run *run, struct err *err)
                            err);
     fd_closep(&run->door);
     run->box_missing = r < 0;
+    if (r == ERR_OK)
+        reach_box(run);
     return r;
 }
 
@@ -141,6 +144,7 @@ void job_container_leave(struct run *run)
 {
     struct err ignored = ERR_INIT;
 
+    run->reach = reach_free(run->reach);
     run->box = sandbox_close(run->box, false);
     fd_closep(&run->door);
     (void)!path_remove(run->dir, door, &ignored); /* the job's folder is told to stay otherwise */

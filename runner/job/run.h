@@ -113,6 +113,8 @@ struct run {
     struct sandbox *box;           /* the job's own container; NULL: none */
     struct path_map box_map;       /* folders of the job, as that container sees them */
     int door;                      /* where its first process comes to; -1: nobody is awaited */
+    struct reach *reach;           /* how it comes to the services; NULL: it needs no help */
+    int services;                  /* who takes connections for them; -1: nobody */
     bool box_missing;              /* there should be one, and there is not (yet) */
     bool shared;                   /* the engine has to see the work folder: see shared.h */
     VEC(char *) built;             /* names of images that were built for this job */

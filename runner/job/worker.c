@@ -605,8 +605,12 @@ static int take_job(int job_fd, struct job *job, struct err *err)
 
 int worker_main(const struct worker_spec *spec)
 {
-    struct run run = {
-        .dir = -1, .files_dir = -1, .door = -1, .home = spec->home, .minute_ms = spec->minute_ms};
+    struct run run = {.dir = -1,
+                      .files_dir = -1,
+                      .door = -1,
+                      .services = spec->services_fd,
+                      .home = spec->home,
+                      .minute_ms = spec->minute_ms};
     struct err err = ERR_INIT;
     struct job job;
 

@@ -12,6 +12,8 @@
 
 struct worker_spec {
     int job_fd, event_fd;
+    int services_fd; /* where connections to the services go that come from containers: a message and the
+                          descriptor for each; -1: nobody takes them */
     const char *home;  /* the user's home folder, at whose path the job gets one of its own */
     int64_t minute_ms; /* what a minute of `timeout-minutes` lasts; tests make it shorter */
 };

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { OPEN_MS = 20000 }; /* until ostler-init must be ready */
@@ -277,57 +276,6 @@ bool sandbox_biggest(const struct sandbox *s, struct sandbox_process *ret)
     *ret = (struct sandbox_process){.memory = p.memory};
     memcpy(ret->name, p.name, sizeof ret->name);
     return true;
-}
-
-/* ---- a container ---- */
-
-int sandbox_listen(int dir, const char *name, int *ret, struct err *err)
-{
-    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    if (fd < 0)
-        return err_sys(err, "cannot make a socket");
-    /* By way of the descriptor: the folder's own path may be longer than an address. */
-    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, name);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1) < 0)
-        return err_sys(err, "cannot listen at '%s'", name);
-    if (fchmodat(dir, name, 0666, 0) < 0) /* the container may run as anybody */
-        return err_sys(err, "cannot open '%s' to all", name);
-    *ret = fd;
-    fd = -1;
-    return ERR_OK;
-}
-
-int sandbox_attach(int listener, const char *work, const char *home, struct loop *loop,
-                   sandbox_note_fn *note_fn, void *ctx, struct sandbox **ret, struct err *err)
-{
-    struct sandbox *s = mem_new(sizeof *s);
-
-    *s = (struct sandbox){.loop = loop,
-                          .note = note_fn,
-                          .note_ctx = ctx,
-                          .level = SANDBOX_CONTAINER,
-                          .job_dir = -1,
-                          .root = -1,
-                          .namespaces = {-1, -1, -1},
-                          .job_path = copy_of(""),
-                          .work = copy_of(work),
-                          .home = copy_of(home),
-                          .tmp = copy_of("/tmp")};
-    s->sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    int r = s->sock < 0 ? err_sys(err, "ostler-init did not come") : ERR_OK;
-    if (r == ERR_OK)
-        r = talk_await_ready(s, clock_ms() + OPEN_MS, err);
-    if (r == ERR_OK)
-        r = loop_watch(loop, s->sock, EPOLLIN, talk_on_readable, s, &s->watch, err);
-    if (r < 0) {
-        s->note = NULL;
-        sandbox_close(s, false);
-        return r;
-    }
-    *ret = s;
-    return ERR_OK;
 }
 
 /* ---- closing ---- */

@@ -152,6 +152,14 @@ MUST_CHECK int sandbox_attach(int listener, const char *work, const char *home, 
                               sandbox_note_fn *note, void *ctx, struct sandbox **ret,
                               struct err *err);
 
+/* A socket that listens at 127.0.0.1:PORT of the container. *RET is the caller's; -1: somebody listens there
+ * already, as where the container shares the network of the machine. */
+MUST_CHECK int sandbox_loopback(struct sandbox *s, unsigned port, int *ret, struct err *err);
+
+/* The same of a container whose first program is "ostler-init listen SOCKET PORT PROGRAM ARGUMENTS", which becomes
+ * PROGRAM: takes the one that came to LISTENER. Waits for a moment if it has come and says nothing. */
+MUST_CHECK int sandbox_take_loopback(int listener, int *ret, struct err *err);
+
 /* The environment that the container's first process has: the image's, and what was given at its making.
  * NULL-terminated, borrowed; empty for places that are made here. */
 const char *const *sandbox_env(const struct sandbox *s);

@@ -42,7 +42,7 @@ struct services {
     char *repository;    /* as folders below those of caches */
     /* While the server runs: */
     struct proc *server;
-    int front; /* our end of the pipe that it watches; -1: none */
+    int front; /* our end of the socket that it watches; -1: none */
     int starts;
 };
 
@@ -146,6 +146,19 @@ static void on_server_end(void *ctx, struct proc_exit how)
         watch_set(s->watch, EPOLLIN);
 }
 
+/* What goes over it are messages: the id of a job that is over, or "+" and a connection. It may be full: then the
+ * server does not listen, and is not worth waiting for. */
+static int open_front(struct services *s, int *ret_theirs, struct err *err)
+{
+    int pair[2];
+
+    if (fd_socketpair(SOCK_SEQPACKET, pair, err) < 0)
+        return err->code;
+    s->front = pair[0];
+    *ret_theirs = pair[1];
+    return fd_set_nonblock(s->front, true, err);
+}
+
 static int start_server(struct services *s, struct err *err)
 {
     CLEANUP(fd_closep) int orders = -1;
@@ -156,10 +169,7 @@ static int start_server(struct services *s, struct err *err)
     if (r == ERR_OK)
         r = orders_of(s, &orders, err);
     if (r == ERR_OK)
-        r = fd_pipe(&theirs, &s->front, err);
-    if (r < 0)
-        return r;
-    r = fd_set_nonblock(s->front, true, err);
+        r = open_front(s, &theirs, err);
     if (r < 0)
         return r;
     const char *const argv[] = {path, NULL}, *const env[] = {NULL};
@@ -183,12 +193,10 @@ static int start_server(struct services *s, struct err *err)
     return r;
 }
 
-static void on_connection(void *ctx, uint32_t events)
+static void need_server(struct services *s)
 {
-    struct services *s = ctx;
     struct err err = ERR_INIT;
 
-    (void)events;
     watch_set(s->watch, 0); /* from here on the server takes them */
     if (s->starts++ >= STARTS_MAX)
         (void)err_set(&err, ERR_FAILED, "it has ended %d times", STARTS_MAX);
@@ -197,6 +205,24 @@ static void on_connection(void *ctx, uint32_t events)
     fprintf(stderr, "ostler: artifacts and caches are not served: %s\n", err.text);
     s->watch = watch_free(s->watch);
     fd_closep(&s->listener); /* clients are told at once */
+}
+
+static void on_connection(void *ctx, uint32_t events)
+{
+    (void)events;
+    need_server(ctx);
+}
+
+void services_pass(struct services *s, int take_fd)
+{
+    CLEANUP(fd_closep) int fd = take_fd;
+    struct err ignored =
+        ERR_INIT; /* the client is told by the end of its connection, and tries again */
+
+    if (!s->server && s->watch)
+        need_server(s);
+    if (s->server)
+        (void)!fd_send(s->front, SLICE("+"), &fd, 1, &ignored);
 }
 
 /* ---- the socket ---- */
@@ -408,16 +434,14 @@ static void set(struct job *job, const char *name, const char *value)
 void services_end_job(struct services *s, const char *key)
 {
     const char *id = strmap_get(&s->jobs, key);
-    char line[ID_SIZE + 1];
+    struct err ignored =
+        ERR_INIT; /* one that does not listen is about to end; the next one is told */
 
     if (!id)
         return;
     strmap_set(&s->ended, slice_of(id), SLICE(""));
-    if (s->front < 0)
-        return; /* the next server finds it in its orders */
-    snprintf(line, sizeof line, "%s\n", id);
-    /* One that does not listen is about to end, and the next one finds it there as well. */
-    (void)!write(s->front, line, strlen(line));
+    if (s->front >= 0) /* else the next server finds it in its orders */
+        (void)!fd_send(s->front, slice_of(id), NULL, 0, &ignored);
 }
 
 int services_equip(struct services *s, struct job *job, struct err *err)

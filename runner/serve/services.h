@@ -30,6 +30,9 @@ void services_attach(struct services *s, struct loop *loop);
  * tokens, which scripts can do as well. */
 MUST_CHECK int services_equip(struct services *s, struct job *job, struct err *err);
 
+/* Gives the server a connection that came in elsewhere: from a job's container, which does not see our loopback. */
+void services_pass(struct services *s, int take_fd);
+
 /* The job with the key KEY is over, as is what it could ask for. */
 void services_end_job(struct services *s, const char *key);
 

@@ -19,7 +19,7 @@ import images
 
 # Several harnesses may run at once.
 BRIDGE, ADDRESS = f"ost{os.getpid()}", f"172.31.{200 + os.getpid() % 50}.1/24"
-BUSYBOX, GLIBC = "ostler-test/busybox:1", "ostler-test/glibc:1"
+BUSYBOX, GLIBC, NODE = "ostler-test/busybox:1", "ostler-test/glibc:1", "ostler-test/node:1"
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
 READY_SECONDS = 30
 
@@ -129,10 +129,15 @@ class Engine:
                              "ENV PATH=/opt/bin:/bin", "ENV FROM_IMAGE=yes")
 
     @staticmethod
-    def _import(root, name, *changes):
+    def _import(root, name, *changes, more=None):
+        def keep(entry):
+            return None if entry.name.endswith((".map", ".ts", ".md")) else entry
+
         archive = root.with_suffix(".tar")
         with tarfile.open(archive, "w") as tar:
             tar.add(root, arcname=".")
+            for source, to in (more or {}).items():
+                tar.add(source, arcname=to, filter=keep)
         options = [word for change in changes for word in ("-c", change)]
         demand("docker", "import", *options, "-c", 'CMD ["/bin/sh"]', archive, name)
 
@@ -149,14 +154,14 @@ class Engine:
         return root
 
     @classmethod
-    def _glibc(cls, root):
+    def _glibc(cls, root, more=()):
         """Busybox, and a bash with the libraries of this machine: what an ordinary distribution has."""
         cls._busybox(root)
         (root / "opt" / "bin").mkdir(parents=True)
-        for program in ("bash", "env"):
-            path = shutil.which(program)
-            (root / "bin" / program).unlink(missing_ok=True)
-            shutil.copy2(path, root / "bin" / program)
+        for path in (shutil.which("bash"), shutil.which("env"), *more):
+            to = root / "bin" / os.path.basename(path)
+            to.unlink(missing_ok=True)
+            shutil.copy2(path, to)
             for word in demand("ldd", path).split():
                 if word.startswith("/"):
                     to = root / word.lstrip("/")
@@ -194,6 +199,20 @@ class Engine:
         kept = [line for line in rules if BRIDGE not in line]
         if len(kept) < len(rules):
             subprocess.run(["iptables-restore"], input="".join(kept).encode(), capture_output=True)
+
+
+def with_node(tools):
+    """The name of an image with Node, this machine's or the one that tests/run.sh fetched into TOOLS, and with
+    GitHub's toolkit in /kit."""
+    if run("docker", "image", "inspect", NODE).returncode:
+        fetched = sorted(tools.glob("node/20.*/*/bin/node"))
+        node = str(fetched[-1]) if fetched else shutil.which("node")
+        if not node:
+            raise EngineError(f"there is no 'node' on the PATH and none in {tools}: tests/run.sh fetches it")
+        with tempfile.TemporaryDirectory(prefix="ostimg.") as folder:
+            root = Engine._glibc(pathlib.Path(folder, "node"), [node, *map(shutil.which, ("tar", "gzip"))])
+            Engine._import(root, NODE, "ENV PATH=/opt/bin:/bin", more={tools / "toolkit": "kit/toolkit"})
+    return NODE
 
 
 # ---- what is there ----

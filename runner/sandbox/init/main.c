@@ -4,8 +4,11 @@
  * process that the worker starts makes the namespaces, gives birth to their first process as its own
  * sibling, and goes. At the level "host" it stays and is the first process itself. */
 #include "base/fd.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "io/kin.h"
+#include "io/spawn.h"
+#include "sandbox/init/loopback.h"
 #include "sandbox/init/guard.h"
 #include "sandbox/init/root.h"
 #include "sandbox/init/serve.h"
@@ -236,18 +239,53 @@ static int on_the_host(int sock)
     return kin_sweep(NULL, SWEEP_MS, &err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int come_to(const char *path, int *ret, struct err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    *ret = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (*ret < 0 || connect(*ret, (struct sockaddr *)&address, sizeof address) < 0)
+        return err_sys(err, "cannot come to '%s'", path);
+    return ERR_OK;
+}
+
+/* Hands out a socket at the loopback of an action's container, then becomes the program that the container is
+ * for. The action runs, too, where nobody takes the socket: most do not need it. */
+static int in_action(const char *path, const char *port, char **argv)
+{
+    enum { NOT_FOUND = 127, NOT_RUN = 126 }; /* as shells and engines say it */
+    CLEANUP(free_ptr) char *program = NULL;
+    struct err err = ERR_INIT, why = ERR_INIT;
+    uint64_t number = 0;
+    int sock = -1, r = num_parse_u64(slice_of(port), UINT16_MAX, &number, &why);
+
+    if (r == ERR_OK)
+        r = come_to(path, &sock, &why);
+    if (r == ERR_OK)
+        r = loopback_hand_out(sock, 0, (unsigned)number, &why);
+    if (r < 0)
+        fprintf(stderr, "ostler-init: %s\n", why.text);
+    fd_closep(&sock);
+    r = spawn_find(argv[0], spawn_env_path((const char *const *)environ), &program, &err);
+    if (r == ERR_OK)
+        (void)execve(program, argv, environ);
+    if (r == ERR_OK)
+        (void)err_sys(&err, "cannot start '%s'", program);
+    fprintf(stderr, "ostler-init: %s\n", err.text);
+    return err.code == ERR_NOT_FOUND ? NOT_FOUND : NOT_RUN;
+}
+
 /* As a container's first process. It is the reaper there anyway, unless the container was made with an init of
  * its own, or shares the PID namespace of the host. */
 static int in_container(const char *path)
 {
-    int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct err err = ERR_INIT;
     struct root root = {0};
+    int sock = -1;
 
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    if (sock < 0 || connect(sock, (struct sockaddr *)&address, sizeof address) < 0)
-        (void)err_sys(&err, "cannot come to '%s'", path);
+    if (come_to(path, &sock, &err) < 0)
+        ; /* told below */
     else if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
         (void)err_sys(&err, "cannot become the reaper of a job");
     else if (guard_host(&err) == ERR_OK && send_ready(sock, &root, false, &err) == ERR_OK) {
@@ -287,6 +325,8 @@ int main(int argc, char **argv)
         return in_container(argv[1]);
     if (argc == 3 && strcmp(argv[1], "empty") == 0)
         return empty(argv[2]);
+    if (argc > 4 && strcmp(argv[1], "listen") == 0)
+        return in_action(argv[2], argv[3], argv + 4);
     if (fcntl(WIRE_FD, F_SETFD, FD_CLOEXEC) < 0) {
         fprintf(stderr, "ostler-init: started by ostler, not by hand\n");
         return 2;

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "io/kin.h"
 #include "io/spawn.h"
+#include "sandbox/init/loopback.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -143,6 +144,13 @@ static int tree(struct server *s, struct wire_in *in, struct err *err)
     return r;
 }
 
+static int listen_at(struct server *s, struct wire_in *in, struct err *err)
+{
+    uint32_t port = wire_u32(in);
+
+    return wire_check(in, err) < 0 ? err->code : loopback_hand_out(s->sock, in->id, port, err);
+}
+
 static int signal_child(struct server *s, struct wire_in *in, struct err *err)
 {
     const struct child *c = find_child(s, wire_u32(in));
@@ -173,6 +181,9 @@ static void on_request(struct server *s)
         break;
     case WIRE_TREE:
         r = tree(s, &in, &err);
+        break;
+    case WIRE_LISTEN:
+        r = listen_at(s, &in, &err);
         break;
     case WIRE_SIGNAL:
     case WIRE_KILL:

@@ -1,5 +1,6 @@
 /* wire - what the sandbox and ostler-init say to each other, over a SOCK_SEQPACKET pair. (In a container
- * ostler-init comes to a socket of ours, and begins with READY.)
+ * ostler-init comes to a socket of ours, and begins with READY, or, in an action's, says DONE as to
+ * LISTEN and becomes the action.)
  *
  * A message is a head and fields: numbers, texts, lists of texts. One that is larger than a packet goes in
  * a sealed memory file beside the head. Requests carry an id, answers the same one. Both sides are ours and
@@ -14,6 +15,8 @@
  *   SIGNAL    id of the START, signal                  none
  *   KILL      id of the START                          none: SIGKILL to it and all that it started
  *   TREE      source, path, hidden names               DONE or FAILED
+ *   LISTEN    port                                     DONE (socket at 127.0.0.1; none: somebody
+ *                                                      listens there already) or FAILED
  *
  * FAILED is a struct err: code, errno, text. ENDED is exit code, signal. */
 #pragma once
@@ -23,7 +26,7 @@
 #include <stdint.h>
 
 enum {
-    WIRE_VERSION = 2,
+    WIRE_VERSION = 3,
     WIRE_FD = 3,                /* where ostler-init finds its end */
     WIRE_INLINE_MAX = 32 << 10, /* a packet's fields; Linux takes about 200 KB */
     WIRE_MAX = 32 << 20,        /* all fields together: more than execve takes */
@@ -36,6 +39,7 @@ enum wire_type {
     WIRE_SIGNAL,
     WIRE_KILL,
     WIRE_TREE,
+    WIRE_LISTEN,
     WIRE_BORN,
     WIRE_READY,
     WIRE_STARTED,

@@ -203,6 +203,17 @@ int http_start(int listener, struct site *site, struct loop *loop, struct http *
     return ERR_OK;
 }
 
+void http_add(struct http *h, int take_fd)
+{
+    struct sockaddr_in peer;
+    socklen_t size = sizeof peer;
+
+    if (getpeername(take_fd, (struct sockaddr *)&peer, &size) < 0 || peer.sin_family != AF_INET)
+        close(take_fd);
+    else /* which closes it itself when there are too many */
+        (void)MHD_add_connection(h->daemon, take_fd, (struct sockaddr *)&peer, size);
+}
+
 int64_t http_work(struct http *h)
 {
     MHD_UNSIGNED_LONG_LONG wait;

@@ -10,6 +10,9 @@ struct http;
 MUST_CHECK int http_start(int listener, struct site *site, struct loop *loop, struct http **ret,
                           struct err *err);
 
+/* Answers what comes over TAKE_FD, a connection that was accepted elsewhere. */
+void http_add(struct http *h, int take_fd);
+
 /* To be called before each turn of the loop: does what can be done, and returns until when it may wait. */
 int64_t http_work(struct http *h);
 

@@ -1,5 +1,5 @@
 /* ostler-serve - the server of one run: artifacts, caches, id tokens. Started by the front program when the
- * first client calls (services.c), and gone with it: the front holds the other end of a pipe. */
+ * first client calls (services.c), and gone with it: the front holds the other end of a socket. */
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -11,11 +11,11 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-enum { ORDERS_MAX = 4 << 20, NEWS_SIZE = 4096 };
+enum { ORDERS_MAX = 4 << 20, NEWS_SIZE = 256 };
 
 struct server {
     struct site *site;
-    struct buf news; /* of the front: the ids of jobs that are over, one a line */
+    struct http *http;
     bool over;
 };
 
@@ -89,21 +89,26 @@ static int open_site(const json_t *orders, struct site **ret, struct err *err)
     return r;
 }
 
-/* The end of the pipe is the end of the run, however the front program went. */
+/* The end of the socket is the end of the run, however the front program went. What comes over it is the id of a job
+ * that is over, or a connection from a container. */
 static void on_news(void *ctx, uint32_t events)
 {
     struct server *s = ctx;
+    char text[NEWS_SIZE];
+    int fds[FD_PASS_MAX];
+    size_t len = 0, n = 0;
+    struct err ignored = ERR_INIT; /* of another version, then: nothing that it says is of use */
 
     (void)events;
-    if (fd_read_some(SERVE_FRONT_FD, &s->news, NEWS_SIZE) <= 0) {
+    if (fd_recv(SERVE_FRONT_FD, text, sizeof text - 1, &len, fds, &n, &ignored) < 0 || len == 0) {
         s->over = true;
         return;
     }
-    for (ssize_t end; (end = slice_find_char(buf_slice(&s->news), '\n')) >= 0;) {
-        s->news.ptr[end] = '\0';
-        site_end_job(s->site, s->news.ptr);
-        buf_consume(&s->news, (size_t)end + 1);
-    }
+    text[len] = '\0';
+    if (n == 0)
+        site_end_job(s->site, text);
+    for (size_t i = 0; i < n; i++)
+        http_add(s->http, fds[i]);
 }
 
 static void end_jobs(struct site *site, const json_t *orders)
@@ -116,9 +121,8 @@ static void end_jobs(struct site *site, const json_t *orders)
 
 static int serve(const json_t *orders, struct err *err)
 {
-    struct server s = {.news = BUF_INIT(2 * NEWS_SIZE)};
+    struct server s = {0};
     struct loop *loop = NULL;
-    struct http *http = NULL;
     struct watch *front = NULL;
     int r = open_site(orders, &s.site, err);
 
@@ -129,14 +133,13 @@ static int serve(const json_t *orders, struct err *err)
     if (r == ERR_OK)
         r = loop_watch(loop, SERVE_FRONT_FD, EPOLLIN, on_news, &s, &front, err);
     if (r == ERR_OK)
-        r = http_start(SERVE_LISTENER_FD, s.site, loop, &http, err);
+        r = http_start(SERVE_LISTENER_FD, s.site, loop, &s.http, err);
     while (r == ERR_OK && !s.over)
-        r = loop_turn(loop, http_work(http), err);
-    http_free(http);
+        r = loop_turn(loop, http_work(s.http), err);
+    http_free(s.http);
     watch_free(front);
     loop_free(loop);
     site_free(s.site, s.over);
-    buf_deinit(&s.news);
     return r;
 }
 

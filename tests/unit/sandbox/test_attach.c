@@ -4,14 +4,18 @@
 #include "base/path.h"
 #include "io/proc.h"
 #include "kit/scratch.h"
+#include "sandbox/init/wire.h"
 #include "sandbox/sandbox.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static struct loop *loop;
@@ -50,7 +54,9 @@ static void start_init(const char *const *args, const char *const *env)
     struct err err = ERR_INIT;
 
     cr_assert_eq(sandbox_init_path(&path, &err), ERR_OK, "%s", err.text);
-    const char *argv[] = {path, args[0], args[1], NULL};
+    const char *argv[8] = {path};
+    for (size_t i = 0; args[i]; i++)
+        argv[i + 1] = args[i];
     spec.argv = argv;
     spec.env = env;
     spec.err = STDERR_FILENO;
@@ -173,6 +179,120 @@ Test(attach, a_long_path_does_not_keep_it_from_listening)
     cr_expect_eq(sandbox_listen(dir, "socket", &listener, &err), ERR_OK, "%s", err.text);
 }
 
+/* A port of the loopback that is free, or, as *RET_FD, taken. */
+static unsigned find_port(int *ret_fd)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, size), 0);
+    cr_assert_eq(listen(fd, 1), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    if (ret_fd)
+        *ret_fd = fd;
+    else
+        close(fd);
+    return ntohs(at.sin_port);
+}
+
+/* Whoever connects to PORT comes out of LISTENER. */
+static void expect_way(unsigned port, int listener)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    CLEANUP(fd_closep) int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char word[4] = "";
+
+    cr_assert_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    CLEANUP(fd_closep) int server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    cr_assert_geq(server, 0);
+    cr_assert_eq(write(client, "hey", 3), 3);
+    cr_assert_eq(read(server, word, 3), 3);
+    cr_expect_str_eq(word, "hey");
+}
+
+Test(attach, a_socket_at_its_loopback_is_handed_out)
+{
+    CLEANUP(fd_closep) int listener = -1;
+    CLEANUP(fd_closep) int other = -1;
+    CLEANUP(fd_closep) int none = -1;
+    struct err err = ERR_INIT;
+    unsigned port = find_port(NULL);
+
+    attach();
+    cr_assert_eq(sandbox_loopback(box, port, &listener, &err), ERR_OK, "%s", err.text);
+    expect_way(port, listener);
+    cr_assert_eq(sandbox_loopback(box, find_port(&other), &none, &err), ERR_OK, "%s", err.text);
+    cr_expect_eq(none, -1, "somebody listens there already");
+}
+
+Test(attach, an_action_s_program_runs_once_the_socket_is_out)
+{
+    CLEANUP(fd_closep) int door = -1;
+    CLEANUP(fd_closep) int listener = -1;
+    struct err err = ERR_INIT;
+    struct proc_exit end;
+    unsigned port = find_port(NULL);
+    char text[16];
+
+    snprintf(text, sizeof text, "%u", port);
+    cr_assert_eq(sandbox_listen(scratch_dir, "door", &door, &err), ERR_OK, "%s", err.text);
+    start_init(
+        (const char *const[]){"listen", "door", text, "sh", "-c", "echo $$ >it; exit 5", NULL},
+        (const char *const[]){"PATH=/usr/bin:/bin", NULL});
+    cr_assert_eq(poll(&(struct pollfd){.fd = door, .events = POLLIN}, 1, 10000), 1);
+    cr_assert_eq(sandbox_take_loopback(door, &listener, &err), ERR_OK, "%s", err.text);
+    expect_way(port, listener);
+    cr_assert_eq(proc_wait(init, clock_ms() + 10000, &end, &err), ERR_OK);
+    cr_expect_eq(end.code, 5);
+    cr_expect_eq(access("it", F_OK), 0);
+}
+
+Test(attach, an_action_s_program_runs_also_where_nobody_takes_the_socket)
+{
+    static const struct {
+        const char *program;
+        int code;
+    } rows[] = {{"true", 0}, {"no-such-program", 127}, {"/dev/null", 126}};
+    struct proc_exit end;
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        start_init((const char *const[]){"listen", "nobody", "7", rows[i].program, NULL},
+                   (const char *const[]){"PATH=/usr/bin:/bin", NULL});
+        cr_assert_eq(proc_wait(init, clock_ms() + 10000, &end, &err), ERR_OK);
+        cr_expect_eq(end.code, rows[i].code, "%s: %d", rows[i].program, end.code);
+        init = proc_free(init);
+    }
+}
+
+/* Whatever comes out of a container instead is refused. */
+Test(attach, what_is_no_listening_socket_is_not_taken)
+{
+    for (int what = 0; what < 3; what++) {
+        CLEANUP(fd_closep) int door = -1;
+        CLEANUP(fd_closep) int come = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        CLEANUP(fd_closep)
+        int given = what == 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC)
+                              : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "door"};
+        struct err err = ERR_INIT;
+        int listener = -1;
+
+        cr_assert_eq(sandbox_listen(scratch_dir, "door", &door, &err), ERR_OK, "%s", err.text);
+        cr_assert_eq(connect(come, (struct sockaddr *)&at, sizeof at), 0);
+        if (what < 2)
+            cr_assert_eq(wire_send(come, WIRE_DONE, 0, NULL, &given, 1, &err), ERR_OK);
+        else
+            cr_assert_eq(fd_send(come, SLICE("nonsense"), NULL, 0, &err), ERR_OK);
+        cr_expect_lt(sandbox_take_loopback(door, &listener, &err), 0, "%d", what);
+        cr_expect_eq(listener, -1);
+        cr_assert_eq(unlink("door"), 0);
+    }
+}
+
 Test(attach, it_empties_a_folder)
 {
     struct proc_exit end;
@@ -182,7 +302,7 @@ Test(attach, it_empties_a_folder)
     scratch_file("full/c", "x");
     cr_assert_eq(symlink("/etc/passwd", "full/link"), 0);
     cr_assert_eq(chmod("full/a", 0), 0);
-    start_init((const char *const[]){"empty", "full"}, (const char *const[]){NULL});
+    start_init((const char *const[]){"empty", "full", NULL}, (const char *const[]){NULL});
     cr_assert_eq(proc_wait(init, clock_ms() + 10000, &end, &err), ERR_OK);
     cr_expect_eq(end.code, 0);
     cr_expect_eq(rmdir("full"), 0, "it is not empty");

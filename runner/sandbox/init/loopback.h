@@ -1,0 +1,12 @@
+/* loopback - a listening socket at this place's own 127.0.0.1, to be handed out of it. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+/* *RET, the caller's, listens at PORT; -1: somebody does already, as where the network is the machine's own. */
+MUST_CHECK int loopback_listen(unsigned port, int *ret, struct err *err);
+
+/* Says DONE with such a socket, or FAILED, as the answer ID to SOCK. */
+MUST_CHECK int loopback_hand_out(int sock, uint32_t id, unsigned port, struct err *err);
