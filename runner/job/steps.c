@@ -101,6 +101,7 @@ static void set_name(struct step_run *s, struct eval *e)
 
     if (s->def->name && template_string(&e->template, s->def->name, &name, &ignored) < 0)
         name = s->def->name->source;
+    name = step_first_line(name);
     if (slice_trim(name).len == 0 && s->def->run) {
         struct slice script = SLICE("");
 

@@ -1,6 +1,7 @@
 #include "lang/step.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* The members that are tokens, and those that are plain texts. */
 static const struct {
@@ -163,14 +164,15 @@ const char *step_control_name(enum step_control control)
     return controls[control];
 }
 
-struct slice step_first_line(struct slice script)
+struct slice step_first_line(struct slice text)
 {
-    struct slice line = SLICE("");
+    size_t end = 0;
 
-    while (slice_line(&script, &line))
-        if (slice_trim(line).len)
-            break;
-    return slice_trim(line);
+    while (text.len && memchr(" \t\r\n", text.ptr[0], 4))
+        text = slice_from(text, 1);
+    while (end < text.len && text.ptr[end] != '\r' && text.ptr[end] != '\n')
+        end++;
+    return slice_head(text, end);
 }
 
 const char *step_default_name(struct arena *a, const struct step *s)

@@ -34,8 +34,9 @@ struct step {
         *node; /* the step's mapping, with places for findings; not part of the JSON */
 };
 
-/* The first line of SCRIPT that is not blank, trimmed. */
-struct slice step_first_line(struct slice script);
+/* The first line of TEXT, a script or a name, that is not blank, without the white space before it (actions/runner,
+ * ActionRunner.FormatStepName). */
+struct slice step_first_line(struct slice text);
 
 /* "Run actions/checkout@v4", "Run make", "Wait": what a step without a name is called before anything is
  * evaluated. In the arena, or for ever. */

@@ -91,7 +91,7 @@ static json_t *step_name(struct level *l, const struct step *def)
     struct slice name = SLICE("");
 
     if (def->name)
-        name = forecast_text(&s, def->name, &mark);
+        name = step_first_line(forecast_text(&s, def->name, &mark));
     if (slice_trim(name).len)
         return forecast_text_json(name, mark);
     if (!def->run)

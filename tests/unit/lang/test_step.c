@@ -74,3 +74,18 @@ Test(step, tokens_nested_without_end_are_refused)
     cr_assert_str_eq(err.text, "template tokens are nested more than 100 deep");
     json_decref(json);
 }
+
+Test(step, is_named_by_the_first_line_that_is_not_blank)
+{
+    static const char *const rows[][2] = {
+        {"make\nmake test\n", "make"},
+        {" \r\n\t make all \r\nmake test", "make all "},
+        {"one\rtwo", "one"},
+        {"\n \n", ""},
+        {"", ""},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        cr_expect(slice_eq(step_first_line(slice_of(rows[i][0])), slice_of(rows[i][1])), "row %zu",
+                  i);
+}
