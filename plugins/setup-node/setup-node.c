@@ -82,7 +82,7 @@ static ost_status nothing_fits(struct ost_step *step, const struct choice *c)
         step, OST_E_NOT_FOUND,
         "no Node %s for %s on this machine: the tool cache '%s/node' has %s, PATH has %s. "
         "Install one there, ask for another in 'node-version', or let the action itself "
-        "download it (plugins.prefer: never)",
+        "download it (--plugins actions/setup-node=never)",
         c->wanted.text, c->arch, tools ? tools : "", *cached ? cached : "none",
         c->on_path.text ? c->on_path.text : "none");
 }

@@ -141,7 +141,7 @@ static ost_status nothing_fits(struct ost_step *step, const struct places *p,
         step, OST_E_NOT_FOUND,
         "no Python %s for %s%s on this machine: the tool cache '%s/Python' has %s, "
         "PATH has %s%s. Install one there, ask for another in 'python-version', or let "
-        "the action itself download it (plugins.prefer: never)",
+        "the action itself download it (--plugins actions/setup-python=never)",
         w->text, p->arch, w->freethreaded ? "-freethreaded" : "", p->tools ? p->tools : "",
         *cached ? cached : "none", *on_path ? on_path : "none",
         maybe_ten ? ". If 3.10 is meant, put it in quotes: without, YAML reads a number" : "");

@@ -221,7 +221,7 @@ Test(setup_python, says_what_is_there_when_nothing_fits)
     expect_has(plugin_host_failure(host), "no Python 3.12 for x64 on this machine");
     expect_has(plugin_host_failure(host),
                "has 3.9.9, 3.10.1, PATH has 3.9.20, 3.11.2, 3.13.5t, 3.14.0-rc.1. Install");
-    expect_has(plugin_host_failure(host), "plugins.prefer: never");
+    expect_has(plugin_host_failure(host), "--plugins actions/setup-python=never");
     /* Nothing is done by halves. */
     cr_expect_null(plugin_host_path(host, 0));
     cr_expect_null(plugin_host_output(host, "python-version"));

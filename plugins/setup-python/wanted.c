@@ -261,7 +261,7 @@ static ost_status add_wanted(struct ost_step *step, const char *version, struct 
         return ost_fail(step, OST_E_UNSUPPORTED,
                         "'%s' is not served by this plugin, which knows CPython only: ask for a "
                         "version like '3.12' in 'python-version', or let the action itself "
-                        "download it (plugins.prefer: never)",
+                        "download it (--plugins actions/setup-python=never)",
                         version);
     if (!wanted_parse(step, version, ost_input_bool(step, "allow-prereleases"), &w))
         return ost_fail(step, OST_E_INVALID,

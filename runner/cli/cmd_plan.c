@@ -133,7 +133,7 @@ static int make_plan(struct planning *p, struct err *err)
     int r = ERR_OK;
 
     run.plugin_path = settings_plugin_path(&p->arena);
-    run.plugin_prefer = "installed";
+    run.plugin_prefer = &p->options->plugins;
     struct forecast_spec spec = {
         .run = &run,
         .event_file = p->options->event_file,

@@ -153,7 +153,7 @@ static int make_queue(struct call *c, struct err *err)
     spec.limits = o->limits;
     spec.work_dir = c->jobs_dir;
     spec.plugin_path = settings_plugin_path(&c->arena);
-    spec.plugin_prefer = "installed";
+    spec.plugin_prefer = &o->plugins;
     spec.tool_cache = settings_tool_cache();
     return queue_local_new(&spec, &c->queue, err);
 }

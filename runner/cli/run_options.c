@@ -7,6 +7,7 @@
 #include "cli/limit.h"
 #include "cli/settings.h"
 #include "lang/cron.h"
+#include "plugin/plugin.h"
 #include "store/source.h"
 
 #include <fcntl.h>
@@ -40,6 +41,7 @@ enum option_id {
     OPT_ISOLATION,
     OPT_REPOSITORY,
     OPT_ACTION_SOURCE,
+    OPT_PLUGINS,
     OPT_IGNORED,
     OPT_DEBUG,
     OPT_KEEP,
@@ -74,6 +76,7 @@ static const struct option table[] = {
     {"isolation", required_argument, NULL, OPT_ISOLATION},
     {"local-repository", required_argument, NULL, OPT_REPOSITORY},
     {"action-source", required_argument, NULL, OPT_ACTION_SOURCE},
+    {"plugins", required_argument, NULL, OPT_PLUGINS},
     {"with-ignored", no_argument, NULL, OPT_IGNORED},
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"keep", no_argument, NULL, OPT_KEEP},
@@ -97,6 +100,7 @@ void run_options_init(struct run_options *o)
         .secrets = STRMAP_INIT_NOCASE,
         .vars = STRMAP_INIT_NOCASE,
         .repositories = STRMAP_INIT_NOCASE,
+        .plugins = STRMAP_INIT_NOCASE,
     };
 }
 
@@ -108,6 +112,7 @@ void run_options_deinit(struct run_options *o)
     strmap_deinit(&o->env);
     strmap_deinit(&o->variables);
     strmap_deinit(&o->repositories);
+    strmap_deinit(&o->plugins);
     vec_deinit(&o->files);
     vec_deinit(&o->changed);
     vec_deinit(&o->jobs);
@@ -289,6 +294,25 @@ static int add_repository(struct run_options *o, const char *text, struct err *e
     return ERR_OK;
 }
 
+/* "never", or "actions/cache=never" for one of them. */
+static int add_preference(struct run_options *o, const char *text, struct err *err)
+{
+    const char *equals = strchr(text, '=');
+    struct slice id = equals ? slice_head(slice_of(text), (size_t)(equals - text)) : SLICE("*");
+    const char *what = equals ? equals + 1 : text;
+
+    if (!plugin_is_preference(what))
+        return err_set(err, ERR_INVALID, "--plugins is 'installed', 'never' or 'only', not '%.40s'",
+                       what);
+    if (equals && (slice_find_char(id, '/') <= 0 || slice_find_char(id, '@') >= 0))
+        return err_set(err, ERR_INVALID,
+                       "--plugins wants the name of an action before the '=', without a version: "
+                       "'actions/cache=%s'",
+                       what);
+    strmap_set(&o->plugins, id, slice_of(what));
+    return ERR_OK;
+}
+
 /* ---- what changed, and when ---- */
 
 enum { CHANGED_MAX = 100000 };
@@ -458,6 +482,8 @@ static int take(struct run_options *o, int option, const char *text, struct err 
     case OPT_ACTION_SOURCE:
         r = source_parse(&o->arena, text, &o->action_source, err);
         return r < 0 ? err_in(err, "--action-source") : r;
+    case OPT_PLUGINS:
+        return add_preference(o, text, err);
     case OPT_IGNORED:
         o->ignored = true;
         break;

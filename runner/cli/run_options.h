@@ -23,6 +23,7 @@ struct run_options {
     VEC(const char *) keep_env; /* names taken over from our environment, NULL-terminated */
     const char *action_source;  /* --action-source, as git takes it; NULL: not said */
     struct strmap inputs, secrets, vars, env, variables, repositories;
+    struct strmap plugins; /* --plugins: plugin_preference() */
     int slots;
     const char *isolation;
     struct job_limits limits; /* --limit */

@@ -99,14 +99,14 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
 
 static int prepare(struct run *run, struct instance *i, struct err *err)
 {
-    const char *prefer = run->job->plugin_prefer ? run->job->plugin_prefer : "installed";
     const struct step *def = i->def;
 
     if (!def->uses || is_local(def->uses) || is_image(def->uses))
         return ERR_OK;
+    const char *prefer = plugin_preference(&run->job->plugin_prefer, def->uses);
     struct err why = ERR_INIT;
     int r = strcmp(prefer, "never") == 0
-                ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off")
+                ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off for it")
                 : plugin_find(run->job->plugin_path, def->uses, &i->plugin, &why);
     if (r == ERR_OK || (r == ERR_NOT_FOUND && is_checkout(def->uses)))
         return ERR_OK;

@@ -18,10 +18,9 @@ struct member {
     }
 
 static const struct member texts[] = {
-    MEMBER(id),         MEMBER(key),    MEMBER(name),
-    MEMBER(file),       MEMBER(dir),    MEMBER(isolation),
-    MEMBER(work_root),  MEMBER(source), MEMBER(plugin_prefer),
-    MEMBER(tool_cache), MEMBER(store),  MEMBER(store_source),
+    MEMBER(id),         MEMBER(key),       MEMBER(name),         MEMBER(file),
+    MEMBER(dir),        MEMBER(isolation), MEMBER(work_root),    MEMBER(source),
+    MEMBER(tool_cache), MEMBER(store),     MEMBER(store_source),
 };
 
 static const struct member flags[] = {
@@ -39,8 +38,9 @@ static const struct member tokens[] = {
     MEMBER(container),     MEMBER(services),
 };
 
-static const struct member maps[] = {MEMBER(secrets), MEMBER(variables), MEMBER(runtime),
-                                     MEMBER(repositories), MEMBER(store_locks)};
+static const struct member maps[] = {MEMBER(secrets),     MEMBER(variables),
+                                     MEMBER(runtime),     MEMBER(repositories),
+                                     MEMBER(store_locks), MEMBER(plugin_prefer)};
 
 static const struct member lists[] = {MEMBER(plugin_path), MEMBER(fetch_env)};
 
@@ -64,6 +64,7 @@ void job_init(struct job *j)
         .secrets = STRMAP_INIT_NOCASE,
         .variables = STRMAP_INIT_NOCASE,
         .repositories = STRMAP_INIT_NOCASE,
+        .plugin_prefer = STRMAP_INIT_NOCASE,
     };
 }
 

@@ -53,7 +53,7 @@ struct job {
     bool source_ignored;   /* show what git ignores there, too */
     struct strmap repositories;     /* "owner/name": folder of a local clone; names ignore case */
     const char *const *plugin_path; /* folders searched for plugins, NULL-terminated */
-    const char *plugin_prefer;      /* "installed", "never", "only" */
+    struct strmap plugin_prefer;    /* plugin_preference(); names ignore case */
     const char *tool_cache; /* host folder shown at RUNNER_TOOL_CACHE; NULL: a private one */
     bool keep;              /* leave the folder behind for a look */
     bool offline;

@@ -66,6 +66,12 @@ struct plugin { /* everything lives in the arena */
 MUST_CHECK int plugin_find(const char *const *roots, const char *uses, struct plugin **ret,
                            struct err *err);
 
+/* What RULES say of USES: "installed" (a plugin that serves it, else the action itself), "never" (the action) or
+ * "only" (a plugin, else it fails). The names of RULES are "owner/name[/path]" and ignore case, or "*" for all
+ * others; "installed" where they are silent, or NULL. */
+const char *plugin_preference(const struct strmap *rules, const char *uses);
+bool plugin_is_preference(const char *text);
+
 /* The newest installed version of ID, which may carry "@VERSION". Errors as above. */
 MUST_CHECK int plugin_find_id(const char *const *roots, const char *id, struct plugin **ret,
                               struct err *err);

@@ -222,6 +222,25 @@ int plugin_find(const char *const *roots, const char *uses, struct plugin **ret,
     return find(roots, &w, ret, err);
 }
 
+const char *plugin_preference(const struct strmap *rules, const char *uses)
+{
+    struct slice text = slice_of(uses), said;
+    ssize_t at = slice_find_char(text, '@');
+
+    if (!rules)
+        return "installed";
+    if (strmap_find(rules, slice_head(text, at < 0 ? text.len : (size_t)at), &said) ||
+        strmap_find(rules, SLICE("*"), &said))
+        return said.ptr;
+    return "installed";
+}
+
+bool plugin_is_preference(const char *text)
+{
+    return strcmp(text, "installed") == 0 || strcmp(text, "never") == 0 ||
+           strcmp(text, "only") == 0;
+}
+
 int plugin_find_id(const char *const *roots, const char *id, struct plugin **ret, struct err *err)
 {
     CLEANUP(wanted_deinit) struct wanted w = {.id = slice_of(id)};

@@ -298,6 +298,7 @@ void forecast_uses(struct level *l, const struct step *def, enum node_fate fate,
     if (strncmp(def->uses, "docker://", 9) == 0)
         kind = "docker";
     else if (!is_local(def->uses) && run->plugin_path &&
+             strcmp(plugin_preference(run->plugin_prefer, def->uses), "never") != 0 &&
              plugin_find(run->plugin_path, def->uses, &plugin, &ignored) == ERR_OK)
         kind = "plugin";
     else if (strncmp(def->uses, "actions/checkout@", 17) == 0)

@@ -417,7 +417,7 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .source = spec->source,
         .source_ignored = spec->source_ignored,
         .plugin_path = spec->plugin_path,
-        .plugin_prefer = keep(&l->arena, spec->plugin_prefer),
+        .plugin_prefer = spec->plugin_prefer,
         .tool_cache = keep(&l->arena, spec->tool_cache),
         .keep = spec->keep,
         .offline = spec->offline,

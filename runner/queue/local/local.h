@@ -49,7 +49,8 @@ struct local_spec {
     bool source_ignored;               /* what git ignores is shown too */
     const struct strmap *repositories; /* "owner/name": folder of a local clone */
     const char *const *plugin_path;
-    const char *plugin_prefer;
+    const struct strmap
+        *plugin_prefer; /* see struct job; NULL: nothing said. Borrowed like plugin_path */
     const char *tool_cache;
     const struct store_spec
         *store; /* of the actions that jobs fetch; NULL: they fetch none. Borrowed like

@@ -93,7 +93,8 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
     j->source = how->source;
     j->source_ignored = how->source_ignored;
     j->plugin_path = how->plugin_path;
-    j->plugin_prefer = how->plugin_prefer;
+    if (how->plugin_prefer)
+        strmap_merge(&j->plugin_prefer, how->plugin_prefer);
     j->tool_cache = how->tool_cache;
     j->keep = how->keep;
     j->offline = how->offline;

@@ -1,9 +1,11 @@
 """Steps that a plugin serves, good ones and bad ones (plugin-sdk.md 6)."""
 
+import json
 import os
 import re
 import subprocess
 
+import githttp
 from case import case
 from world import check
 
@@ -34,6 +36,37 @@ def an_unknown_version_is_not_served(w):
     r = w.run(w.steps("- {name: t, uses: test/good@v2}"), "--offline")
     check(r.code in (1, 2, 4), f"it ran\n{r}")
     r.shows("test/good@v2")
+
+
+@case()
+def who_serves_is_the_users_choice(w):
+    """A plugin where there is one, unless --plugins says otherwise, of all actions or of one."""
+    w.plugin("good")
+    s = githttp.Server(w)
+    s.repo("test/good", {"action.yml": """
+        name: Good
+        inputs: {who: {default: nobody}}
+        runs: {using: composite, steps: [{shell: bash, run: "echo the action greets ${{ inputs.who }}"}]}
+        """}, "v1")
+    flow = w.steps("- {name: hi, uses: test/good@v1, with: {who: Ann}}")
+
+    def serves(text, *options):
+        w.run(flow, "--action-source", s.url, *options, code=0).says(text, step="hi")
+
+    plugin, action = "Hello, Ann.", "the action greets Ann"
+    serves(plugin)
+    serves(plugin, "--plugins", "only")
+    serves(action, "--plugins", "never")
+    serves(action, "--plugins", "Test/Good=never")
+    serves(plugin, "--plugins", "never", "--plugins", "test/good=installed")
+    for options, kind in (((), "plugin"), (("--plugins", "never"), "action")):
+        plan = w.ostler_call("plan", flow, "--json", *options).exits(0)
+        step, = json.loads(plan.out)["workflows"][0]["jobs"][0]["configurations"][0]["steps"]
+        check(step["kind"] == kind, f"{step['kind']} with {options}\n{plan}")
+    r = w.run(w.steps("- {name: hi, uses: test/other@v1}"), "--action-source", s.url, "--plugins", "only", code=1)
+    r.shows("no installed plugin serves 'test/other@v1'", "no action may be fetched")
+    w.run(flow, "--plugins", "maybe").complains("--plugins is 'installed', 'never' or 'only'")
+    w.run(flow, "--plugins", "good@v1=never").complains("without a version")
 
 
 def trouble(w, how, *patterns, **step):

@@ -106,7 +106,7 @@ def a_python_that_is_not_there_is_a_clear_error(w):
     flow = w.steps("\n".join(f"- {{name: {name}, if: always(), uses: actions/setup-python@v5, "
                              f"with: {{python-version: {want}, architecture: x64}}}}" for name, want in wants.items()))
     r = w.run(flow, "--offline", code=1).concluded(**dict.fromkeys(wants, "failure"))
-    r.says("no Python 3.3 for x64 on this machine", "has 3.90.2", version(), "plugins.prefer: never", step="none")
+    r.says("no Python 3.3 for x64 on this machine", "has 3.90.2", version(), "--plugins actions/setup-python=never", step="none")
     r.says("no Python 3.1 for x64", "If 3.10 is meant, put it in quotes", step="ten")
     r.says("'pypy3.10' is not served", step="pypy").says("'newest' is no version of Python", step="word")
 

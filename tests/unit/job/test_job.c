@@ -6,7 +6,7 @@ static const char full[] =
     "{\"id\":\"build\",\"key\":\"build (1)\",\"name\":\"Build "
     "it\",\"file\":\".github/workflows/ci.yml\","
     "\"dir\":\"/run/job\",\"work_root\":\"app/app\",\"isolation\":\"host\",\"source\":\"/src\","
-    "\"plugin_prefer\":\"never\",\"tool_cache\":\"/tools\",\"isolation_required\":true,"
+    "\"plugin_prefer\":[[\"*\",\"never\"]],\"tool_cache\":\"/tools\",\"isolation_required\":true,"
     "\"source_ignored\":true,\"keep\":true,\"offline\":true,\"timeout_ms\":21600000,"
     "\"cancel_timeout_ms\":300000,\"default_shell\":\"bash\","
     "\"outputs\":{\"type\":2,\"map\":[{\"Key\":\"o\",\"Value\":{\"type\":3,\"expr\":\"steps.a."

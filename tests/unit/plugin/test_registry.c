@@ -447,3 +447,18 @@ Test(digest, is_sha256)
     digest_hex(sum, hex);
     cr_assert_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
+
+Test(registry, the_rule_of_an_action_comes_before_that_of_all)
+{
+    CLEANUP(strmap_deinit) struct strmap rules = STRMAP_INIT_NOCASE;
+
+    cr_assert_str_eq(plugin_preference(NULL, "acme/x@v1"), "installed");
+    cr_assert_str_eq(plugin_preference(&rules, "acme/x@v1"), "installed");
+    strmap_set(&rules, SLICE("Acme/x"), SLICE("only"));
+    cr_assert_str_eq(plugin_preference(&rules, "acme/X@v1"), "only");
+    cr_assert_str_eq(plugin_preference(&rules, "acme/x/sub@v1"), "installed");
+    strmap_set(&rules, SLICE("*"), SLICE("never"));
+    cr_assert_str_eq(plugin_preference(&rules, "acme/x@v1"), "only");
+    cr_assert_str_eq(plugin_preference(&rules, "acme/x/sub@v1"), "never");
+    cr_assert(plugin_is_preference("only") && !plugin_is_preference("Only"));
+}
