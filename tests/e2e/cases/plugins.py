@@ -59,7 +59,7 @@ def who_serves_is_the_users_choice(w):
     serves(action, "--plugins", "never")
     serves(action, "--plugins", "Test/Good=never")
     serves(plugin, "--plugins", "never", "--plugins", "test/good=installed")
-    for options, kind in (((), "plugin"), (("--plugins", "never"), "action")):
+    for options, kind in (((), "plugin"), (("--plugins", "never"), "composite")):
         plan = w.ostler_call("plan", flow, "--json", *options).exits(0)
         step, = json.loads(plan.out)["workflows"][0]["jobs"][0]["configurations"][0]["steps"]
         check(step["kind"] == kind, f"{step['kind']} with {options}\n{plan}")
