@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/utf8.h"
+#include "cli/config.h"
 #include "cli/limit.h"
 #include "cli/settings.h"
 #include "lang/cron.h"
@@ -19,7 +20,8 @@
 enum { VALUE_MAX = 1 << 20, FILE_MAX = 4 << 20, SLOTS_MAX = 256, NEXT_MAX = 1000 };
 
 enum option_id {
-    OPT_EVENT = 256,
+    OPT_CONFIG = 256,
+    OPT_EVENT,
     OPT_EVENT_FILE,
     OPT_REF,
     OPT_BASE,
@@ -54,6 +56,7 @@ enum option_id {
 };
 
 static const struct option table[] = {
+    {"config", required_argument, NULL, OPT_CONFIG},
     {"event", required_argument, NULL, OPT_EVENT},
     {"event-file", required_argument, NULL, OPT_EVENT_FILE},
     {"ref", required_argument, NULL, OPT_REF},
@@ -424,6 +427,8 @@ static int take(struct run_options *o, int option, const char *text, struct err 
     if (text && strlen(text) > VALUE_MAX)
         return err_set(err, ERR_LIMIT, "an option's value is larger than %d bytes", VALUE_MAX);
     switch (option) {
+    case OPT_CONFIG:
+        break; /* read before all others: take_configuration() */
     case OPT_EVENT:
         o->event_name = text;
         break;
@@ -542,11 +547,65 @@ static int check_texts(const struct run_options *o, struct err *err)
     return ERR_OK;
 }
 
+/* ---- where options come from: the configuration, then the command line ---- */
+
+static int take_file(struct run_options *o, const char *path, struct config *config,
+                     struct err *err)
+{
+    int r = config_read(&o->arena, path, config, err);
+
+    for (size_t i = 0; r == ERR_OK && i < config->options.len; i++) {
+        const struct config_option *set = &config->options.ptr[i];
+        const struct option *known = table;
+
+        while (strcmp(known->name, set->name) != 0)
+            known++;
+        r = take(o, known->val, set->value, err);
+        if (r < 0)
+            r = err_in(err, "%s:%d:%d", set->file, set->line, set->col);
+    }
+    return r;
+}
+
+/* NAMED: the only file, which has to be there; NULL: the usual ones, where they are. */
+static int take_configuration(struct run_options *o, const char *named, struct err *err)
+{
+    const char *const one[] = {named, NULL};
+    const char *const *files = named ? one : settings_config_files(&o->arena);
+
+    for (; *files; files++) {
+        struct config config = {0};
+        int r = take_file(o, *files, &config, err);
+
+        vec_deinit(&config.options);
+        if (r < 0 && (named || r != ERR_NOT_FOUND))
+            return r;
+        *err = (struct err)ERR_INIT;
+    }
+    return ERR_OK;
+}
+
+/* The last --config of the command line; mistakes in it are found when it is read in earnest. */
+static const char *named_configuration(int argc, char **argv)
+{
+    const char *named = NULL;
+    int option;
+
+    optind = 1;
+    while ((option = getopt_long(argc, argv, ":vh", table, NULL)) != -1)
+        if (option == OPT_CONFIG)
+            named = optarg;
+    return named;
+}
+
 int run_options_parse(struct run_options *o, int argc, char **argv, struct err *err)
 {
     int option;
 
     opterr = 0;
+    int r = take_configuration(o, named_configuration(argc, argv), err);
+    if (r < 0)
+        return r;
     optind = 1;
     while ((option = getopt_long(argc, argv, ":vh", table, NULL)) != -1) {
         if (option == '?')
@@ -554,7 +613,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
                            argv[optind - 1], argv[0]);
         if (option == ':')
             return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
-        int r = take(o, option, optarg, err);
+        r = take(o, option, optarg, err);
         if (r < 0)
             return r;
     }
@@ -566,7 +625,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         o->slots = cores < 1 ? 1 : cores > SLOTS_MAX ? SLOTS_MAX : (int)cores;
     }
-    int r = check_texts(o, err);
+    r = check_texts(o, err);
     if (r == ERR_OK)
         r = check_plan(o, err);
     return r < 0 ? r : check_event(o, err);

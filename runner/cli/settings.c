@@ -31,6 +31,18 @@ static const char *absolute_env(const char *name)
     return value && value[0] == '/' ? value : NULL; /* XDG: others are to be ignored */
 }
 
+const char *const *settings_config_files(struct arena *a)
+{
+    const char *base = absolute_env("XDG_CONFIG_HOME");
+    const char **files = arena_array(a, 3, sizeof *files);
+
+    files[0] = "/etc/ostler/config.yml";
+    files[1] = base ? arena_printf(a, "%s/ostler/config.yml", base)
+                    : arena_printf(a, "%s/.config/ostler/config.yml", settings_home());
+    files[2] = NULL;
+    return files;
+}
+
 /* ---- the state folder ---- */
 
 static int try_state(const char *path, struct err *err)

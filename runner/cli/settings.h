@@ -10,6 +10,10 @@
 /* HOME; the password database's where it is not set; "/" at the last. */
 const char *settings_home(void);
 
+/* Configuration files, the later one wins: /etc/ostler/config.yml, then $XDG_CONFIG_HOME/ostler/config.yml, else
+ * ~/.config/ostler/config.yml. NULL-terminated; none has to be there. */
+const char *const *settings_config_files(struct arena *a);
+
 /* Where runs are kept: $XDG_STATE_HOME/ostler, else ~/.local/state/ostler. When neither can be written,
  * a folder of this user in the temporary folder, with the reason in *RET_NOTE (NULL: none). */
 MUST_CHECK int settings_state(struct arena *a, const char **ret, const char **ret_note,

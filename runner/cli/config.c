@@ -1,0 +1,181 @@
+#include "cli/config.h"
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "lang/near.h"
+#include "lang/yaml.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+enum form { FLAG = 1, SCALAR = 2, PAIRS = 4 };
+
+static const struct key {
+    const char *name;
+    int forms; /* what the value may be: enum form */
+    bool
+        absolute; /* the value, or that of each pair, is a path: no folder to be relative to is obvious */
+} keys[] = {
+    {"action-source", SCALAR, false},
+    {"isolation", SCALAR, false},
+    {"jobs", SCALAR, false},
+    {"limit", PAIRS, false},
+    {"local-repository", PAIRS, true},
+    {"offline", FLAG, false},
+    {"plugins", SCALAR | PAIRS, false},
+    {"secret-file", SCALAR, true},
+    {"var", PAIRS, false},
+};
+
+struct reading {
+    struct arena *arena;
+    const char *file;
+    struct config *to;
+};
+
+static int wrong(const struct reading *r, const struct token *at, struct err *err, const char *text)
+{
+    return err_set(err, ERR_INVALID, "%s:%d:%d: %s", r->file, at->line, at->col, text);
+}
+
+static const struct key *find_key(struct slice name)
+{
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (slice_eq(name, slice_of(keys[i].name)))
+            return &keys[i];
+    return NULL;
+}
+
+static int unknown_key(const struct reading *r, const struct token *at, struct slice name,
+                       struct err *err)
+{
+    struct near_best best = near_begin(name);
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        near_offer(&best, slice_of(keys[i].name));
+    const char *hint = near_hint(r->arena, &best);
+    return wrong(r, at, err,
+                 arena_printf(r->arena, "'%.*s' is nothing that a configuration says%s%s",
+                              SLICE_ARG(slice_head(name, 60)), hint ? ": " : "", hint ? hint : ""));
+}
+
+static int add(const struct reading *r, const struct key *key, struct slice name,
+               const struct token *value, struct err *err)
+{
+    struct slice text = token_text(r->arena, value);
+
+    if (!text.ptr || value->kind == TOKEN_NULL)
+        return wrong(r, value, err,
+                     arena_printf(r->arena, "'%s' wants a text or a number here", key->name));
+    if (memchr(text.ptr, '\0', text.len))
+        return wrong(r, value, err, "a NUL has no place in a value");
+    if (key->absolute && (!text.len || text.ptr[0] != '/'))
+        return wrong(r, value, err,
+                     arena_printf(r->arena,
+                                  "'%s' wants an absolute path in a configuration, not '%.*s'",
+                                  key->name, SLICE_ARG(slice_head(text, 60))));
+    vec_push(&r->to->options, (struct config_option){
+                                  .name = key->name,
+                                  .value = name.ptr ? arena_printf(r->arena, "%.*s=%.*s",
+                                                                   SLICE_ARG(name), SLICE_ARG(text))
+                                                    : arena_str(r->arena, text),
+                                  .file = r->file,
+                                  .line = value->line,
+                                  .col = value->col});
+    return ERR_OK;
+}
+
+static int take_pairs(const struct reading *r, const struct key *key, const struct token *map,
+                      struct err *err)
+{
+    for (size_t i = 0; i < map->n_pairs; i++) {
+        struct slice name = token_text(r->arena, map->pairs[i].key);
+        int result = add(r, key, name, map->pairs[i].value, err);
+
+        if (result < 0)
+            return result;
+    }
+    return ERR_OK;
+}
+
+static int take_key(const struct reading *r, const struct token_pair *pair, struct err *err)
+{
+    struct slice name = token_text(r->arena, pair->key);
+    const struct token *value = pair->value;
+    const struct key *key = find_key(name);
+
+    if (!key)
+        return unknown_key(r, pair->key, name, err);
+    if (key->forms & FLAG) {
+        if (value->kind != TOKEN_BOOL)
+            return wrong(r, value, err, arena_printf(r->arena, "'%s' is true or false", key->name));
+        if (value->boolean)
+            vec_push(&r->to->options, (struct config_option){.name = key->name,
+                                                             .file = r->file,
+                                                             .line = value->line,
+                                                             .col = value->col});
+        return ERR_OK;
+    }
+    if (value->kind == TOKEN_MAPPING && (key->forms & PAIRS))
+        return take_pairs(r, key, value, err);
+    if (!(key->forms & SCALAR))
+        return wrong(
+            r, value, err,
+            arena_printf(r->arena, "'%s' wants names and values: {name: value}", key->name));
+    return add(r, key, (struct slice){0}, value, err);
+}
+
+static int open_own(const char *path, struct buf *text, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    struct stat st;
+    int r = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
+
+    if (r < 0)
+        return r;
+    if (fstat(fd, &st) < 0)
+        return err_sys(err, "cannot look at '%s'", path);
+    if ((st.st_uid != getuid() && st.st_uid != 0) || (S_ISREG(st.st_mode) && (st.st_mode & 022)))
+        return err_set(
+            err, ERR_DENIED,
+            "'%s' can be written by others: it has to be this user's or root's, and chmod go-w",
+            path);
+    r = fd_read_all(fd, text, err);
+    return r < 0 ? err_in(err, "'%s'", path) : r;
+}
+
+/* Comments and blank lines: to YAML that is no document at all. */
+static bool says_nothing(struct slice text)
+{
+    struct slice line;
+
+    while (slice_line(&text, &line)) {
+        line = slice_trim(line);
+        if (line.len && line.ptr[0] != '#')
+            return false;
+    }
+    return true;
+}
+
+int config_read(struct arena *a, const char *path, struct config *ret, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(CONFIG_SIZE_MAX);
+    struct reading reading = {.arena = a, .file = arena_str(a, slice_of(path)), .to = ret};
+    struct diags diags = {.arena = a};
+    struct token *root = NULL;
+    int r = open_own(path, &text, err);
+
+    if (r < 0 || says_nothing(buf_slice(&text)))
+        return r;
+    r = yaml_parse(a, arena_dup(a, buf_slice(&text)), path, 0, NULL, &root, &diags);
+    if (r < 0 && diags.list.len)
+        r = err_set(err, ERR_INVALID, "%s:%d:%d: %.*s", path, diags.list.ptr[0].line,
+                    diags.list.ptr[0].col, SLICE_ARG(diags.list.ptr[0].message));
+    else if (r == ERR_OK && root->kind != TOKEN_MAPPING)
+        r = wrong(&reading, root, err, "a configuration is a mapping: 'jobs: 4'");
+    for (size_t i = 0; r == ERR_OK && i < root->n_pairs; i++)
+        r = take_key(&reading, &root->pairs[i], err);
+    diags_deinit(&diags);
+    return r;
+}

@@ -1,0 +1,33 @@
+/* config - configuration files: options of "ostler run" that are the same for every run.
+ *
+ * A YAML mapping whose keys are names of options, without the dashes:
+ *
+ *     jobs: 4
+ *     limit: {memory: 4G, processes: 500}     # --limit memory=4G --limit processes=500
+ *     plugins: {actions/cache: never}         # --plugins actions/cache=never
+ *     offline: true                           # --offline
+ *
+ * What is said here is checked by whoever takes the options; here it is only known which may be said. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/vec.h"
+
+enum { CONFIG_SIZE_MAX = 1 << 20 }; /* bytes of a file */
+
+struct config_option {
+    const char *name;  /* "limit" */
+    const char *value; /* "memory=4G"; NULL: a flag that is set */
+    const char *file;
+    int line, col; /* of the value */
+};
+
+struct config { /* what it holds lives in the arena */
+    VEC(struct config_option) options;
+};
+
+/* Adds what PATH says to RET, in the order of the file. ERR_NOT_FOUND: it is not there. ERR_INVALID: it is no such
+ * mapping, with file, line, column and cure. ERR_DENIED: others than its owner, who has to be this user or root, may
+ * write it; it decides which code jobs run. */
+MUST_CHECK int config_read(struct arena *a, const char *path, struct config *ret, struct err *err);
