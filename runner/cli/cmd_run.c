@@ -8,9 +8,11 @@
 #include "cli/settings.h"
 #include "cli/start.h"
 #include "cli/workers.h"
+#include "io/proc.h"
 #include "report/report.h"
 
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -168,7 +170,27 @@ static int exit_code(enum queue_result result, bool cancelled)
 static int refuse(const struct err *err)
 {
     fprintf(stderr, "ostler: %s\n", err->text);
-    return err->code == ERR_UNSUPPORTED ? EXIT_LACKING : EXIT_USAGE;
+    return err->code == ERR_UNSUPPORTED ? EXIT_LACKING
+           : err->code == ERR_CANCELLED ? EXIT_CANCELLED
+                                        : EXIT_USAGE;
+}
+
+/* Before a folder is made for the run: who wants to stop it then gets it removed again, too. From here on signals wait
+ * for whoever listens to them: at first what fetches, later the workers' loop. */
+static int listen_for_stop(struct call *c, struct err *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return err_sys(err, "cannot block signals");
+    c->start.stop = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (c->start.stop < 0)
+        return err_sys(err, "cannot listen for signals");
+    return proc_become_reaper(err); /* of what somebody who fetches leaves when he is killed */
 }
 
 /* Everything that can be refused is looked at before the first event: then nothing was started. */
@@ -182,10 +204,12 @@ static int prepare(struct call *c, struct err *err)
         r = settings_state(&c->arena, &c->state, &note, err);
     if (r == ERR_OK && note)
         fprintf(stderr, "ostler: %s\n", note);
-    if (r == ERR_OK) {
+    if (r == ERR_OK)
         leftovers_remove(c->state, c->env);
+    if (r == ERR_OK)
+        r = listen_for_stop(c, err);
+    if (r == ERR_OK)
         r = open_reports(c, err);
-    }
     if (r == ERR_OK) {
         struct start_run run = {.number = report_folder_id(c->folder)};
 
@@ -201,6 +225,8 @@ static int prepare(struct call *c, struct err *err)
         r = make_queue(c, err);
     if (r == ERR_OK && c->options.isolation_required && strcmp(c->options.isolation, "host") != 0)
         r = isolation_check(c->jobs_dir, settings_home(), c->env, err);
+    if (start_is_stopped(&c->start)) /* whatever else it came to */
+        r = err_set(err, ERR_CANCELLED, "cancelled");
     return r;
 }
 

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 enum { WORKFLOW_SIZE_MAX = 4 << 20, WORKFLOWS_MAX = 500 };
@@ -19,6 +20,7 @@ enum { WORKFLOW_SIZE_MAX = 4 << 20, WORKFLOWS_MAX = 500 };
 void start_init(struct start *s, const struct run_options *options)
 {
     s->options = options;
+    s->stop = -1;
     git_facts_init(&s->git);
 }
 
@@ -35,6 +37,7 @@ void start_deinit(struct start *s)
     vec_deinit(&s->schedules);
     choice_deinit(&s->choice);
     git_facts_deinit(&s->git);
+    fd_closep(&s->stop);
     json_decref(s->github);
     json_decref(s->notes);
     arena_deinit(&s->arena);
@@ -360,6 +363,13 @@ static int open_store(struct start *s, struct err *err)
     return r;
 }
 
+bool start_is_stopped(const struct start *s)
+{
+    struct pollfd stop = {.fd = s->stop, .events = POLLIN};
+
+    return poll(&stop, 1, 0) == 1;
+}
+
 /* Reads what the workflows call. The event names the repository: its own workflows are at hand. */
 int start_calls(struct start *s, struct err *err)
 {
@@ -370,7 +380,8 @@ int start_calls(struct start *s, struct err *err)
                                 .repositories = &s->options->repositories,
                                 .store = &s->store,
                                 .notes = s->notes,
-                                .git_env = &env};
+                                .git_env = &env,
+                                .stop = s->stop};
     struct calls_options options = {.source = local_files_source(&files), .repository = repository};
 
     int opened = open_store(s, err);
@@ -383,6 +394,8 @@ int start_calls(struct start *s, struct err *err)
             continue; /* it starts twice, by two schedules */
         int r = workflow_load_calls(s->started.ptr[i], &options, &diags);
 
+        if (r < 0 && start_is_stopped(s))
+            return err_set(err, ERR_CANCELLED, "cancelled");
         print_findings(&diags);
         if (r < 0)
             return err_set(err, ERR_INVALID, "'%s' calls a workflow that cannot run",

@@ -21,6 +21,7 @@ struct start {
 
     /* Set by the caller: what is called may be fetched, unless --offline. Else it comes from what is here. */
     bool may_fetch;
+    int stop;                /* once it can be read, nothing more is fetched; -1: none. Owned */
     struct store_spec store; /* filled in by start_calls() */
     struct strmap locks;     /* of the tree: actions.lock */
 
@@ -49,8 +50,11 @@ MUST_CHECK int start_event(struct start *s, const struct start_run *run, struct 
 /* Adds to the notes what was decided about each workflow, and why. */
 void start_tell(struct start *s);
 
-/* Reads what the started workflows call. */
+/* Reads what the started workflows call. ERR_CANCELLED: `stop` could be read. */
 MUST_CHECK int start_calls(struct start *s, struct err *err);
+
+/* Somebody wants it to end: `stop` can be read. */
+bool start_is_stopped(const struct start *s);
 
 /* What a queue has to know that is found here or said on the command line; the rest is zero. */
 struct local_spec start_spec(const struct start *s);

@@ -164,6 +164,8 @@ static void composite_stop(struct step_run *s, bool now)
         sequence_stop(&c->seq, now);
         return;
     }
+    /* Its success() is what the steps inside ask, so it has to know: else the one that runs would go on. */
+    s->instance->inner->status = result_merge(s->instance->inner->status, RESULT_CANCELLED);
     sequence_cancel(&c->seq);
 }
 

@@ -168,8 +168,10 @@ int process_start(struct step_run *s, const struct process_spec *spec, process_f
 
 void process_stop(struct process *p, bool now)
 {
-    if (p->child)
+    if (p->child) {
         sandbox_stop(p->child, now);
-    else if (now)
-        on_grace_over(p);
+    } else if (now && p->grace) { /* from the loop: who stops it still looks at the step */
+        timer_free(p->grace);
+        p->grace = loop_timer(p->step->run->loop, clock_ms(), on_grace_over, p);
+    }
 }

@@ -123,6 +123,7 @@ struct run {
     int dir;                       /* the job's folder on the host */
     int files_dir;                 /* where the steps' command files lie */
     struct watch *reader;          /* tells when nobody reads our events any more */
+    bool place_lost;               /* ostler-init is gone: nothing can be started any more */
     bool lost;                     /* nobody does: end at once */
 
     const char *home;               /* the user's */

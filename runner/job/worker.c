@@ -98,6 +98,18 @@ static void on_note(void *ctx, const char *text)
     run_emit(run, json_pack("{s:s, s:o}", "event", "note", "text", event_text_new(text)));
 }
 
+/* Commands have ended with it; what runs outside, as plugins do, has nothing left to work on. */
+static void on_place_lost(void *ctx)
+{
+    struct run *run = ctx;
+
+    run->place_lost = true;
+    if (run->setup_fetch)
+        loop_quit(run->loop); /* wait_for_actions() sees why */
+    if (run->seq.frame)
+        sequence_stop(&run->seq, true);
+}
+
 /* ---- setting up ---- */
 
 static void arm_masker(struct run *run)
@@ -210,7 +222,10 @@ static int open_place(struct run *run, struct err *err)
     if (r < 0)
         return r;
     spec.job_dir = run->dir;
-    return sandbox_open(&spec, run->loop, on_note, run, &run->sandbox, err);
+    r = sandbox_open(&spec, run->loop, on_note, run, &run->sandbox, err);
+    if (r == ERR_OK)
+        sandbox_on_loss(run->sandbox, on_place_lost, run);
+    return r;
 }
 
 /* The steps' command files: small, and made and removed by the dozen. In the sandbox they lie in memory, because
@@ -325,6 +340,8 @@ static int wait_for_actions(struct run *run, struct log *log, struct err *err)
     if (!run->lost)
         r = loop_run(run->loop, err);
     run->setup_fetch = actions_get_free(run->setup_fetch);
+    if (r == ERR_OK && !w.done && run->place_lost)
+        return err_set(err, ERR_FAILED, "ostler-init was killed: the job's place is gone");
     if (r == ERR_OK && !w.done)
         return err_set(err, ERR_CANCELLED, "The operation was canceled.");
     if (r == ERR_OK && w.err.code) {
@@ -628,6 +645,10 @@ int worker_main(const struct worker_spec *spec)
         run.root = frame_new(&run, NULL, job.steps, job.n_steps);
         event_writer_init(&run.events, spec->event_fd, job.key);
         r = run_job(&run, &err);
+        if (run.lost) { /* in the midst of its steps: what they hold in memory ends with the process */
+            fprintf(stderr, "ostler: worker: %s\n", err.text);
+            _exit(1);
+        }
         run_free(&run);
     }
     job_deinit(&job);

@@ -393,11 +393,13 @@ static int open_run(struct folder *f, const char *state, struct err *err)
     snprintf(name, sizeof name, "%" PRId64, f->id);
     f->path = path_join(runs, name);
     f->events =
-        openat(f->dir, RUNS_EVENTS, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        openat(f->dir, RUNS_EVENTS_NEW, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (f->events < 0)
-        return err_sys(err, "cannot create '%s/%s'", f->path, RUNS_EVENTS);
+        return err_sys(err, "cannot create '%s/%s'", f->path, RUNS_EVENTS_NEW);
     if (flock(f->events, LOCK_SH | LOCK_NB) < 0)
-        return err_sys(err, "cannot lock '%s/%s'", f->path, RUNS_EVENTS);
+        return err_sys(err, "cannot lock '%s/%s'", f->path, RUNS_EVENTS_NEW);
+    if (renameat(f->dir, RUNS_EVENTS_NEW, f->dir, RUNS_EVENTS) < 0)
+        return err_sys(err, "cannot create '%s/%s'", f->path, RUNS_EVENTS);
     return ERR_OK;
 }
 

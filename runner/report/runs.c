@@ -10,11 +10,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { NAME_SIZE = 32 };
+enum { NAME_SIZE = 32, BEGINNING_S = 60 /* no run takes longer to make its folder */ };
 
-static const char gone_prefix[] = ".gone-";
+static const char gone_prefix[] = ".gone-", latest_prefix[] = ".latest-";
 
 static void dir_closep(DIR **d)
 {
@@ -46,6 +48,26 @@ static int64_t number_of(const char *name)
 
 typedef VEC(int64_t) number_list;
 
+/* True if somebody still writes run NAME. */
+static bool in_use(int runs, const char *name)
+{
+    CLEANUP(free_ptr) char *path = path_join(name, RUNS_EVENTS);
+    CLEANUP(fd_closep) int fd = openat(runs, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return errno != ENOENT;
+    return flock(fd, LOCK_EX | LOCK_NB) < 0; /* released again with the descriptor */
+}
+
+/* What is left of a run that was being removed, or of one that was killed while it set `latest`. */
+static bool is_rest(int runs, const char *name)
+{
+    if (strncmp(name, gone_prefix, sizeof gone_prefix - 1) == 0)
+        return true;
+    return strncmp(name, latest_prefix, sizeof latest_prefix - 1) == 0 &&
+           !in_use(runs, name + sizeof latest_prefix - 1);
+}
+
 /* The numbers of all runs; names of removed ones are finished off on the way when REMOVE is set. */
 static int list_runs(int runs, bool remove, number_list *to, struct err *err)
 {
@@ -63,7 +85,7 @@ static int list_runs(int runs, bool remove, number_list *to, struct err *err)
 
         if (n > 0)
             vec_push(to, n);
-        else if (remove && strncmp(e->d_name, gone_prefix, sizeof gone_prefix - 1) == 0)
+        else if (remove && is_rest(runs, e->d_name))
             (void)!path_remove(runs, e->d_name, &ignored);
     }
     return ERR_OK;
@@ -104,7 +126,7 @@ int runs_set_latest(int runs, int64_t id, struct err *err)
     char target[NAME_SIZE], tmp[NAME_SIZE + 16];
 
     snprintf(target, sizeof target, "%" PRId64, id);
-    snprintf(tmp, sizeof tmp, ".latest-%" PRId64, id);
+    snprintf(tmp, sizeof tmp, "%s%" PRId64, latest_prefix, id);
     if (symlinkat(target, runs, tmp) < 0 && errno != EEXIST)
         return err_sys(err, "cannot create the link 'latest'");
     if (renameat(runs, tmp, runs, "latest") < 0) {
@@ -113,17 +135,6 @@ int runs_set_latest(int runs, int64_t id, struct err *err)
         return err->code;
     }
     return ERR_OK;
-}
-
-/* True if somebody still writes run NAME. */
-static bool in_use(int runs, const char *name)
-{
-    CLEANUP(free_ptr) char *path = path_join(name, RUNS_EVENTS);
-    CLEANUP(fd_closep) int fd = openat(runs, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-    if (fd < 0)
-        return errno != ENOENT;
-    return flock(fd, LOCK_EX | LOCK_NB) < 0; /* released again with the descriptor */
 }
 
 static int newest_first(const void *a, const void *b)
@@ -163,6 +174,20 @@ static int remove_leftovers(int runs, int64_t id, struct err *err)
     return r;
 }
 
+/* Cut off before it had anything to tell. One that is just being made has no events.jsonl yet. */
+static bool is_empty(int runs, int64_t id)
+{
+    char name[NAME_SIZE], path[NAME_SIZE + sizeof RUNS_EVENTS + 1];
+    struct stat st;
+
+    snprintf(name, sizeof name, "%" PRId64, id);
+    snprintf(path, sizeof path, "%s/%s", name, RUNS_EVENTS);
+    if (fstatat(runs, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return st.st_size == 0 && !in_use(runs, name);
+    return errno == ENOENT && fstatat(runs, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_mtim.tv_sec + BEGINNING_S < time(NULL);
+}
+
 int runs_prune(int runs, int keep, struct err *err)
 {
     number_list all = {0};
@@ -172,8 +197,9 @@ int runs_prune(int runs, int keep, struct err *err)
         qsort(all.ptr, all.len, sizeof *all.ptr, newest_first);
     for (size_t i = 0; i < all.len; i++) {
         struct err one = ERR_INIT;
-        int r = i < (size_t)keep ? remove_leftovers(runs, all.ptr[i], &one)
-                                 : remove_run(runs, all.ptr[i], &one);
+        int r = i < (size_t)keep && !is_empty(runs, all.ptr[i])
+                    ? remove_leftovers(runs, all.ptr[i], &one)
+                    : remove_run(runs, all.ptr[i], &one);
 
         if (r != ERR_OK && result == ERR_OK)
             result = err_set(err, one.code, "%s", one.text);

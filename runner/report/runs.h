@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #define RUNS_EVENTS "events.jsonl"
+/* It has this name until it is locked: an events.jsonl without a lock is nobody's, at any moment. */
+#define RUNS_EVENTS_NEW "events.new"
 /* The folders of jobs while they run. What is still there when nobody writes the run any more was left by
  * a crash. */
 #define RUNS_JOBS "jobs"
@@ -25,6 +27,7 @@ MUST_CHECK int runs_create(int runs, int64_t *ret_id, int *ret_dir, struct err *
 /* Points `latest` at run ID: readers see the old link or the new one. */
 MUST_CHECK int runs_set_latest(int runs, int64_t id, struct err *err);
 
-/* Removes all but the newest KEEP runs, leaving out those that are locked, what an earlier removal left
- * behind, and the job folders of runs that were cut off. Goes on after an error and returns the first. */
+/* Removes all but the newest KEEP runs, leaving out those that are locked, those that were cut off before their first
+ * event, what an earlier removal left behind, and the job folders of runs that were cut off. Goes on after
+ * an error and returns the first. */
 MUST_CHECK int runs_prune(int runs, int keep, struct err *err);

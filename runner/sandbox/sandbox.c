@@ -247,6 +247,12 @@ int sandbox_root(const struct sandbox *s)
     return s->root;
 }
 
+void sandbox_on_loss(struct sandbox *s, sandbox_lost_fn *fn, void *ctx)
+{
+    s->on_loss = fn;
+    s->loss_ctx = ctx;
+}
+
 int sandbox_namespace(const struct sandbox *s, enum sandbox_ns which)
 {
     return s->namespaces[which];
@@ -306,6 +312,7 @@ struct sandbox *sandbox_close(struct sandbox *s, bool keep)
         return NULL;
     s->watch = watch_free(s->watch);
     s->later = timer_free(s->later);
+    s->loss = timer_free(s->loss);
     command_forget_all(s);
     end_init(s);
     if (!keep && !s->init && s->level != SANDBOX_CONTAINER)

@@ -130,6 +130,11 @@ struct sandbox_process {
 /* The process of the job that has most memory, where a control group knows them; false: nobody knows. */
 bool sandbox_biggest(const struct sandbox *s, struct sandbox_process *ret);
 
+/* FN is called once from the loop should ostler-init go before sandbox_close(): nothing can be started any more, and
+ * what ran inside is gone. */
+typedef void sandbox_lost_fn(void *ctx);
+void sandbox_on_loss(struct sandbox *s, sandbox_lost_fn *fn, void *ctx);
+
 /* Kills all that runs, waits until it is gone, unmounts, removes what the job wrote unless KEEP.
  * Returns NULL; NULL does nothing. Errors on the way are told through the note function. */
 struct sandbox *sandbox_close(struct sandbox *s, bool keep);

@@ -63,6 +63,14 @@ bool talk_await_end(struct sandbox *s)
     return true;
 }
 
+static void tell_loss(void *ctx)
+{
+    struct sandbox *s = ctx;
+
+    s->loss = NULL;
+    s->on_loss(s->loss_ctx);
+}
+
 /* ostler-init was killed, or is out of its mind and is killed now: all that it started goes with it. */
 static void init_lost(struct sandbox *s)
 {
@@ -79,6 +87,8 @@ static void init_lost(struct sandbox *s)
                          ? "the job's container has ended, and all that ran in it"
                          : "ostler-init was killed; all that ran in the job is gone with it");
     command_lose_all(s);
+    if (s->on_loss)
+        s->loss = loop_timer(s->loop, clock_ms(), tell_loss, s);
 }
 
 /* ---- talking to ostler-init ---- */

@@ -33,6 +33,10 @@ struct sandbox {
     uint32_t last_id;
     struct sandbox_child *children;
 
+    sandbox_lost_fn *on_loss; /* NULL: nobody wants to know */
+    void *loss_ctx;
+    struct timer *loss; /* tells it */
+
     VEC(struct ended) ended; /* told while we waited for an answer */
     struct timer *later;     /* tells them */
 };

@@ -11,6 +11,8 @@
 #include "base/fd.h"
 #include "io/proc.h"
 
+enum { SWEEP_MS = 5000 }; /* for what a killed child had started to end */
+
 /* ---- the child ---- */
 
 static int serve(struct store_entry *ret, struct arena *a, struct err *err)
@@ -127,6 +129,9 @@ static void on_end(struct item *i)
     if (!i->exited || i->out >= 0)
         return;
     f->running--;
+    struct err ignored = ERR_INIT; /* the end of the job's worker is theirs at the latest */
+    if (i->how.signal)             /* what it had started is ours now */
+        (void)!proc_sweep(SWEEP_MS, &ignored);
     int r = i->how.signal ? err_set(&err, ERR_FAILED, "whoever fetched it was killed by signal %d",
                                     i->how.signal)
                           : store_answer_parse(buf_slice(&i->text), &f->arena, &i->entry, &err);
@@ -316,18 +321,32 @@ static void quit(void *ctx, size_t i, const struct err *err)
     loop_quit(w->loop);
 }
 
-int store_fetch(const struct store_spec *spec, const struct action_ref *ref, struct arena *a,
-                struct store_entry *ret, struct err *err)
+static void on_stop(void *ctx, uint32_t events)
+{
+    struct waiting *w = ctx;
+
+    (void)events;
+    (void)err_set(&w->err, ERR_CANCELLED, "cancelled");
+    loop_quit(w->loop);
+}
+
+int store_fetch(const struct store_spec *spec, const struct action_ref *ref, int stop,
+                struct arena *a, struct store_entry *ret, struct err *err)
 {
     struct waiting w = {.arena = a, .ret = ret};
     struct store_client client = {keep, quit, &w};
+    struct store_fetch *f = NULL;
+    struct watch *watch = NULL;
     int r = loop_new(&w.loop, err);
 
-    if (r < 0)
-        return r;
-    struct store_fetch *f = store_fetch_start(spec, ref, 1, w.loop, &client);
-    r = loop_run(w.loop, err);
+    if (r == ERR_OK)
+        r = stop < 0 ? ERR_OK : loop_watch(w.loop, stop, EPOLLIN, on_stop, &w, &watch, err);
+    if (r == ERR_OK) {
+        f = store_fetch_start(spec, ref, 1, w.loop, &client);
+        r = loop_run(w.loop, err);
+    }
     store_fetch_free(f);
+    watch_free(watch);
     loop_free(w.loop);
     if (r == ERR_OK && w.err.code) {
         *err = w.err;

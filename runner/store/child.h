@@ -34,8 +34,9 @@ struct store_fetch *store_fetch_start(const struct store_spec *spec, const struc
                                       const struct store_client *client);
 struct store_fetch *store_fetch_free(struct store_fetch *f); /* returns NULL; NULL is fine */
 
-/* The same for one, with nothing else to do meanwhile. */
-MUST_CHECK int store_fetch(const struct store_spec *spec, const struct action_ref *ref,
+/* The same for one, with nothing else to do meanwhile. ERR_CANCELLED once the descriptor STOP can be read,
+ * which is left to the caller (-1: none). */
+MUST_CHECK int store_fetch(const struct store_spec *spec, const struct action_ref *ref, int stop,
                            struct arena *a, struct store_entry *ret, struct err *err);
 
 /* The subcommand: argv[0] is "store-child". Returns the exit code. */

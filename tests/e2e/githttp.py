@@ -71,7 +71,7 @@ class Server:
             self.hanging.write_text("")
             while self.hang.is_set():
                 threading.Event().wait(0.05)
-            self.hanging.unlink()
+            self.hanging.unlink(missing_ok=True)
             return
         env = {**self.world.env, "GIT_PROJECT_ROOT": str(self.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
                "QUERY_STRING": query, "REQUEST_METHOD": request.command, "REMOTE_ADDR": "127.0.0.1",

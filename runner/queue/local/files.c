@@ -74,7 +74,7 @@ static int read_stored(const struct local_files *f, const struct call_ref *ref, 
             ref->repository, ref->repository);
     if (action_ref_parse(a, slice_of(uses), &wanted, err) < 0)
         return err->code;
-    if (store_fetch(f->store, &wanted, a, &entry, &why) < 0)
+    if (store_fetch(f->store, &wanted, f->stop, a, &entry, &why) < 0)
         return err_set(err, why.code,
                        "'%s@%s': %s. A clone would do, too: --local-repository %s=FOLDER",
                        ref->repository, ref->ref, why.text, ref->repository);

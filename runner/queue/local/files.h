@@ -13,6 +13,7 @@ struct local_files {
     const struct store_spec *store;    /* for all others; fetches what may be fetched. NULL: none */
     const struct git_env *git_env;
     json_t *notes; /* array of texts: what the store did instead is added; NULL: nobody is told */
+    int stop;      /* once it can be read, nothing more is fetched: ERR_CANCELLED. -1: none */
 };
 
 /* A source for workflow_load_calls(), for as long as F lives. The run's own files are read as they lie in

@@ -17,7 +17,8 @@ static void enter(void)
 {
     scratch_enter();
     clones = (struct strmap)STRMAP_INIT_NOCASE;
-    files = (struct local_files){.root = arena_printf(&arena, "%s/app", scratch_path),
+    files = (struct local_files){.stop = -1,
+                                 .root = arena_printf(&arena, "%s/app", scratch_path),
                                  .repository = "acme/app",
                                  .repositories = &clones,
                                  .git_env = &git};

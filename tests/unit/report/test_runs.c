@@ -138,6 +138,23 @@ Test(runs, different_jobs_never_share_a_file_and_no_name_leads_out)
     cr_assert_not(exists("runs/x"));
 }
 
+Test(runs, one_that_never_began_goes_at_once)
+{
+    struct err err = ERR_INIT;
+    int runs;
+
+    scratch_file("runs/1/events.jsonl", "");
+    scratch_file("runs/2/events.jsonl", "{}\n");
+    cr_assert_eq(mkdirat(scratch_dir, "runs/3", 0700), 0); /* it may just be beginning */
+    cr_assert_eq(symlinkat("2", scratch_dir, "runs/.latest-2"), 0);
+    cr_assert_eq(runs_open(scratch_path, &runs, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(runs_prune(runs, 100, &err), ERR_OK, "%s", err.text);
+    close(runs);
+    cr_assert_not(exists("runs/1"));
+    cr_assert(exists("runs/2") && exists("runs/3"));
+    cr_assert_not(exists("runs/.latest-2"), "a half-made link stays");
+}
+
 Test(runs, the_newest_are_kept_and_strangers_left_alone)
 {
     scratch_file("runs/notes.txt", "mine");
