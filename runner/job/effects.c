@@ -252,8 +252,7 @@ struct log *effects_log_new(struct step_run *s)
         .ctx = s,
         .counts = &outer->counts,
         .matchers = run->matchers,
-        .workspace = s->instance->plugin ? run->workspace
-                                         : job_container_path(run, &s->arena, run->workspace),
+        .workspace = job_container_path(run, &s->arena, run->workspace),
         .debug = run->debug,
         .echo = s->seq->owner ? log_echo(s->seq->owner->log) : run->debug,
         .allow_insecure_commands = is_on(s, "ACTIONS_ALLOW_UNSECURE_COMMANDS", false),

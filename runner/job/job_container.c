@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define INSIDE_WORK "/__w"
+#define INSIDE_TOOLS "/__w/_tool"
 #define INSIDE_HOME "/github/home"
 #define INSIDE_WORKFLOW "/github/workflow"
 #define INSIDE_INIT "/__o/ostler-init"
@@ -79,6 +80,11 @@ static int mount_init(struct run *run, struct mounts *m, struct err *err)
     return ERR_OK;
 }
 
+static bool shows_tools(const struct run *run)
+{
+    return run->job->tool_cache && access(run->job->tool_cache, R_OK | X_OK) == 0;
+}
+
 int job_container_setting(struct run *run, struct arena *a, struct container_setting *ret,
                           struct err *err)
 {
@@ -96,8 +102,8 @@ int job_container_setting(struct run *run, struct arena *a, struct container_set
     if (job_engine_socket())
         mount(&m, job_engine_socket(), "/var/run/docker.sock", "");
     mount(&m, shared_path(run, a, sandbox_work(run->sandbox)), INSIDE_WORK, "");
-    if (run->job->tool_cache && access(run->job->tool_cache, R_OK | X_OK) == 0)
-        mount(&m, run->job->tool_cache, INSIDE_WORK "/_tool", ":ro");
+    if (shows_tools(run))
+        mount(&m, run->job->tool_cache, INSIDE_TOOLS, ":ro");
     mount(&m, shared_path(run, a, home), INSIDE_HOME, "");
     mount(&m, shared_path(run, a, workflow), INSIDE_WORKFLOW, "");
     mount_node(&m);
@@ -166,6 +172,21 @@ const char *job_container_path(const struct run *run, struct arena *a, const cha
     struct slice inside = path_map_in(&run->box_map, a, slice_of(path));
 
     return inside.ptr == path ? path : arena_str(a, inside);
+}
+
+const struct plugin_show *job_container_shown(const struct run *run, struct arena *a, size_t *ret_n)
+{
+    struct plugin_show *list = arena_array(a, PATH_MAP_MAX + 1, sizeof *list);
+    size_t n = 0;
+
+    for (size_t i = run->box_map.n; i-- > 0;) /* the work folder first: others lie in it */
+        list[n++] =
+            (struct plugin_show){run->box_map.pairs[i].outside, run->box_map.pairs[i].inside};
+    if (shows_tools(run) &&
+        sandbox_level(run->sandbox) == SANDBOX_HOST) /* else they are in there */
+        list[n++] = (struct plugin_show){run->job->tool_cache, INSIDE_TOOLS};
+    *ret_n = n;
+    return list;
 }
 
 const char *job_container_search(const struct step_run *s, struct arena *a)

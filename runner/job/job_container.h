@@ -1,11 +1,14 @@
 /* job_container - the container that a job's steps run in: what it is given, and how steps get into it.
  *
+ * Plugins run on our side and their commands in there; both see the same files under the same paths.
+ *
  * Its first program is ostler-init, shown there as /__o/ostler-init, which starts the steps: there is no
  * `docker exec`. Names of folders inside are GitHub's: /__w, /github/home, /github/workflow. */
 #pragma once
 
 #include "job/container_def.h"
 #include "job/run.h"
+#include "plugin/show.h"
 
 /* Where this machine's Node is shown, if it has one, as GitHub shows its own. */
 #define JOB_CONTAINER_NODES "/__e/node20/bin"
@@ -27,6 +30,10 @@ void job_container_leave(struct run *run);
 /* Where the step's processes run: the container, else the job's place. ERR_FAILED when there should be a container
  * and it did not come up. */
 MUST_CHECK int job_container_place(const struct step_run *s, struct sandbox **ret, struct err *err);
+
+/* What a process on our side has to be shown to see the job's files under the container's names. In A. */
+const struct plugin_show *job_container_shown(const struct run *run, struct arena *a,
+                                              size_t *ret_n);
 
 /* PATH as the processes of steps see it. In A. */
 const char *job_container_path(const struct run *run, struct arena *a, const char *path);

@@ -6,6 +6,7 @@
 #include "job/effects.h"
 #include "job/handlers.h"
 #include "job/header.h"
+#include "job/job_container.h"
 #include "job/steps.h"
 #include "plugin/trust.h"
 
@@ -260,6 +261,12 @@ static int evaluate_inputs(struct step_run *s, struct err *err)
     return inputs_evaluate(s, declared, p->n_inputs, err);
 }
 
+/* Values that are a folder of the job are the container's name for it, as its environment has them. */
+static void translate_inputs(struct step_run *s)
+{
+    path_map_env(&s->run->box_map, &s->inputs);
+}
+
 static int plugin_step_start(struct step_run *s, struct err *err)
 {
     static const int phases[] = {
@@ -269,6 +276,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
     CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
     CLEANUP(fd_closep) int object = -1;
     struct state *st = mem_new(sizeof *st);
+    struct sandbox *place = NULL;
 
     s->state = st;
     st->inputs = (struct strmap)STRMAP_INIT_NOCASE;
@@ -285,11 +293,16 @@ static int plugin_step_start(struct step_run *s, struct err *err)
     header_action(s);
     log_printf(s->log, LOG_PLAIN, "%s → plugin %s (sha256:%.12s)", s->def->uses, p->version,
                p->sha256 ? p->sha256 : "");
+    r = job_container_place(s, &place, err);
+    if (r < 0)
+        return r;
+    if (run->box)
+        translate_inputs(s);
     struct plugin_places places = {
-        .workspace = run->workspace,
-        .temp = run->temp,
-        .tools = run->tools,
-        .home = sandbox_home(run->sandbox),
+        .workspace = job_container_path(run, &s->arena, run->workspace),
+        .temp = job_container_path(run, &s->arena, run->temp),
+        .tools = job_container_path(run, &s->arena, run->tools),
+        .home = sandbox_home(place),
     };
     r = plugin_check_inputs(p, &s->inputs, &places, &st->inputs, err);
     if (r == ERR_OK)
@@ -297,24 +310,29 @@ static int plugin_step_start(struct step_run *s, struct err *err)
     if (r < 0)
         return r;
     handler_register_post(s);
-    contexts_environ(s, false, &env);
+    job_container_environ(s, false, &env);
     struct plugin_spec spec = {
         .plugin = p,
         .object = object,
         .phase = phases[s->stage],
         .inputs = &st->inputs,
-        .sandbox = run->sandbox,
+        .sandbox = place,
         .env = contexts_envp(&s->arena, &env),
-        .cwd = run->workspace,
-        .workspace = run->workspace,
-        .temp = run->temp,
-        .tools = run->tools,
+        .search_path = run->box ? job_container_search(s, &s->arena) : NULL,
+        .cwd = places.workspace,
+        .workspace = places.workspace,
+        .temp = places.temp,
+        .tools = places.tools,
         .home = places.home,
         .deadline_ms = step_deadline(s),
         .services = &services,
         .end = on_end,
         .ctx = s,
     };
+    if (run->box) {
+        spec.own_side = run->sandbox;
+        spec.shown = job_container_shown(run, &s->arena, &spec.n_shown);
+    }
     step_flush(s);
     return plugin_start(&spec, run->loop, &st->run, err);
 }

@@ -263,7 +263,9 @@ static int make_folders(struct run *run, struct err *err)
             return r;
     }
     int r = make_files_folder(run, err);
-    if (r == ERR_OK && !job_container_wanted(run) && run->job->tool_cache &&
+    /* A container is shown it by the engine; then only plugins want it here, which see what they are shown. */
+    bool shown = job_container_wanted(run) && sandbox_level(run->sandbox) == SANDBOX_HOST;
+    if (r == ERR_OK && !shown && run->job->tool_cache &&
         access(run->job->tool_cache, R_OK | X_OK) == 0)
         r = sandbox_show_tree(run->sandbox, run->job->tool_cache, run->tools, NULL, err);
     return r;

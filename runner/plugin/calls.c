@@ -747,6 +747,13 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
         hang_up();
     for (int64_t i = 0; i < n; i++)
         ret->writable[i] = keep(wire_text(f));
+    n = wire_int(f);
+    if (n < 0 || n > CHILD_SHOWN_MAX)
+        hang_up();
+    for (ret->n_shown = 0; ret->n_shown < (size_t)n; ret->n_shown++) {
+        ret->shown[ret->n_shown].from = keep(wire_text(f));
+        ret->shown[ret->n_shown].to = keep(wire_text(f));
+    }
     ret->inputs = (struct strmap)STRMAP_INIT_NOCASE;
     for (n = wire_int(f); n > 0 && !f->bad; n--) {
         struct slice name = wire_text(f);

@@ -25,6 +25,8 @@ static int load(const struct child_start *start, const struct ost_plugin **ret, 
     struct confine_spec spec = {
         .place = start->has_place ? place : NULL,
         .writable = start->writable,
+        .shown = start->shown,
+        .n_shown = start->n_shown,
         .network = start->network,
         .strict = start->strict,
     };

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/strmap.h"
+#include "plugin/show.h"
 
 #include <ostler/plugin.h>
 
@@ -18,6 +19,9 @@ enum {
 /* Folders that stay writable. */
 enum { CHILD_WRITABLE_MAX = 4 };
 
+/* Folders that appear under another name, too. */
+enum { CHILD_SHOWN_MAX = 8 };
+
 enum child_mode { CHILD_RUN, CHILD_DESCRIBE };
 
 struct child_start { /* what START says */
@@ -30,7 +34,9 @@ struct child_start { /* what START says */
     const char *cwd;
     const char *dirs[5];                          /* by OST_DIR_... */
     const char *writable[CHILD_WRITABLE_MAX + 1]; /* NULL-terminated */
-    struct strmap inputs;                         /* names ignore case */
+    struct plugin_show shown[CHILD_SHOWN_MAX];
+    size_t n_shown;
+    struct strmap inputs; /* names ignore case */
 };
 
 /* ---- the connection, calls.c ---- */

@@ -175,8 +175,14 @@ static int enter_own(const struct confine_spec *spec, confine_note_fn *note, voi
 {
     int r = ERR_OK;
 
-    if (own_namespace() == 0 && make_private() == 0)
-        r = restrict_mounts(spec->writable, err);
+    if (own_namespace() == 0 && make_private() == 0) {
+        if (spec->n_shown)
+            r = show_folders(spec->shown, spec->n_shown, err);
+        if (r == ERR_OK)
+            r = restrict_mounts(spec->writable, err);
+    } else if (spec->n_shown)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "no mount namespaces here to show the plugin what the job's container sees");
     else if (spec->strict)
         return err_set(err, ERR_UNSUPPORTED, "no mount namespaces here to shut the plugin in");
     else
@@ -196,6 +202,8 @@ int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx, i
         r = enter_place(spec->place, ret_fds, err);
         if (r == ERR_OK && spec->network)
             r = enter_network(spec->place, err);
+        if (r == ERR_OK && spec->n_shown)
+            r = show_folders(spec->shown, spec->n_shown, err);
         if (r == ERR_OK)
             r = restrict_mounts(spec->writable, err);
     } else {

@@ -9,14 +9,17 @@
 #pragma once
 
 #include "base/err.h"
+#include "plugin/show.h"
 #include "sandbox/sandbox.h"
 
 struct confine_spec {
     const int *place; /* the job's namespaces, by enum sandbox_ns; NULL: our own */
     const char *const
         *writable; /* folders, NULL-terminated; those that do not exist are passed over */
-    bool network;  /* sockets may be made */
-    bool strict;   /* ERR_UNSUPPORTED without a place and without namespaces */
+    const struct plugin_show *shown; /* folders under another name, too */
+    size_t n_shown;
+    bool network; /* sockets may be made */
+    bool strict;  /* ERR_UNSUPPORTED without a place and without namespaces */
 };
 
 /* Told what could not be had here, once each. */

@@ -345,6 +345,11 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
         *strrchr(object, '/') = '\0';
     wire_put_text(to, object ? object : "");
     put_writable(r);
+    wire_put_int(to, (int64_t)s->n_shown);
+    for (size_t i = 0; i < s->n_shown; i++) {
+        wire_put_text(to, s->shown[i].from);
+        wire_put_text(to, s->shown[i].to);
+    }
     wire_put_int(to, s->inputs ? (int64_t)s->inputs->len : 0);
     if (s->inputs)
         STRMAP_EACH (item, s->inputs) {
@@ -408,7 +413,7 @@ static int launch(struct plugin_run *r, enum child_mode mode, struct err *err)
     const char *const argv[] = {r->spec.child ? r->spec.child : "/proc/self/exe", "plugin-child",
                                 NULL};
     CLEANUP(ends_close) struct ends theirs = {-1, -1, -1, -1};
-    const struct sandbox *place = r->spec.sandbox;
+    const struct sandbox *place = r->spec.own_side ? r->spec.own_side : r->spec.sandbox;
     bool has_place = place && sandbox_namespace(place, SANDBOX_NS_MOUNT) >= 0;
     int e;
 

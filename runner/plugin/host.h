@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "io/loop.h"
 #include "plugin/plugin.h"
+#include "plugin/show.h"
 #include "sandbox/sandbox.h"
 
 enum {
@@ -91,9 +92,14 @@ struct plugin_spec { /* zeroed members are fine where it says so; all borrowed u
     int phase;  /* OST_PHASE_...; OST_PHASE_PLAN of a plugin without a plan runs main, recording */
     const struct strmap *inputs; /* from plugin_check_inputs() */
     struct sandbox *sandbox;     /* where its commands run and whose files it sees */
-    const char *const *env;      /* of its commands: whole, NULL-terminated */
-    const char *search_path;     /* PATH for their look-up; NULL: the one in env */
-    const char *cwd;             /* the step's working directory, the job's path */
+    struct sandbox *own_side;    /* whose files it sees, when SANDBOX is a container: NULL else */
+    const struct plugin_show
+        *shown; /* with OWN_SIDE: names of its folders that the container has for them; at
+                                        most CHILD_SHOWN_MAX */
+    size_t n_shown;
+    const char *const *env;                      /* of its commands: whole, NULL-terminated */
+    const char *search_path;                     /* PATH for their look-up; NULL: the one in env */
+    const char *cwd;                             /* the step's working directory, the job's path */
     const char *workspace, *temp, *tools, *home; /* the job's paths, for dir() */
     int64_t deadline_ms; /* clock_ms() for time_left_ms(); CLOCK_NEVER: none. The caller keeps
                                     the time and calls plugin_cancel() */

@@ -333,6 +333,63 @@ def containers_of_steps_are_held_to_the_job_s_limits(w):
     r.says("77", step="look").says("77", step="image")
 
 
+@case(**DOCKER)
+def a_plugin_and_its_commands_see_the_same_files(w):
+    """The child runs on our side, its commands in the container; both call the job's folders what it calls them."""
+    w.plugin("both")
+    tools = w.root / "tools"
+    w.write("tool", "of the cache", below=tools)
+    w.write("hello.txt", "from the tree\n")
+    w.write("bin/mine", "#!/bin/sh\necho found by its name\n", mode=0o755)
+    w.commit("hello")
+    flow = w.steps("""
+        - uses: actions/checkout@v4
+        - {name: both, uses: test/both@v1, with: {file: '${{ github.workspace }}/hello.txt'}}
+        - {name: later, run: 'cat made; mine'}
+        """, box())
+    for level in ("sandbox", "host"):
+        r = w.run(flow, "--isolation", level, env={"RUNNER_TOOL_CACHE": str(tools)}, code=0)
+        r.says("workspace is /__w/app/app", "temp is /__w/_temp", "tools is /__w/_tool", "home is /github/home", "cwd is /__w/app/app",
+               "by the plugin", "/__w/app/app /github/home yes", "made: by the command", "at home: at home", "tool: of the cache",
+               "file: from the tree", "the same under the other name: by the command", step="both")
+        r.says("by the command", "found by its name", step="later")
+        r.equal("annotated files", [a.get("file") for a in r.of("annotation") if "file" in a], ["hello.txt"])
+        nothing_left(r)
+
+
+@case(**DOCKER)
+def a_plugin_in_a_container_that_did_not_come_up_does_not_run(w):
+    w.plugin("both")
+    r = w.run(w.steps("- {name: both, if: always(), uses: test/both@v1}", box("127.0.0.1:1/none")), "--offline", code=1)
+    r.says("the job's container is not there", step="both").never_says("workspace is", step="both")
+
+
+@case(**DOCKER)
+def lint_and_setup_steps_work_with_what_the_container_has(w):
+    """setup-node finds the Node of the tool cache; a linter that only this machine has is not there."""
+    tools = w.root / "tools"
+    arch = {"x86_64": "x64", "aarch64": "arm64"}[os.uname().machine]
+    w.write(f"node/20.1.0/{arch}/bin/node", "#!/bin/sh\necho v20.1.0\n", mode=0o755, below=tools)
+    w.write(f"node/20.1.0/{arch}.complete", "", below=tools)
+    w.write("bin/shellcheck", "#!/bin/sh\ntest -n \"$FROM_IMAGE\" && cat bin/said\n", mode=0o755)
+    w.write("bin/said", '{"comments": [{"file": "it.sh", "line": 2, "endLine": 2, "column": 1, "endColumn": 1, "level": "error", '
+                        '"code": 7, "message": "found inside"}]}')
+    w.write("it.sh", "#!/bin/sh\n:\n", mode=0o755)
+    w.commit("files")
+    r = w.run(w.steps("""
+        - uses: actions/checkout@v4
+        - {name: node, uses: actions/setup-node@v4, with: {node-version: 20}}
+        - {name: use, run: 'node --version; command -v node'}
+        - {name: none, uses: ostler/lint@v1, with: {linters: shellcheck, paths: it.sh}, continue-on-error: true}
+        - run: echo $PWD/bin >> $GITHUB_PATH
+        - {name: lint, uses: ostler/lint@v1, with: {linters: shellcheck, paths: it.sh}, continue-on-error: true}
+        """, box()), env={"RUNNER_TOOL_CACHE": str(tools)}, code=0)
+    r.says("/__w/_tool/node/20.1.0", step="node").says("v20.1.0", f"/__w/_tool/node/20.1.0/{arch}/bin/node", step="use")
+    r.says("shellcheck", "apt-get install", step="none")
+    r.equal("findings", [(a["file"], a["line"], a["message"]) for a in r.of("annotation") if "file" in a], [("it.sh", 2, "found inside")])
+    nothing_left(r)
+
+
 # ---- Docker actions ----
 
 SHOW = """\
