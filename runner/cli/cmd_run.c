@@ -54,9 +54,13 @@ static const char help[] =
     "                          of its workflows and its actions\n"
     "  --action-source SOURCE  where other repositories' actions and workflows are had\n"
     "                          (default: https://github.com)\n"
+    "  --plugins [ACTION=]WHAT who serves actions: installed (a plugin that can, else the\n"
+    "                          action itself), never or only plugins (repeatable)\n"
+    "  --node FILE             the Node that runs JavaScript actions\n"
     "  --with-ignored          check out the files that git ignores, too\n"
     "\n"
     "How it runs\n"
+    "  --config FILE           options from this file, not from the usual ones\n"
     "  --isolation LEVEL       sandbox (default) or host; naming it forbids the fallback\n"
     "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200\n"
     "  --offline               nothing is fetched: actions come from the store\n"
@@ -156,6 +160,7 @@ static int make_queue(struct call *c, struct err *err)
     spec.work_dir = c->jobs_dir;
     spec.plugin_path = settings_plugin_path(&c->arena);
     spec.plugin_prefer = &o->plugins;
+    spec.node = o->node;
     spec.tool_cache = settings_tool_cache();
     return queue_local_new(&spec, &c->queue, err);
 }

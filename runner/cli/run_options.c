@@ -44,6 +44,7 @@ enum option_id {
     OPT_REPOSITORY,
     OPT_ACTION_SOURCE,
     OPT_PLUGINS,
+    OPT_NODE,
     OPT_IGNORED,
     OPT_DEBUG,
     OPT_KEEP,
@@ -80,6 +81,7 @@ static const struct option table[] = {
     {"local-repository", required_argument, NULL, OPT_REPOSITORY},
     {"action-source", required_argument, NULL, OPT_ACTION_SOURCE},
     {"plugins", required_argument, NULL, OPT_PLUGINS},
+    {"node", required_argument, NULL, OPT_NODE},
     {"with-ignored", no_argument, NULL, OPT_IGNORED},
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"keep", no_argument, NULL, OPT_KEEP},
@@ -316,6 +318,16 @@ static int add_preference(struct run_options *o, const char *text, struct err *e
     return ERR_OK;
 }
 
+static int set_node(struct run_options *o, const char *text, struct err *err)
+{
+    CLEANUP(free_ptr) char *path = realpath(text, NULL);
+
+    if (!path || access(path, X_OK) < 0)
+        return err_sys(err, "--node: cannot use '%s'", text);
+    o->node = arena_str(&o->arena, slice_of(path));
+    return ERR_OK;
+}
+
 /* ---- what changed, and when ---- */
 
 enum { CHANGED_MAX = 100000 };
@@ -489,6 +501,8 @@ static int take(struct run_options *o, int option, const char *text, struct err 
         return r < 0 ? err_in(err, "--action-source") : r;
     case OPT_PLUGINS:
         return add_preference(o, text, err);
+    case OPT_NODE:
+        return set_node(o, text, err);
     case OPT_IGNORED:
         o->ignored = true;
         break;

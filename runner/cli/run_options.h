@@ -25,6 +25,7 @@ struct run_options {
     struct strmap inputs, secrets, vars, env, variables, repositories;
     struct strmap plugins; /* --plugins: plugin_preference() */
     int slots;
+    const char *node; /* --node, an absolute path */
     const char *isolation;
     struct job_limits limits; /* --limit */
     bool isolation_required, ignored, keep, offline, json, verbose, help;

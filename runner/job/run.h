@@ -135,8 +135,9 @@ struct run {
     VEC(char *) trees;              /* folders that show the workflow's own repository */
     struct matchers *matchers;      /* problem matchers that are in force */
     json_t *github, *runner_ctx, *secrets;
-    json_t *job_ctx; /* of the job context what its containers give; NULL: nothing */
-    bool debug;      /* ACTIONS_STEP_DEBUG */
+    json_t *job_ctx;     /* of the job context what its containers give; NULL: nothing */
+    bool debug;          /* ACTIONS_STEP_DEBUG */
+    struct strmap nodes; /* path of a node: its major, "0" for none that works; see node_find.h */
 
     VEC(struct run_action) actions;
     struct actions_get *setup_fetch; /* "Set up job" waits for actions; NULL: it does not */

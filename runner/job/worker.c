@@ -179,7 +179,7 @@ static void build_contexts(struct run *run)
 /* Repositories that a checkout may read stay visible, wherever they lie. */
 static const char *const *visible_paths(struct job *j, struct arena *a)
 {
-    const char **list = arena_array(a, 3 + j->repositories.len, sizeof *list);
+    const char **list = arena_array(a, 4 + j->repositories.len, sizeof *list);
     struct git_facts facts;
     struct git_env env = {0};
     struct err ignored = ERR_INIT; /* no repository: just the folder itself */
@@ -194,6 +194,8 @@ static const char *const *visible_paths(struct job *j, struct arena *a)
     git_facts_deinit(&facts);
     STRMAP_EACH (i, &j->repositories)
         list[n++] = i->value;
+    if (j->node) /* with what lies beside it */
+        list[n++] = arena_str(a, slice_head(slice_of(j->node), (size_t)(path_base(j->node) - j->node)));
     return list;
 }
 
@@ -593,6 +595,7 @@ static void run_free(struct run *run)
     vec_deinit(&run->trees);
     run->matchers = matchers_free(run->matchers);
     strmap_deinit(&run->env);
+    strmap_deinit(&run->nodes);
     json_decref(run->github);
     json_decref(run->runner_ctx);
     json_decref(run->secrets);

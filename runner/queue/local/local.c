@@ -418,6 +418,7 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .source_ignored = spec->source_ignored,
         .plugin_path = spec->plugin_path,
         .plugin_prefer = spec->plugin_prefer,
+        .node = keep(&l->arena, spec->node),
         .tool_cache = keep(&l->arena, spec->tool_cache),
         .keep = spec->keep,
         .offline = spec->offline,

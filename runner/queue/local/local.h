@@ -51,7 +51,7 @@ struct local_spec {
     const char *const *plugin_path;
     const struct strmap
         *plugin_prefer; /* see struct job; NULL: nothing said. Borrowed like plugin_path */
-    const char *tool_cache;
+    const char *node, *tool_cache;
     const struct store_spec
         *store; /* of the actions that jobs fetch; NULL: they fetch none. Borrowed like
                                        plugin_path */
