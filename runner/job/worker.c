@@ -195,7 +195,8 @@ static const char *const *visible_paths(struct job *j, struct arena *a)
     STRMAP_EACH (i, &j->repositories)
         list[n++] = i->value;
     if (j->node) /* with what lies beside it */
-        list[n++] = arena_str(a, slice_head(slice_of(j->node), (size_t)(path_base(j->node) - j->node)));
+        list[n++] =
+            arena_str(a, slice_head(slice_of(j->node), (size_t)(path_base(j->node) - j->node)));
     return list;
 }
 
