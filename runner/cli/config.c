@@ -122,7 +122,7 @@ static int take_key(const struct reading *r, const struct token_pair *pair, stru
     return add(r, key, (struct slice){0}, value, err);
 }
 
-static int open_own(const char *path, struct buf *text, struct err *err)
+int config_load(const char *path, struct buf *text, struct err *err)
 {
     CLEANUP(fd_closep) int fd = -1;
     struct stat st;
@@ -160,7 +160,7 @@ int config_read(struct arena *a, const char *path, struct config *ret, struct er
     struct reading reading = {.arena = a, .file = arena_str(a, slice_of(path)), .to = ret};
     struct diags diags = {.arena = a};
     struct token *root = NULL;
-    int r = open_own(path, &text, err);
+    int r = config_load(path, &text, err);
 
     if (r < 0 || says_nothing(buf_slice(&text)))
         return r;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/vec.h"
 
@@ -27,7 +28,10 @@ struct config { /* what it holds lives in the arena */
     VEC(struct config_option) options;
 };
 
+/* The whole text of PATH, a file that decides which code jobs run. ERR_NOT_FOUND: it is not there. ERR_DENIED:
+ * others than its owner, who has to be this user or root, may write it. */
+MUST_CHECK int config_load(const char *path, struct buf *text, struct err *err);
+
 /* Adds what PATH says to RET, in the order of the file. ERR_NOT_FOUND: it is not there. ERR_INVALID: it is no such
- * mapping, with file, line, column and cure. ERR_DENIED: others than its owner, who has to be this user or root, may
- * write it; it decides which code jobs run. */
+ * mapping, with file, line, column and cure. ERR_DENIED: as above. */
 MUST_CHECK int config_read(struct arena *a, const char *path, struct config *ret, struct err *err);

@@ -7,6 +7,7 @@
 #include "cli/cmd_run.h"
 #include "cli/exit.h"
 #include "cli/settings.h"
+#include "cli/site.h"
 #include "job/worker.h"
 #include "plugin/host.h"
 #include "store/child.h"
@@ -43,6 +44,18 @@ static const struct command {
     {"store-child", store_child_main, NULL},
 };
 
+/* What is started by another of us has all of this site's settings in its environment already. */
+static int run(const struct command *c, int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+
+    if (c->summary && site_adopt(&err) < 0) {
+        fprintf(stderr, "ostler: %s\n", err.text);
+        return EXIT_USAGE;
+    }
+    return c->run(argc, argv);
+}
+
 static void print_help(FILE *to)
 {
     fputs("Usage: ostler COMMAND [options]\n\n", to);
@@ -60,7 +73,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < COUNT_OF(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return run(&commands[i], argc - 1, argv + 1);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         printf("ostler %s\n", OSTLER_VERSION);
         return EXIT_OK;

@@ -2,6 +2,7 @@
 
 #include "base/path.h"
 #include "base/vec.h"
+#include "cli/site.h"
 #include "store/source.h"
 
 #include <errno.h>
@@ -31,15 +32,25 @@ static const char *absolute_env(const char *name)
     return value && value[0] == '/' ? value : NULL; /* XDG: others are to be ignored */
 }
 
-const char *const *settings_config_files(struct arena *a)
+const char *const *settings_config_folders(struct arena *a)
 {
     const char *base = absolute_env("XDG_CONFIG_HOME");
+    const char **list = arena_array(a, 3, sizeof *list);
+
+    list[0] = "/etc/ostler";
+    list[1] = base ? arena_printf(a, "%s/ostler", base)
+                   : arena_printf(a, "%s/.config/ostler", settings_home());
+    list[2] = NULL;
+    return list;
+}
+
+const char *const *settings_config_files(struct arena *a)
+{
+    const char *const *folders = settings_config_folders(a);
     const char **files = arena_array(a, 3, sizeof *files);
 
-    files[0] = "/etc/ostler/config.yml";
-    files[1] = base ? arena_printf(a, "%s/ostler/config.yml", base)
-                    : arena_printf(a, "%s/.config/ostler/config.yml", settings_home());
-    files[2] = NULL;
+    for (size_t i = 0; folders[i]; i++)
+        files[i] = arena_printf(a, "%s/config.yml", folders[i]);
     return files;
 }
 
@@ -257,26 +268,38 @@ static const char *const inherited[] = {
     "DOTNET_ROOT",
     /* the engine that a job may talk to */
     "DOCKER_HOST",
-    /* hooks and switches of GitHub's runner */
+    /* hooks and switches of GitHub's runner: job/switches.h */
     "ACTIONS_RUNNER_HOOK_JOB_STARTED",
     "ACTIONS_RUNNER_HOOK_JOB_COMPLETED",
+    "ACTIONS_RUNNER_REQUIRE_JOB_CONTAINER",
+    "ACTIONS_ALLOW_UNSECURE_COMMANDS",
+    "ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS",
+    "GITHUB_ACTIONS_RUNNER_ISSUE_MATCHER_TIMEOUT",
     "ImageOS",
     "ImageVersion",
 };
 
-static bool is_inherited(const char *entry, const char *const *keep)
+static bool names_it(const char *name, const char *entry)
 {
-    size_t len = strcspn(entry, "=");
+    size_t len = strlen(name);
 
-    if (strncmp(entry, "LC_", 3) == 0)
-        return true;
-    for (size_t i = 0; i < COUNT_OF(inherited); i++)
-        if (strlen(inherited[i]) == len && strncmp(entry, inherited[i], len) == 0)
-            return true;
-    for (; keep && *keep; keep++)
-        if (strlen(*keep) == len && strncmp(entry, *keep, len) == 0)
+    return strncmp(entry, name, len) == 0 && entry[len] == '=';
+}
+
+static bool is_among(const char *const *names, const char *entry)
+{
+    for (; names && *names; names++)
+        if (names_it(*names, entry))
             return true;
     return false;
+}
+
+static bool is_inherited(const char *entry, const char *const *keep)
+{
+    for (size_t i = 0; i < COUNT_OF(inherited); i++)
+        if (names_it(inherited[i], entry))
+            return true;
+    return strncmp(entry, "LC_", 3) == 0 || is_among(keep, entry) || is_among(site_names(), entry);
 }
 
 const char *const *settings_job_environ(struct arena *a, const char *const *keep)

@@ -10,8 +10,11 @@
 /* HOME; the password database's where it is not set; "/" at the last. */
 const char *settings_home(void);
 
-/* Configuration files, the later one wins: /etc/ostler/config.yml, then $XDG_CONFIG_HOME/ostler/config.yml, else
- * ~/.config/ostler/config.yml. NULL-terminated; none has to be there. */
+/* Where this machine and then this user say what is the same for every run; the later one wins: /etc/ostler, then
+ * $XDG_CONFIG_HOME/ostler, else ~/.config/ostler. NULL-terminated; none has to be there. */
+const char *const *settings_config_folders(struct arena *a);
+
+/* config.yml in each of them. */
 const char *const *settings_config_files(struct arena *a);
 
 /* Where runs are kept: $XDG_STATE_HOME/ostler, else ~/.local/state/ostler. When neither can be written,

@@ -7,6 +7,7 @@
 #include "job/notice.h"
 #include "job/shared.h"
 #include "job/steps.h"
+#include "job/switches.h"
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -140,14 +141,9 @@ static int fill_env(const struct container_def *d, struct engine_env *env, struc
         if (r < 0)
             return r;
     }
-    for (size_t i = 0; i < COUNT_OF(proxies) && r == ERR_OK; i++) {
-        size_t len = strlen(proxies[i]);
-
-        for (char **p = environ; *p; p++)
-            if (strncmp(*p, proxies[i], len) == 0 && (*p)[len] == '=' && (*p)[len + 1] &&
-                !has_name(&d->env, proxies[i]))
-                r = engine_env_add(env, slice_of(proxies[i]), slice_of(*p + len + 1), err);
-    }
+    for (size_t i = 0; i < COUNT_OF(proxies) && r == ERR_OK; i++)
+        if (switch_text(proxies[i]) && !has_name(&d->env, proxies[i]))
+            r = engine_env_add(env, slice_of(proxies[i]), slice_of(switch_text(proxies[i])), err);
     if (r == ERR_OK && !d->alias)
         r = engine_env_add(env, SLICE("HOME"), SLICE("/github/home"), err);
     if (r == ERR_OK)

@@ -328,6 +328,16 @@ static void add_services(struct run *run, bool action, struct strmap *env)
         exempt_from_proxies(env, host_of(url));
 }
 
+/* The workflow's, the job's, and what earlier steps set; then the step's own, and those of the composites around it. */
+static void add_written(const struct step_run *s, struct strmap *env)
+{
+    strmap_merge(env, &s->run->env);
+    if (lane_of(s))
+        strmap_merge(env, &lane_of(s)->env);
+    strmap_merge(env, &s->frame->env);
+    strmap_merge(env, &s->env);
+}
+
 void contexts_added(struct step_run *s, bool inputs, struct strmap *ret)
 {
     struct run *run = s->run;
@@ -335,11 +345,8 @@ void contexts_added(struct step_run *s, bool inputs, struct strmap *ret)
     const char *key;
     json_t *value;
 
-    strmap_merge(ret, &run->env);
-    if (lane_of(s))
-        strmap_merge(ret, &lane_of(s)->env);
-    strmap_merge(ret, &s->frame->env);
-    strmap_merge(ret, &s->env);
+    if (!s->instance->hook)
+        add_written(s, ret);
     STRMAP_EACH (i, &s->instance->state) {
         CLEANUP(buf_deinit) struct buf name = BUF_INIT(1 << 16);
 

@@ -22,7 +22,8 @@ void eval_deinit(struct eval *e);
 /* Forgets what was cached of the step's contexts, after its env or files changed. */
 void contexts_drop(struct step_run *s);
 
-/* What the runner adds to the environment that a process of S has anyway, PATH apart: the contract's 2.6, 2 to 10.
+/* What the runner adds to the environment that a process of S has anyway, PATH apart: the contract's 2.6, 2 to 10;
+ * without what the workflow sets for an administrator's hook (11.1).
  * INPUTS as below. Added to RET. */
 void contexts_added(struct step_run *s, bool inputs, struct strmap *ret);
 

@@ -6,6 +6,7 @@
 #include "job/lanes.h"
 #include "job/place.h"
 #include "job/steps.h"
+#include "job/switches.h"
 #include "job/work_tree.h"
 
 #include <unistd.h>
@@ -197,14 +198,10 @@ static int locate(void *ctx, const struct finding *f, struct buf *ret, struct er
 /* The job's variable comes before the worker's own; what is no time span counts as not given. */
 static int64_t matcher_timeout(const struct run *run)
 {
-    static const char name[] = "GITHUB_ACTIONS_RUNNER_ISSUE_MATCHER_TIMEOUT=";
-    CLEANUP(free_ptr) char *key = mem_dup(name, sizeof name - 2);
-    int64_t ms = matchers_timeout(slice_of(strmap_get(&run->job->variables, key)));
+    static const char name[] = "GITHUB_ACTIONS_RUNNER_ISSUE_MATCHER_TIMEOUT";
+    int64_t ms = matchers_timeout(slice_of(strmap_get(&run->job->variables, name)));
 
-    for (char **p = environ; *p && ms == 0; p++)
-        if (strncmp(*p, name, sizeof name - 1) == 0)
-            ms = matchers_timeout(slice_of(*p + sizeof name - 1));
-    return ms;
+    return ms ? ms : matchers_timeout(slice_of(switch_text(name)));
 }
 
 struct matchers *effects_matchers_new(struct run *run)
@@ -225,7 +222,7 @@ static const struct log_handlers handlers = {
     .remove_matcher = on_remove_matcher,
 };
 
-/* A switch in the workflow's environment: strict ones know "true" only, loose ones "1" and "$true" too. */
+/* A switch in the workflow's environment, else in the runner's own. */
 static bool is_on(const struct step_run *s, const char *name, bool loose)
 {
     const char *value = strmap_get(&s->env, name);
@@ -235,9 +232,8 @@ static bool is_on(const struct step_run *s, const char *name, bool loose)
     if (!value)
         value = strmap_get(&s->run->env, name);
     if (!value)
-        return false;
-    return slice_eq_nocase(slice_of(value), SLICE("true")) ||
-           (loose && (strcmp(value, "1") == 0 || slice_eq_nocase(slice_of(value), SLICE("$true"))));
+        value = switch_text(name);
+    return switch_means_on(value, loose);
 }
 
 struct log *effects_log_new(struct step_run *s)
@@ -252,7 +248,9 @@ struct log *effects_log_new(struct step_run *s)
         .ctx = s,
         .counts = &outer->counts,
         .matchers = run->matchers,
-        .workspace = job_container_path(run, &s->arena, run->workspace),
+        .workspace = s->instance->hook /* it is never in the container */
+                         ? run->workspace
+                         : job_container_path(run, &s->arena, run->workspace),
         .debug = run->debug,
         .echo = s->seq->owner ? log_echo(s->seq->owner->log) : run->debug,
         .allow_insecure_commands = is_on(s, "ACTIONS_ALLOW_UNSECURE_COMMANDS", false),

@@ -37,6 +37,13 @@ void header_script(struct step_run *s, struct slice script, const char *program,
     log_write(s->log, LOG_ENDGROUP, SLICE(""));
 }
 
+void header_hook(struct step_run *s, const char *path, const char *program, const char *format)
+{
+    log_printf(s->log, LOG_GROUP, "Run '%s'", path);
+    log_printf(s->log, LOG_PLAIN, "shell: %s %s", program, format);
+    log_write(s->log, LOG_ENDGROUP, SLICE(""));
+}
+
 void header_action(struct step_run *s)
 {
     bool with = false;

@@ -7,5 +7,8 @@
 void header_script(struct step_run *s, struct slice script, const char *program,
                    const char *format);
 
+/* "Run 'PATH'", "shell:" of an administrator's script. */
+void header_hook(struct step_run *s, const char *path, const char *program, const char *format);
+
 /* "Run owner/repo@ref", "with:" from s->inputs, "env:". A post stage says "Post job cleanup." only. */
 void header_action(struct step_run *s);

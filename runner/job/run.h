@@ -54,6 +54,7 @@ struct instance {
     struct frame *inner;      /* composite: the steps inside; owned by the run */
     struct instance *members; /* parallel group: those of its steps, in the same frame */
     bool is_member;           /* it is one of them: its group starts it */
+    const char *hook;         /* an administrator's script, see hooks.h; NULL: a step of the job */
 };
 
 struct frame {

@@ -113,7 +113,7 @@ static void set_name(struct step_run *s, struct eval *e)
         name = slice_of(step_default_name(&s->arena, s->def));
     mask_apply(s->run->mask, name, &masked); /* before it is cut: half a secret is one, too */
     struct buf full = BUF_INIT(NAME_MAX_SIZE + 16);
-    buf_printf(&full, "%s%.*s", prefix[s->stage],
+    buf_printf(&full, "%s%.*s", s->instance->hook ? "" : prefix[s->stage],
                SLICE_ARG(utf8_head(buf_slice(&masked), NAME_MAX_SIZE)));
     free(s->name);
     s->name = buf_take(&full);

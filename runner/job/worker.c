@@ -12,12 +12,14 @@
 #include "job/effects.h"
 #include "job/foreign.h"
 #include "job/handlers.h"
+#include "job/hooks.h"
 #include "job/job_container.h"
 #include "job/limits.h"
 #include "job/notice.h"
 #include "job/place.h"
 #include "job/shared.h"
 #include "job/steps.h"
+#include "job/switches.h"
 #include "sandbox/engine.h"
 
 #include <fcntl.h>
@@ -121,6 +123,7 @@ static void arm_masker(struct run *run)
             strcmp(i->name, "ACTIONS_RUNNER_DEBUG") != 0)
             mask_add(run->mask, strmap_value(i));
     }
+    switches_mask(run->mask);
     if (strmap_find(&run->job->runtime, SLICE("ACTIONS_RUNTIME_TOKEN"), &token))
         mask_add(run->mask, token);
     if (strmap_find(&run->job->secrets, SLICE("GITHUB_TOKEN"), &token) && token.len) {
@@ -131,12 +134,15 @@ static void arm_masker(struct run *run)
     }
 }
 
+/* A secret comes before a variable of the queue's, and that before a configuration variable. */
 static bool flag(const struct job *j, const char *name)
 {
     const char *value = strmap_get(&j->secrets, name);
 
     if (!value)
         value = strmap_get(&j->variables, name);
+    if (!value)
+        value = json_string_value(json_object_get(json_object_get(j->contexts, "vars"), name));
     return value && strcmp(value, "true") == 0;
 }
 
@@ -176,10 +182,15 @@ static void build_contexts(struct run *run)
         json_object_set_new(run->secrets, i->name, json_stringn(i->value, i->value_len));
 }
 
-/* Repositories that a checkout may read stay visible, wherever they lie. */
+/* What stays visible wherever it lies: repositories that a checkout may read, files of this site's that its
+ * variables name. */
 static const char *const *visible_paths(struct job *j, struct arena *a)
 {
-    const char **list = arena_array(a, 4 + j->repositories.len, sizeof *list);
+    static const char *const certificates[] = {"SSL_CERT_FILE",      "CURL_CA_BUNDLE",
+                                               "GIT_SSL_CAINFO",     "NODE_EXTRA_CA_CERTS",
+                                               "REQUESTS_CA_BUNDLE", "PIP_CERT"};
+    const char **list =
+        arena_array(a, 4 + j->repositories.len + HOOK_KINDS + COUNT_OF(certificates), sizeof *list);
     struct git_facts facts;
     struct git_env env = {0};
     struct err ignored = ERR_INIT; /* no repository: just the folder itself */
@@ -197,6 +208,12 @@ static const char *const *visible_paths(struct job *j, struct arena *a)
     if (j->node) /* with what lies beside it */
         list[n++] =
             arena_str(a, slice_head(slice_of(j->node), (size_t)(path_base(j->node) - j->node)));
+    for (size_t i = 0; i < COUNT_OF(certificates); i++)
+        if (switch_text(certificates[i]) && switch_text(certificates[i])[0] == '/')
+            list[n++] = switch_text(certificates[i]);
+    for (enum hook_kind k = 0; k < HOOK_KINDS; k++)
+        if (hook_path(k) && hook_path(k)[0] == '/')
+            list[n++] = hook_path(k);
     return list;
 }
 
@@ -306,6 +323,7 @@ static const char *isolation_name(const struct run *run)
 
 static void print_facts(struct run *run, struct log *log)
 {
+    static const char proxy[] = "Runner is running behind proxy server '%s' for all %s requests.";
     struct utsname u;
 
     log_write(log, LOG_PLAIN, SLICE("Current runner version: '" COMPATIBLE_VERSION "'"));
@@ -313,6 +331,10 @@ static void print_facts(struct run *run, struct log *log)
     if (uname(&u) == 0)
         log_printf(log, LOG_PLAIN, "Machine name: '%s'", u.nodename);
     log_printf(log, LOG_PLAIN, "Isolation: %s", isolation_name(run));
+    if (switch_text("http_proxy"))
+        log_printf(log, LOG_PLAIN, proxy, switch_text("http_proxy"), "HTTP");
+    if (switch_text("https_proxy"))
+        log_printf(log, LOG_PLAIN, proxy, switch_text("https_proxy"), "HTTPS");
     log_write(log, LOG_PLAIN, SLICE("Prepare workflow directory"));
     log_write(log, LOG_PLAIN, SLICE("Prepare all required actions"));
 }
@@ -384,6 +406,12 @@ static int share_work(struct run *run, struct err *err)
 static int set_up(struct run *run, struct notice *n, struct err *err)
 {
     struct job *j = run->job;
+
+    if (switch_is_on("ACTIONS_RUNNER_REQUIRE_JOB_CONTAINER") && !job_container_wanted(run))
+        return err_set(
+            err, ERR_DENIED,
+            "Jobs without a job container are forbidden on this runner, please add a "
+            "'container:' to your job or contact your self-hosted runner administrator.");
     int r = make_folders(run, err);
 
     if (r < 0)
@@ -499,6 +527,9 @@ static int run_steps(struct run *run, struct err *err)
 {
     int r = ERR_OK;
 
+    r = hook_run(run, HOOK_STARTED, err);
+    if (r < 0 || run->lost)
+        return r;
     docker_images_prepare(run);
     if (containers_wanted(run) && !run->cancelled && run->status <= RESULT_SUCCESS)
         containers_start(run);
@@ -507,6 +538,8 @@ static int run_steps(struct run *run, struct err *err)
         r = loop_run(run->loop, err);
     }
     containers_stop(run);
+    if (r == ERR_OK)
+        r = hook_run(run, HOOK_COMPLETED, err);
     if (r == ERR_OK && !run->lost)
         complete(run);
     return r;
