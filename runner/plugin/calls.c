@@ -680,7 +680,7 @@ static ost_status host_plan(struct ost_step *step, const char *verb, const char 
     return ask_status(s, &message, at, id);
 }
 
-ost_status calls_hash(struct ost_step *step, const char *patterns, const char **ret)
+ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n, const char **ret)
 {
     CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
     struct step *s = step_of(step);
@@ -688,7 +688,9 @@ ost_status calls_hash(struct ost_step *step, const char *patterns, const char **
     size_t at;
 
     wire_begin(&message, WIRE_HASH, id, &at);
-    wire_put_text(&message, patterns);
+    wire_put_int(&message, (int64_t)n);
+    for (size_t i = 0; i < n; i++)
+        wire_put_text(&message, paths[i]);
     return ask_text(s, &message, at, id, ret);
 }
 

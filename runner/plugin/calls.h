@@ -11,7 +11,7 @@ const struct child_start *calls_start(struct ost_step *step);
 /* Notes TEXT for last_error(); returns WHY. */
 ost_status calls_failed(struct ost_step *step, ost_status why, const char *text);
 
-/* hashFiles() by the runner, for PATTERNS, one a line. */
-ost_status calls_hash(struct ost_step *step, const char *patterns, const char **ret);
+/* The digest that hashFiles() has for the N files PATHS, under the runner's names for them; made by the runner. */
+ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n, const char **ret);
 
 extern const struct ost_files_v1 calls_files; /* calls_files.c */

@@ -4,6 +4,8 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/path.h"
+#include "sandbox/hash.h"
 #include "sandbox/walk.h"
 
 #include <fcntl.h>
@@ -117,15 +119,37 @@ static ost_status files_roots(struct ost_step *step, const char *const *patterns
     return give(&found, paths, n);
 }
 
+/* What the runner calls PATH, which may be a container's name for it. Later ones may lie in earlier ones. */
+static const char *runners_name(const struct child_start *start, const char *path)
+{
+    for (size_t i = start->n_shown; i > 0; i--) {
+        const char *rest = path_below(path, start->shown[i - 1].to);
+
+        if (rest)
+            return path_join(start->shown[i - 1].from, rest);
+    }
+    return path;
+}
+
 static ost_status files_hash(struct ost_step *step, const char *const *patterns, const char **hex)
 {
-    CLEANUP(buf_deinit) struct buf lines = BUF_INIT(PATTERNS_SIZE_MAX);
+    const char *workspace = folder(step, OST_DIR_WORKSPACE);
+    const char *const *paths;
+    struct err err = ERR_INIT;
+    bool follow = false;
+    size_t n, kept = 0;
 
-    for (size_t i = 0; patterns && patterns[i]; i++)
-        buf_printf(&lines, "%s%s", i ? "\n" : "", patterns[i]);
-    if (lines.overflow)
-        return calls_failed(step, OST_E_LIMIT, "hash: the list of patterns is too long");
-    return calls_hash(step, lines.ptr, hex);
+    if (patterns && patterns[0] && hash_option(slice_of(patterns[0]), &follow, &err) < 0)
+        return refuse(step, &err);
+    ost_status r = files_glob(step, follow ? patterns + 1 : patterns,
+                              OST_GLOB_INSIDE | (follow ? OST_GLOB_LINKS : 0u), &paths, &n);
+    if (r < 0)
+        return r;
+    const char **names = mem_new((n + 1) * sizeof *names);
+    for (size_t i = 0; i < n; i++)
+        if (workspace && path_below(paths[i], workspace)) /* outside of it nothing counts */
+            names[kept++] = runners_name(calls_start(step), paths[i]);
+    return calls_hash(step, names, kept, hex);
 }
 
 const struct ost_files_v1 calls_files = {

@@ -371,28 +371,28 @@ static void on_context(struct plugin_run *r, struct wire_frame *f)
  * cost every plugin what the whole phase does. */
 static void on_hash(struct plugin_run *r, struct wire_frame *f)
 {
+    const struct sandbox *place = r->spec.own_side ? r->spec.own_side : r->spec.sandbox;
     CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
     CLEANUP(fd_closep) int slash = -1;
-    const struct plugin_spec *spec = &r->spec;
-    struct slice rest = wire_text(f), line, digest;
-    VEC(struct slice) patterns = {0};
+    VEC(struct slice) paths = {0};
     struct err err = ERR_INIT;
+    struct slice digest;
     int e = ERR_OK;
 
-    if (!whole(r, f))
-        return;
-    while (slice_line(&rest, &line))
-        vec_push(&patterns, line);
-    if (!spec->sandbox && (slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-        e = err_sys(&err, "cannot open '/'");
-    if (e == ERR_OK)
-        e = hash_job_files(spec->sandbox ? sandbox_root(spec->sandbox) : slash, spec->workspace,
-                           spec->home, patterns.ptr, patterns.len, &arena, &digest, &err);
-    vec_deinit(&patterns);
-    if (e < 0)
-        answer(r, f->id, e, &err);
-    else
-        requests_status(r, f->id, OST_OK, arena_str(&arena, digest));
+    for (int64_t n = wire_int(f); n > 0 && !f->bad; n--)
+        vec_push(&paths, wire_text(f));
+    if (whole(r, f)) {
+        if (!place && (slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+            e = err_sys(&err, "cannot open '/'");
+        if (e == ERR_OK)
+            e = hash_paths(place ? sandbox_root(place) : slash, paths.ptr, paths.len, &arena,
+                           &digest, &err);
+        if (e < 0)
+            answer(r, f->id, e, &err);
+        else
+            requests_status(r, f->id, OST_OK, arena_str(&arena, digest));
+    }
+    vec_deinit(&paths);
 }
 
 /* ---- ends ---- */

@@ -16,7 +16,7 @@
  *   PATH SUMMARY      text                     STATUS
  *   PLAN      verb, object, detail             STATUS
  *   SAVED CONTEXT     name                     VALUE
- *   HASH      patterns, one a line             STATUS   its text is the digest
+ *   HASH      count, paths                     STATUS   its text is the digest
  *   EXEC      see host's exec.c                DATA*, EXITED
  *   ACK       status (of the last DATA)        -        id: the exec's
  *   BUG       enum wire_bug, name              the host ends the phase

@@ -63,42 +63,65 @@ static int hash_file(void *ctx, const char *path, struct err *err)
     return ERR_OK;
 }
 
-/* A first pattern that begins with "--" is an option. */
-static int read_option(const struct slice *patterns, size_t n, size_t *ret_first, bool *ret_follow,
-                       struct err *err)
+int hash_option(struct slice first, bool *ret_follow, struct err *err)
 {
-    *ret_first = 0;
-    *ret_follow = false;
-    if (!n || !slice_starts(patterns[0], SLICE("--")))
-        return ERR_OK;
-    *ret_first = 1;
-    *ret_follow = slice_eq_nocase(patterns[0], SLICE("--follow-symbolic-links"));
-    if (*ret_follow)
+    *ret_follow = slice_eq_nocase(first, SLICE("--follow-symbolic-links"));
+    if (*ret_follow || !slice_starts(first, SLICE("--")))
         return ERR_OK;
     return err_set(err, ERR_INVALID,
                    "Invalid glob option %.*s, available option: '--follow-symbolic-links'",
-                   SLICE_ARG(slice_head(patterns[0], 60)));
+                   SLICE_ARG(slice_head(first, 60)));
+}
+
+static void hash_init(struct hash *h, int root, const char *workspace)
+{
+    *h = (struct hash){.root = root,
+                       .workspace = workspace,
+                       .deadline_ms = clock_ms() + HASH_TIME_MS,
+                       .all = digest_new(),
+                       .chunk = BUF_INIT(HASH_READ_SIZE)};
+}
+
+/* R is how the files went. */
+static int hash_end(struct hash *h, int r, struct arena *a, struct slice *ret, struct err *err)
+{
+    unsigned char sum[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
+
+    digest_finish(h->all, sum);
+    digest_free(h->all);
+    buf_deinit(&h->chunk);
+    if (r == ERR_TIMEOUT)
+        return too_long(err);
+    if (r < 0)
+        return r;
+    digest_hex(sum, hex);
+    *ret = h->n_files ? arena_dup(a, slice_of(hex)) : SLICE("");
+    return ERR_OK;
+}
+
+int hash_paths(int root, const struct slice *paths, size_t n, struct arena *a, struct slice *ret,
+               struct err *err)
+{
+    struct hash h;
+    int r = ERR_OK;
+
+    hash_init(&h, root, "/");
+    for (size_t i = 0; r == ERR_OK && i < n; i++)
+        r = hash_file(&h, paths[i].ptr, err);
+    return hash_end(&h, r, a, ret, err);
 }
 
 int hash_job_files(int root, const char *workspace, const char *home, const struct slice *patterns,
                    size_t n_patterns, struct arena *a, struct slice *ret, struct err *err)
 {
-    CLEANUP(glob_deinit) struct glob glob = GLOB_INIT;
-    struct hash h = {
-        .root = root,
-        .workspace = workspace,
-        .deadline_ms = clock_ms() + HASH_TIME_MS,
-        .chunk = BUF_INIT(HASH_READ_SIZE),
-    };
-    struct walk_spec walk = {
-        .root = root, .glob = &glob, .deadline_ms = h.deadline_ms, .found = hash_file, .ctx = &h};
-    unsigned char sum[DIGEST_SIZE];
-    char hex[DIGEST_HEX_SIZE];
-    size_t first;
-    int r = read_option(patterns, n_patterns, &first, &walk.follow, err);
-
     CLEANUP(buf_deinit) struct buf lines = BUF_INIT(1 << 20);
-    for (size_t i = first; i < n_patterns && r == ERR_OK; i++) {
+    CLEANUP(glob_deinit) struct glob glob = GLOB_INIT;
+    struct hash h;
+    struct walk_spec walk = {.root = root, .glob = &glob, .found = hash_file, .ctx = &h};
+    int r = n_patterns ? hash_option(patterns[0], &walk.follow, err) : ERR_OK;
+
+    for (size_t i = walk.follow; i < n_patterns && r == ERR_OK; i++) {
         buf_add(&lines, patterns[i]);
         buf_add_char(&lines, '\n');
     }
@@ -108,16 +131,7 @@ int hash_job_files(int root, const char *workspace, const char *home, const stru
         r = glob_add(&glob, buf_slice(&lines), workspace, home, err);
     if (r < 0)
         return r;
-    h.all = digest_new();
-    r = walk_files(&walk, err);
-    digest_finish(h.all, sum);
-    digest_free(h.all);
-    buf_deinit(&h.chunk);
-    if (r == ERR_TIMEOUT)
-        return too_long(err);
-    if (r < 0)
-        return r;
-    digest_hex(sum, hex);
-    *ret = h.n_files ? arena_dup(a, slice_of(hex)) : SLICE("");
-    return ERR_OK;
+    hash_init(&h, root, workspace);
+    walk.deadline_ms = h.deadline_ms;
+    return hash_end(&h, walk_files(&walk, err), a, ret, err);
 }
