@@ -72,6 +72,7 @@ def composites_nest_and_share_one_log(w):
 
 @case()
 def status_functions_inside_ask_the_composite(w):
+    """Row 9 of the contract's list."""
     composite(w, "act", """
         name: act
         outputs: {seen: {value: "${{ steps.always.outputs.seen }}"}}

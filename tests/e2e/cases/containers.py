@@ -111,6 +111,7 @@ SICK = ("echo started; sleep 100", "--health-cmd false --health-interval 1s --he
 
 @case(**DOCKER)
 def a_cancel_ends_the_wait_for_health(w):
+    """Row 11 of the contract's list: nothing else does, but the job's own time limit."""
     flow = w.steps("- {name: never, run: echo no}", service(*SICK))
     r = w.start(flow).wait_for("web service is starting").send(signal.SIGINT).finish(20)
     w.after(r, None)

@@ -40,6 +40,7 @@ def the_command_line_sets_env_vars_and_inputs(w):
 
 @case()
 def reserved_names_are_replaced_and_ci_is_left_alone(w):
+    """Row 4 of the contract's list; and row 5: scripts get no token."""
     flow = w.steps("""
         - {name: own, env: {GITHUB_JOB: mine, RUNNER_OS: mine, CI: "false", GITHUB_ACTIONS: "false"},
            run: 'echo "$GITHUB_JOB $RUNNER_OS $CI $GITHUB_ACTIONS"'}
@@ -52,6 +53,7 @@ def reserved_names_are_replaced_and_ci_is_left_alone(w):
 
 @case()
 def node_options_may_not_be_set_by_file(w):
+    """Row 4 of the contract's list, its other half."""
     flow = w.steps("""
         - {name: writes, run: "echo NODE_OPTIONS=--x >> $GITHUB_ENV\\necho OTHER=y >> $GITHUB_ENV"}
         - {name: reads, run: 'echo "<${NODE_OPTIONS-}> $OTHER"'}

@@ -169,6 +169,7 @@ def a_plugin_cannot_let_a_secret_out(w):
 
 @case()
 def a_short_secret_masks_everywhere(w):
+    """Row 12 of the contract's list."""
     r = w.run(w.steps("- {name: a, run: 'echo banana; echo xQx'}"), "--secret", "S=Q", code=0)
     r.says("banana\nx***x", step="a")
 

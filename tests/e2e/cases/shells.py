@@ -21,6 +21,7 @@ def every_shell_runs_its_script(w):
 
 @case()
 def only_an_explicit_bash_has_pipefail(w):
+    """Row 1 of the contract's list; the part about containers is in containers.py."""
     flow = w.steps("""
         - {name: unset, run: 'false | true; shopt -q login_shell || echo no login'}
         - {name: bash, shell: bash, run: 'false | true', continue-on-error: true}

@@ -88,7 +88,7 @@ def a_cancel_leaves_the_completed_hook(w):
 
 @case(quick=False, needs=("docker",))
 def hooks_of_a_job_in_a_container_run_outside_it(w):
-    """Row 5, in job containers too: on the host, before the containers and after them."""
+    """Row 5 of the contract's list, in job containers too: on the host, before the containers and after them."""
     started = hook(w, "started.sh", 'echo "image=${FROM_IMAGE-none} cwd=$PWD"; echo FROM_HOOK=1 >> $GITHUB_ENV\n')
     completed = hook(w, "completed.sh", 'echo "image=${FROM_IMAGE-none} mine=${MINE-none}"\n')
     r = w.run(w.steps("- {name: step, run: 'echo \"hook=$FROM_HOOK image=$FROM_IMAGE\"'}", box(more="  env: {MINE: 1}\n")),

@@ -35,7 +35,8 @@ def a_job_over_its_time_is_cancelled(w):
 
 @case(limit=90, quick=False)
 def the_ladder_has_three_rungs(w):
-    """SIGINT at once, SIGTERM after 7.5 s, SIGKILL after 2.5 s more; to the direct child only."""
+    """Row 2 of the contract's list: SIGINT at once, SIGTERM after 7.5 s, SIGKILL after 2.5 s more; to the direct
+    child only."""
     flow = w.steps("""
         - name: stubborn
           timeout-minutes: 1

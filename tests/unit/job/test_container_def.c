@@ -163,7 +163,7 @@ Test(container_def, registries_are_told_from_folders)
         cr_expect_str_eq(container_registry(&arena, rows[i][0]), rows[i][1], "%s", rows[i][0]);
 }
 
-/* Row 11, too: names begin with a random id, not with the alias. */
+/* Row 11 of the contract's list, too: names begin with a random id, not with the alias. */
 Test(container_def, names_are_made_of_what_engines_allow)
 {
     const char *id = "0123456789abcdef0123456789abcdef";
