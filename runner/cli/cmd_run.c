@@ -62,7 +62,7 @@ static const char help[] =
     "How it runs\n"
     "  --config FILE           options from this file, not from the usual ones\n"
     "  --isolation LEVEL       sandbox (default) or host; naming it forbids the fallback\n"
-    "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200\n"
+    "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200, disk=10G\n"
     "  --offline               nothing is fetched: actions come from the store\n"
     "  --keep                  leave the jobs' folders behind\n"
     "  --debug                 show ##[debug] lines, set RUNNER_DEBUG\n"

@@ -5,8 +5,8 @@
 
 #include <math.h>
 
-#define MEMORY_LEAST (16LL << 20) /* below it not even a shell begins */
-#define MEMORY_MOST (1LL << 50)
+#define BYTES_LEAST (16LL << 20) /* with less memory not even a shell begins */
+#define BYTES_MOST (1LL << 50)
 
 enum { PROCESSES_LEAST = 10, PROCESSES_MOST = 4 << 20, CPUS_MOST = 10000 };
 
@@ -15,9 +15,8 @@ static int wrong(struct slice value, const char *what, struct err *err)
     return err_set(err, ERR_INVALID, "'%.*s' is no %s", SLICE_ARG(slice_head(value, 40)), what);
 }
 
-static int parse_memory(struct slice value, int64_t *ret, struct err *err)
+static int parse_bytes(struct slice value, const char *what, int64_t *ret, struct err *err)
 {
-    static const char what[] = "amount of memory: 512M, 2G, or bytes, 16M at least";
     static const char units[] = "kKmMgG";
     struct err why = ERR_INIT;
     struct slice digits = value;
@@ -28,7 +27,7 @@ static int parse_memory(struct slice value, int64_t *ret, struct err *err)
         unit = 1LL << (10 * ((at - units) / 2 + 1));
         digits.len--;
     }
-    if (num_parse_i64(digits, 1, MEMORY_MOST / unit, &n, &why) < 0 || n * unit < MEMORY_LEAST)
+    if (num_parse_i64(digits, 1, BYTES_MOST / unit, &n, &why) < 0 || n * unit < BYTES_LEAST)
         return wrong(value, what, err);
     *ret = n * unit;
     return ERR_OK;
@@ -52,12 +51,16 @@ int limit_parse(struct slice text, struct job_limits *ret, struct err *err)
     struct err why = ERR_INIT;
 
     if (slice_eq(name, SLICE("memory")))
-        return parse_memory(value, &ret->memory_bytes, err);
+        return parse_bytes(value, "amount of memory: 512M, 2G, or bytes, 16M at least",
+                           &ret->memory_bytes, err);
+    if (slice_eq(name, SLICE("disk")))
+        return parse_bytes(value, "amount of disk space: 512M, 2G, or bytes, 16M at least",
+                           &ret->disk_bytes, err);
     if (slice_eq(name, SLICE("cpus")))
         return parse_cpus(value, &ret->cpu_milli, err);
     if (!slice_eq(name, SLICE("processes")))
         return err_set(err, ERR_INVALID,
-                       "there is no limit '%.*s': memory=512M, cpus=1.5 or processes=200",
+                       "there is no limit '%.*s': memory=512M, disk=10G, cpus=1.5 or processes=200",
                        SLICE_ARG(slice_head(name, 40)));
     if (num_parse_i64(value, PROCESSES_LEAST, PROCESSES_MOST, &ret->processes, &why) < 0)
         return wrong(value, "number of processes: 10 at least", err);

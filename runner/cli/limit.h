@@ -3,6 +3,6 @@
 
 #include "job/job.h"
 
-/* TEXT: "memory=512M" (K, M, G of 1024, or bytes), "cpus=1.5", "processes=200". Sets that one in RET. ERR_INVALID
+/* TEXT: "memory=512M" (K, M, G of 1024, or bytes), "disk=10G", "cpus=1.5", "processes=200". Sets that one in RET. ERR_INVALID
  * says what there is. */
 MUST_CHECK int limit_parse(struct slice text, struct job_limits *ret, struct err *err);

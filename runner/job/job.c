@@ -30,7 +30,8 @@ static const struct member flags[] = {
 
 static const struct member times[] = {MEMBER(timeout_ms),       MEMBER(cancel_timeout_ms),
                                       MEMBER(store_since),      MEMBER(limits.memory_bytes),
-                                      MEMBER(limits.processes), MEMBER(limits.cpu_milli)};
+                                      MEMBER(limits.processes), MEMBER(limits.cpu_milli),
+                                      MEMBER(limits.disk_bytes)};
 
 static const struct member tokens[] = {
     MEMBER(default_shell), MEMBER(default_working_directory),

@@ -12,7 +12,8 @@ enum { JOB_MESSAGE_MAX = 50 << 20 };
 /* Of all processes of a job together; 0: no limit. */
 struct job_limits {
     int64_t memory_bytes, processes;
-    int64_t cpu_milli; /* thousandths of a core */
+    int64_t disk_bytes; /* of the job's folder; see disk.h */
+    int64_t cpu_milli;  /* thousandths of a core */
 };
 
 struct job {

@@ -1,6 +1,8 @@
 #include "job/limits.h"
 
 #include "base/clock.h"
+#include "job/disk.h"
+#include "job/steps.h"
 
 enum { WATCH_MS = 100, MIB = 1 << 20 };
 
@@ -16,8 +18,23 @@ static void on_time(void *ctx)
         run->limits.biggest = p;
 }
 
+/* What runs ends here. What follows, to clean up or to tell, may run, but not make it much worse. */
+static void on_disk_over(void *ctx, int64_t used)
+{
+    struct run *run = ctx;
+
+    if (!run->seq.frame)
+        return; /* nothing of the job's own runs yet: it is told so again */
+    run->limits.disk_over = used;
+    disk_allow(run->limits.disk, used + run->job->limits.disk_bytes / 16);
+    sequence_break(&run->seq);
+}
+
 void limits_begin(struct run *run)
 {
+    if (run->dir >= 0 && run->job->limits.disk_bytes)
+        run->limits.disk =
+            disk_new(run->dir, run->job->limits.disk_bytes, run->loop, on_disk_over, run);
     if (run->sandbox && run->job->limits.memory_bytes)
         run->limits.timer = loop_timer(run->loop, clock_ms() + WATCH_MS, on_time, run);
 }
@@ -25,6 +42,22 @@ void limits_begin(struct run *run)
 void limits_end(struct run *run)
 {
     run->limits.timer = timer_free(run->limits.timer);
+    run->limits.disk = disk_free(run->limits.disk);
+}
+
+/* Once, in the innermost step that was stopped for it. */
+static void tell_disk(struct step_run *s)
+{
+    struct run *run = s->run;
+
+    if (!s->broken || !run->limits.disk_over)
+        return;
+    log_issue(s->log, ANNOTATION_ERROR,
+              "Disk limit: the job's files take %lld MiB, and may take %lld MiB: what ran was "
+              "stopped.",
+              (long long)(run->limits.disk_over / MIB + 1),
+              (long long)(run->job->limits.disk_bytes / MIB));
+    run->limits.disk_over = 0;
 }
 
 static void tell_killed(struct step_run *s, uint64_t n, enum annotation_level level)
@@ -49,6 +82,7 @@ void limits_tell(struct step_run *s, enum result result)
     enum annotation_level level = result == RESULT_SUCCESS ? ANNOTATION_WARNING : ANNOTATION_ERROR;
     struct sandbox_stats now;
 
+    tell_disk(s);
     if (!run->sandbox || (!l->memory_bytes && !l->processes))
         return;
     sandbox_stats(run->sandbox, &now);

@@ -1,4 +1,5 @@
-/* limits - what a job's limits did to it: processes killed for want of memory, and refused ones. */
+/* limits - what a job's limits did to it: processes killed for want of memory, refused ones, and steps that were
+ * stopped for the space they took. */
 #pragma once
 
 #include "job/run.h"

@@ -151,12 +151,15 @@ struct run {
     enum result status;
     bool cancelled, timed_out;
     bool shutdown; /* no further step starts */
+    bool breaking; /* see sequence_break() */
     int n_lanes;   /* background steps under way */
 
     struct limits_watch {               /* limits.c */
         struct timer *timer;            /* NULL: no limit on memory */
         struct sandbox_process biggest; /* ever seen */
         uint64_t killed, refused;       /* as told so far */
+        struct disk *disk;              /* NULL: no limit on disk space */
+        int64_t disk_over; /* bytes at the last time that it was broken; 0: told already */
     } limits;
     const char *cancel_reason;
     struct timer *deadline, *cancel_deadline;
@@ -190,7 +193,7 @@ struct step_run {
     struct timer *timeout;
     int64_t timeout_minutes;         /* 0: none */
     struct annotation_counts counts; /* of this step and those embedded in it */
-    bool stopping, timed_out, cancelled;
+    bool stopping, timed_out, cancelled, broken;
     bool inner_failed; /* an embedded pre or post stage failed */
     int exit_code;     /* -1: none */
     char *reason;      /* why it was skipped; NULL: it was not */

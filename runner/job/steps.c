@@ -300,6 +300,8 @@ void step_end(struct step_run *s, enum result result)
     } else if (s->cancelled) {
         log_issue(s->log, ANNOTATION_ERROR, "The operation was canceled.");
         result = RESULT_CANCELLED;
+    } else if (s->broken) {
+        result = RESULT_FAILURE;
     } else if (log_failed(s->log)) { /* a workflow command was refused */
         result = result_merge(result, RESULT_FAILURE);
     }
@@ -504,7 +506,15 @@ void sequence_stop(struct sequence *seq, bool now)
     if (!s || !s->handler)
         return;
     s->stopping = true;
+    s->broken = s->broken || s->run->breaking;
     s->handler->stop(s, now);
+}
+
+void sequence_break(struct sequence *seq)
+{
+    seq->run->breaking = true;
+    sequence_stop(seq, true);
+    seq->run->breaking = false;
 }
 
 void sequence_cancel(struct sequence *seq)

@@ -40,6 +40,9 @@ void sequence_cancel(struct sequence *seq);
 /* Stops what runs, now or by the ladder; used by time limits and the final kill. */
 void sequence_stop(struct sequence *seq, bool now);
 
+/* Ends what runs at once, as a failure: its place is gone, or it went over a limit. */
+void sequence_break(struct sequence *seq);
+
 /* A new frame of the run, with an instance for each of STEPS. */
 struct frame *frame_new(struct run *run, struct frame *parent, const struct step *steps, size_t n);
 

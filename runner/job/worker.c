@@ -109,7 +109,7 @@ static void on_place_lost(void *ctx)
     if (run->setup_fetch)
         loop_quit(run->loop); /* wait_for_actions() sees why */
     if (run->seq.frame)
-        sequence_stop(&run->seq, true);
+        sequence_break(&run->seq);
 }
 
 /* ---- setting up ---- */

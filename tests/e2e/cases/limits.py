@@ -61,5 +61,67 @@ def wrong_limits_are_told(w):
     w.steps("- run: 'true'")
     for text, wanted in (("memory=1M", "'1M' is no amount of memory"), ("memory=x", "'x' is no amount"),
                          ("cpus=0", "'0' is no number of cores"), ("processes=3", "'3' is no number of processes"),
-                         ("disk=1G", "there is no limit 'disk'"), ("memory", "'' is no amount")):
+                         ("disks=1G", "there is no limit 'disks'"), ("memory", "'' is no amount"),
+                         ("disk=1M", "'1M' is no amount of disk space")):
         w.run("--limit", text).complains(wanted)
+
+
+FILL = """
+    - name: fill
+      run: |
+        trap 'echo got away' EXIT
+        for i in $(seq 100); do dd if=/dev/zero of=%s/big.$i bs=1M count=4 status=none; sleep 0.05; done
+        sleep 30
+    - {name: default, run: echo never}
+    - {name: always, if: always(), run: 'echo still here; du -sm . | cut -f1'}
+    """
+
+
+def is_held(r, step="fill"):
+    r.says("Disk limit: the job's files take", "MiB, and may take 40 MiB: what ran was stopped.", step=step)
+    r.concluded(default="skipped", always="success").says("still here", step="always")
+    taken = int(r.log(step).partition("files take ")[2].split()[0])
+    check(40 < taken < 240, f"{taken} MiB\n{r}")
+    r.equal("annotations", len([e for e in r.of("annotation") if "Disk limit" in e["message"]]), 1)
+
+
+@case()
+def a_job_that_fills_the_disk_is_stopped(w):
+    """Wherever it writes: each top-level folder is an overlay of the job's own."""
+    for place in (".", "$HOME", "$RUNNER_TEMP"):
+        is_held(w.run(w.steps(FILL % place), "--limit", "disk=40M", code=1))
+
+
+@case()
+def on_the_host_too(w):
+    is_held(w.run(w.steps(FILL % "."), "--limit", "disk=40M", "--isolation", "host", code=1))
+
+
+@case()
+def files_that_go_again_are_not_counted(w):
+    flow = w.steps("- run: 'for i in $(seq 12); do dd if=/dev/zero of=x bs=1M count=30 status=none; rm x; sleep 0.1; done; echo fine'")
+    w.run(flow, "--limit", "disk=50M", code=0).says("fine")
+
+
+@case()
+def all_lanes_and_composites_end_at_the_limit_of_the_disk(w):
+    w.write("act/action.yml", """
+        runs:
+          using: composite
+          steps:
+            - shell: bash
+              run: |
+                dd if=/dev/zero of=big bs=1M count=60 status=none
+                sleep 30
+        """)
+    w.commit("an action")
+    r = w.run(w.steps("""
+        - uses: actions/checkout@v4
+        - {name: lane, background: true, run: exec sleep 30}
+        - {name: fill, uses: ./act}
+        - {name: default, run: echo never}
+        - {name: always, if: always(), run: echo still here}
+        """), "--limit", "disk=40M", code=1)
+    check(r.seconds < 20, f"it took {r.seconds} s")
+    r.concluded(lane="failure", fill="failure", default="skipped", always="success")
+    check("Disk limit: the job's files take " in r.log(), r)
