@@ -26,6 +26,7 @@ BUILD_NEEDS=(
     'pc:libpcre2-8 libpcre2-dev'
     'pc:libmicrohttpd libmicrohttpd-dev'
     'pc:libarchive libarchive-dev'
+    'pc:libcurl libcurl4-openssl-dev'
 )
 
 # Colours only where somebody looks, and only if they want them.

@@ -20,6 +20,7 @@ static struct {
     __typeof__(archive_read_new) *read_new;
     __typeof__(archive_read_free) *read_free;
     __typeof__(archive_read_support_format_tar) *format_tar;
+    __typeof__(archive_read_support_format_zip) *format_zip;
     __typeof__(archive_read_support_filter_gzip) *filter_gzip;
     __typeof__(archive_read_support_filter_xz) *filter_xz;
     __typeof__(archive_read_support_filter_zstd) *filter_zstd;
@@ -34,12 +35,13 @@ static struct {
     __typeof__(archive_entry_hardlink) *hardlink; /* last, it says that all is loaded */
 } lib;
 
-static int load(struct err *err)
+int archive_load(struct err *err)
 {
     static const struct late_symbol symbols[] = {
         {"archive_read_new", &lib.read_new},
         {"archive_read_free", &lib.read_free},
         {"archive_read_support_format_tar", &lib.format_tar},
+        {"archive_read_support_format_zip", &lib.format_zip},
         {"archive_read_support_filter_gzip", &lib.filter_gzip},
         {"archive_read_support_filter_xz", &lib.filter_xz},
         {"archive_read_support_filter_zstd", &lib.filter_zstd},
@@ -174,16 +176,39 @@ static int write_data(struct unpack *u, int fd, struct err *err)
     }
 }
 
+/* Removes the file or link PATH; a folder stays. */
+static int make_room(struct unpack *u, const char *path, struct err *err)
+{
+    CLEANUP(fd_closep) int parent = -1;
+    const char *name = path_base(path);
+    CLEANUP(free_ptr) char *dir = mem_dup(path, (size_t)(name - path));
+    int r = path_open(u->spec->to, *dir ? dir : ".", O_PATH | O_DIRECTORY, 0, &parent, err);
+
+    if (r == ERR_OK && unlinkat(parent, name, 0) < 0)
+        r = err_sys(err, "cannot replace '%.150s'", path);
+    return r;
+}
+
+static int create(struct unpack *u, const char *path, int *ret, struct err *err)
+{
+    return path_open(u->spec->to, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, ret, err);
+}
+
 static int write_file(struct unpack *u, const char *path, mode_t perm, struct err *err)
 {
     CLEANUP(fd_closep) int fd = -1;
-    int r = path_open(u->spec->to, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd, err);
+    int r = create(u, path, &fd, err);
 
-    if (r < 0 && err->sys == EEXIST)
+    if (r < 0 && err->sys == EEXIST && u->spec->replace) {
+        r = make_room(u, path, err);
+        if (r == ERR_OK)
+            r = create(u, path, &fd, err);
+    }
+    if (r < 0 && err->sys == EEXIST && !u->spec->replace)
         return err_set(err, ERR_INVALID, "the archive names '%.150s' twice", path);
     if (r == ERR_OK)
         r = write_data(u, fd, err);
-    if (r == ERR_OK && fchmod(fd, perm & 0111 ? 0755 : 0644) < 0)
+    if (r == ERR_OK && fchmod(fd, perm & 0111 && !u->spec->zip ? 0755 : 0644) < 0)
         r = err_sys(err, "cannot set the mode");
     return r < 0 ? err_in(err, "'%.100s'", path) : r;
 }
@@ -256,8 +281,9 @@ static int read_all(struct unpack *u, struct err *err)
     CLEANUP(buf_deinit) struct buf path = BUF_INIT(ARCHIVE_PATH_MAX);
     struct archive_entry *entry;
 
-    if (lib.format_tar(u->archive) != ARCHIVE_OK || lib.filter_gzip(u->archive) < ARCHIVE_WARN ||
-        lib.filter_xz(u->archive) < ARCHIVE_WARN || lib.filter_zstd(u->archive) < ARCHIVE_WARN ||
+    if ((u->spec->zip ? lib.format_zip : lib.format_tar)(u->archive) != ARCHIVE_OK ||
+        lib.filter_gzip(u->archive) < ARCHIVE_WARN || lib.filter_xz(u->archive) < ARCHIVE_WARN ||
+        lib.filter_zstd(u->archive) < ARCHIVE_WARN ||
         lib.open_fd(u->archive, u->spec->in, BLOCK_SIZE) != ARCHIVE_OK)
         return damaged(u, err);
     for (;;) {
@@ -280,7 +306,7 @@ int archive_unpack(const struct archive_spec *spec, struct archive_stats *ret, s
         .size_max = spec->size_max ? spec->size_max : size_limit,
         .files_max = spec->files_max ? spec->files_max : FILES_MAX,
     };
-    int r = load(err);
+    int r = archive_load(err);
 
     if (r < 0)
         return r;

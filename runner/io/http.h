@@ -1,0 +1,90 @@
+/* http - requests to servers, by libcurl, which is loaded with the first client. The only module that knows it.
+ *
+ * A client belongs to one loop: requests go on side by side while it turns, over connections that are kept.
+ * Nothing is read from the environment: proxies and certificates are what the spec says. */
+#pragma once
+
+#include "base/buf.h"
+#include "io/loop.h"
+
+struct http;      /* a client */
+struct http_call; /* one request under way */
+
+struct http_spec {     /* texts are copied; NULL is fine for each */
+    const char *agent; /* User-Agent; "ostler" */
+    const char *http_proxy,
+        *https_proxy;     /* for addresses of that kind; user:password@ is honoured */
+    const char *no_proxy; /* hosts for which there is none, as in NO_PROXY */
+    const char *ca_file;  /* PEM; else the system's */
+    /* A request that failed is tried again after that long, each time half as long again, and a little by
+     * chance. 0: 3 s, as GitHub's clients have it. */
+    int64_t retry_ms;
+};
+
+enum {
+    HTTP_ANSWER_MAX = 8 << 20,   /* bytes of an answer in memory */
+    HTTP_HEADERS_MAX = 64 << 10, /* bytes of all headers of an answer */
+    HTTP_REDIRECTS_MAX = 10,
+    HTTP_CONNECT_MS = 30000,
+    HTTP_IDLE_MS = 60000, /* without a byte in either direction */
+};
+
+struct http_answer {
+    int status;
+    struct buf headers; /* as they came, a line each, of the last answer in a row of redirects */
+    struct buf body;    /* empty if it went to a descriptor */
+    int64_t size;       /* bytes of the body */
+};
+
+void http_answer_deinit(struct http_answer *a);
+
+/* The value of the header NAME; ptr NULL: there is none. Borrowed. */
+struct slice http_header(const struct http_answer *a, const char *name);
+
+/* True if A is to be asked for again although its status is fine ("no JSON"). */
+typedef bool http_judge_fn(void *ctx, const struct http_answer *a);
+/* Bytes of the body of an answer 2xx, in their order, each once. An error ends the request. */
+typedef int http_sink_fn(void *ctx, struct slice bytes, struct err *err);
+/* One try was not enough: WHY, and when the next one begins. */
+typedef void http_retry_fn(void *ctx, unsigned tries, const char *why, int64_t wait_ms);
+
+struct http_request {           /* all is borrowed until the end but the texts, which are copied */
+    const char *method;         /* NULL: GET */
+    const char *url;            /* http:// or https:// */
+    const char *const *headers; /* "Name: value", NULL-terminated; NULL: none of its own */
+    struct slice body;          /* sent when the method has one; or: */
+    int body_fd;                /* body_size bytes of it from body_offset on; 0: none */
+    int64_t body_offset, body_size;
+    /* Where the answer goes if it is one of 200 to 299; NULL: into memory. With a sink a GET that is cut off
+     * goes on where it was, if the server can. */
+    http_sink_fn *sink;
+    unsigned
+        tries; /* at most; 0: 1. After 429, 500, 502, 503, 504, no answer, and what JUDGE says */
+    bool trust_429;            /* it is an answer as others */
+    bool follow;               /* redirects: Authorization does not go to other hosts */
+    int64_t idle_ms, total_ms; /* of one try; 0: HTTP_IDLE_MS, no limit */
+    http_judge_fn *judge;
+    http_retry_fn *retry;
+    void *ctx; /* of these three */
+};
+
+/* ERR is NULL when there is an answer, of whatever status; else there is none, and A is NULL. A is the caller's until
+ * the function returns. New requests may be started in it, the client may not be freed. */
+typedef void http_done_fn(void *ctx, struct http_answer *a, const struct err *err);
+
+/* ERR_NOT_FOUND: there is no libcurl, and what to install. The client is freed before LOOP. */
+MUST_CHECK int http_new(const struct http_spec *spec, struct loop *loop, struct http **ret,
+                        struct err *err);
+/* Ends all requests without a word. Returns NULL; NULL does nothing. */
+struct http *http_free(struct http *h);
+
+/* Begins Q; DONE is called once, from the loop. ERR_INVALID: it is no address of HTTP. *RET may be NULL; it is
+ * valid until DONE is called. */
+MUST_CHECK int http_start(struct http *h, const struct http_request *q, http_done_fn *done,
+                          void *ctx, struct http_call **ret, struct err *err);
+/* Ends one, without a word. Returns NULL. */
+struct http_call *http_call_free(struct http_call *c);
+
+/* Does Q and turns the loop meanwhile. *RET is the caller's: http_answer_deinit(). */
+MUST_CHECK int http_do(struct http *h, const struct http_request *q, struct http_answer *ret,
+                       struct err *err);
