@@ -2,7 +2,7 @@
 #include "plugin/child.h"
 
 #include "base/fd.h"
-#include "plugin/confine.h"
+#include "sandbox/confine.h"
 #include "plugin/crash.h"
 #include "plugin/host.h"
 #include "plugin/object.h"

@@ -24,10 +24,10 @@ def check(*examples):
 
 # ---- the house's plan: DESIGN.md, section 2 ----
 
-FLOORS = [{"base"}, {"io"}, {"lang"}, {"sandbox", "plugin", "store"}, {"job"}, {"queue", "report", "serve"},
+FLOORS = [{"base"}, {"io"}, {"lang"}, {"sandbox", "blobs", "plugin", "store"}, {"job"}, {"queue", "report", "serve"},
           {"cli"}]
 FLOOR = {room: n for n, rooms in enumerate(FLOORS) for room in rooms}
-BESIDE = {("plugin", "sandbox")}  # the one arrow along a floor
+BESIDE = {("plugin", "sandbox"), ("plugin", "blobs"), ("blobs", "sandbox")}  # the arrows along a floor
 
 # Which files may include a library's headers; folders and beginnings of names below runner/.
 LIBRARIES = {

@@ -2,11 +2,11 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "sandbox/init/rights.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
-#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -32,20 +32,14 @@ static int be_expendable(struct err *err)
     return now >= SCORE ? ERR_OK : fd_write_all(fd, buf_slice(&text), err);
 }
 
-/* Docker's default, without CAP_NET_RAW: in the host's network it would read along. What is dropped from the
- * bounding set here is what exec cannot give to a child; this process keeps its own. */
+/* What is dropped from the bounding set here is what exec cannot give to a child; this process keeps its own. */
 static int bound_capabilities(bool user, struct err *err)
 {
-    static const int kept[] = {CAP_CHOWN,      CAP_DAC_OVERRIDE,     CAP_FOWNER,     CAP_FSETID,
-                               CAP_KILL,       CAP_SETGID,           CAP_SETUID,     CAP_SETPCAP,
-                               CAP_SETFCAP,    CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_MKNOD,
-                               CAP_AUDIT_WRITE};
-
     for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
         bool keep = false;
 
-        for (size_t i = 0; !user && i < COUNT_OF(kept); i++)
-            keep |= kept[i] == cap;
+        for (size_t i = 0; !user && i < COUNT_OF(job_rights); i++)
+            keep |= job_rights[i] == cap;
         if (!keep && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
             return err_sys(err, "cannot give up capability %d", cap);
     }

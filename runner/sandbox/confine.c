@@ -1,8 +1,9 @@
-#include "plugin/confine.h"
+#include "sandbox/confine.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
-#include "plugin/filter.h"
+#include "sandbox/filter.h"
+#include "sandbox/init/rights.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,22 +101,37 @@ static int own_fds(void)
     return open_tree(AT_FDCWD, "/proc/self/fd", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 }
 
-/* Into the user and mount namespace of the job, with a copy of the latter for us alone. */
-static int enter_place(const int *place, int *ret_fds, struct err *err)
+static int enter_user(const int *place, struct err *err)
 {
     /* EINVAL: the job has no user namespace of its own, so we are there already. */
     if (setns(place[SANDBOX_NS_USER], CLONE_NEWUSER) < 0 && errno != EINVAL)
         return err_sys(err, "cannot enter the job's user namespace");
-    if (unshare(CLONE_NEWNS) < 0 || make_private() < 0)
-        return err_sys(err, "cannot copy the mount namespace");
-    *ret_fds = own_fds();
-    if (*ret_fds < 0)
-        return err_sys(err, "cannot clone '/proc/self/fd'");
+    return ERR_OK;
+}
+
+/* A copy of the job's mounts for us alone. */
+static int enter_mounts(const int *place, struct err *err)
+{
     if (setns(place[SANDBOX_NS_MOUNT], CLONE_NEWNS) < 0)
         return err_sys(err, "cannot enter the job's mount namespace");
     if (unshare(CLONE_NEWNS) < 0 || make_private() < 0)
         return err_sys(err, "cannot copy the job's mount namespace");
     return ERR_OK;
+}
+
+/* Into the user and mount namespace of the job. */
+static int enter_place(const int *place, int *ret_fds, struct err *err)
+{
+    int r = enter_user(place, err);
+
+    if (r < 0)
+        return r;
+    if (unshare(CLONE_NEWNS) < 0 || make_private() < 0)
+        return err_sys(err, "cannot copy the mount namespace");
+    *ret_fds = own_fds();
+    if (*ret_fds < 0)
+        return err_sys(err, "cannot clone '/proc/self/fd'");
+    return enter_mounts(place, err);
 }
 
 /* The same network as the job: a place without one does not get one through a plugin. */
@@ -155,14 +171,21 @@ static int restrict_mounts(const char *const *writable, struct err *err)
 
 /* ---- rights ---- */
 
-static int drop_rights(struct err *err)
+/* KEPT: of what we have. */
+static int drop_rights(const int *kept, size_t n_kept, struct err *err)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {0};
+    struct __user_cap_data_struct has[2] = {0}, keep[2] = {0};
 
     for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
         (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* not ours to drop: not ours to use */
-    if (syscall(SYS_capset, &head, none) < 0)
+    if (syscall(SYS_capget, &head, has) < 0)
+        return err_sys(err, "cannot read our capabilities");
+    for (size_t i = 0; i < n_kept; i++)
+        keep[kept[i] / 32].permitted |= has[kept[i] / 32].permitted & 1u << kept[i] % 32;
+    for (size_t i = 0; i < COUNT_OF(keep); i++)
+        keep[i].effective = keep[i].permitted;
+    if (syscall(SYS_capset, &head, keep) < 0)
         return err_sys(err, "cannot drop capabilities");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_sys(err, "cannot refuse new privileges");
@@ -210,8 +233,29 @@ int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx, i
         r = enter_own(spec, note, ctx, ret_fds, err);
     }
     if (r == ERR_OK)
-        r = drop_rights(err);
+        r = drop_rights(NULL, 0, err);
     if (r == ERR_OK && filter_install(spec->network) < 0)
         note(ctx, "no system call filter here: the plugin's process is not shut in");
+    return r;
+}
+
+int confine_as_job(const int *place, bool write, struct err *err)
+{
+    static const char *const nothing[] = {NULL};
+    /* An ordinary user's job has none, also not in its own user namespace. */
+    size_t n_rights = geteuid() == 0 ? COUNT_OF(job_rights) : 0;
+    int r = place ? enter_user(place, err) : ERR_OK;
+
+    if (r == ERR_OK && place)
+        r = enter_mounts(place, err);
+    if (r == ERR_OK && place && !write)
+        r = restrict_mounts(nothing, err);
+    if (r == ERR_OK && place) /* at the level "host" root keeps all that it has */
+        r = drop_rights(job_rights, n_rights, err);
+    if (r == ERR_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        r = err_sys(err, "cannot refuse new privileges");
+    if (r == ERR_OK)
+        (void)filter_install(
+            false); /* a second wall: where there are no filters, the first one holds */
     return r;
 }

@@ -1,6 +1,7 @@
-/* confine - shuts the plugin's process in, before any of the plugin's code is mapped.
+/* confine - shuts a process of the runner's in: a plugin's, before any of the plugin's code is mapped, and those that
+ * handle a job's files for it.
  *
- * In this order: the job's mount namespace (so that one path means one file), in a private copy of it
+ * A plugin's, in this order: the job's mount namespace (so that one path means one file), in a private copy of it
  * where everything is read-only, nothing can be executed or mapped for it, and only the folders named stay
  * writable; no capabilities and no new ones; a filter on system calls under which the process cannot start
  * programs or processes, signal or look into others, mount, or - without network - make a socket. The
@@ -33,3 +34,9 @@ MUST_CHECK int confine(const struct confine_spec *spec, confine_note_fn *note, v
 
 /* Limits on memory, descriptors and core files. Before confine(). */
 MUST_CHECK int confine_limits(struct err *err);
+
+/* Makes this process, which has one thread, like one of the job's, to handle its files: PLACE as above (NULL: there is
+ * none, the files are ours), rights as the job's processes have them, no network, no programs, no processes. Without
+ * WRITE nothing can be written but to what is open already. Libraries that are needed are to be loaded before: those
+ * of the place are whatever the job made of them. An error leaves it half done: report it and exit. */
+MUST_CHECK int confine_as_job(const int *place, bool write, struct err *err);

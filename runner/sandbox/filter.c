@@ -1,4 +1,4 @@
-#include "plugin/filter.h"
+#include "sandbox/filter.h"
 
 #include "base/attr.h"
 

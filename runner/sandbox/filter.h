@@ -1,4 +1,4 @@
-/* filter - the system calls that a plugin's process does without. */
+/* filter - the system calls that a process does without that is shut in. */
 #pragma once
 
 #include <stdbool.h>
