@@ -53,7 +53,7 @@ struct ost_cache_entry {
     uint32_t struct_size;
     int32_t exact;   /* the primary key itself; case does not matter */
     const char *key; /* NULL: there is none */
-    int64_t size;    /* bytes of the archive */
+    int64_t size;    /* bytes of the archive; 0 when it was only looked up */
 };
 struct ost_cache_v1 {
     uint32_t struct_size;
@@ -75,7 +75,7 @@ struct ost_artifact {
 };
 struct ost_artifact_upload {
     uint32_t struct_size, flags;
-    const char *name;
+    const char *name;         /* raw: "" for that of the file */
     const char *root;         /* names in the zip are relative to it */
     const char *const *files; /* below root, NULL-terminated; links are followed */
     int32_t days;             /* 0: the service's own */

@@ -1,5 +1,6 @@
 /* ostler - a CI/CD job runner. This file picks the subcommand and does nothing else. */
 #include "base/num.h"
+#include "blobs/blobs.h"
 #include "cli/cmd_check.h"
 #include "cli/cmd_eval.h"
 #include "cli/cmd_plan.h"
@@ -42,6 +43,8 @@ static const struct command {
     {"worker", cmd_worker, NULL},
     {"plugin-child", plugin_child_main, NULL},
     {"store-child", store_child_main, NULL},
+    {"blobs-carrier", blobs_carrier_main, NULL},
+    {"blobs-packer", blobs_packer_main, NULL},
 };
 
 /* What is started by another of us has all of this site's settings in its environment already. */

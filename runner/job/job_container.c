@@ -174,17 +174,17 @@ const char *job_container_path(const struct run *run, struct arena *a, const cha
     return inside.ptr == path ? path : arena_str(a, inside);
 }
 
-const struct plugin_show *job_container_shown(const struct run *run, struct arena *a, size_t *ret_n)
+const struct show_folder *job_container_shown(const struct run *run, struct arena *a, size_t *ret_n)
 {
-    struct plugin_show *list = arena_array(a, PATH_MAP_MAX + 1, sizeof *list);
+    struct show_folder *list = arena_array(a, PATH_MAP_MAX + 1, sizeof *list);
     size_t n = 0;
 
     for (size_t i = run->box_map.n; i-- > 0;) /* the work folder first: others lie in it */
         list[n++] =
-            (struct plugin_show){run->box_map.pairs[i].outside, run->box_map.pairs[i].inside};
+            (struct show_folder){run->box_map.pairs[i].outside, run->box_map.pairs[i].inside};
     if (shows_tools(run) &&
         sandbox_level(run->sandbox) == SANDBOX_HOST) /* else they are in there */
-        list[n++] = (struct plugin_show){run->job->tool_cache, INSIDE_TOOLS};
+        list[n++] = (struct show_folder){run->job->tool_cache, INSIDE_TOOLS};
     *ret_n = n;
     return list;
 }

@@ -8,7 +8,7 @@
 
 #include "job/container_def.h"
 #include "job/run.h"
-#include "plugin/show.h"
+#include "sandbox/show.h"
 
 /* Where this machine's Node is shown, if it has one, as GitHub shows its own. */
 #define JOB_CONTAINER_NODES "/__e/node20/bin"
@@ -32,7 +32,7 @@ void job_container_leave(struct run *run);
 MUST_CHECK int job_container_place(const struct step_run *s, struct sandbox **ret, struct err *err);
 
 /* What a process on our side has to be shown to see the job's files under the container's names. In A. */
-const struct plugin_show *job_container_shown(const struct run *run, struct arena *a,
+const struct show_folder *job_container_shown(const struct run *run, struct arena *a,
                                               size_t *ret_n);
 
 /* PATH as the processes of steps see it. In A. */

@@ -18,6 +18,7 @@ struct plugin_stream {
 
 struct state {
     struct plugin_run *run;
+    struct blobs_service service; /* if it has one */
     struct strmap inputs;
 };
 
@@ -267,6 +268,43 @@ static void translate_inputs(struct step_run *s)
     path_map_env(&s->run->box_map, &s->inputs);
 }
 
+/* The first of NAMES that ENV has; NULL: none. */
+static const char *first_of(const struct strmap *env, const char *const *names)
+{
+    for (; *names; names++) {
+        const char *value = strmap_get(env, *names);
+
+        if (value && *value)
+            return value;
+    }
+    return NULL;
+}
+
+/* Where the job's artifacts and caches go, as its actions are told (runtime contract 11.3 for the proxies). False: it
+ * has no such services. The texts live in the step's arena. */
+static bool find_service(struct step_run *s, struct blobs_service *ret)
+{
+    static const char *const http[] = {"http_proxy", "HTTP_PROXY", NULL};
+    static const char *const https[] = {"https_proxy", "HTTPS_PROXY", NULL};
+    static const char *const none[] = {"no_proxy", "NO_PROXY", NULL};
+    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
+    struct arena *a = &s->arena;
+
+    contexts_environ(s, true, &env); /* with NO_PROXY lengthened by the services' host */
+    const char *url = strmap_get(&env, "ACTIONS_RESULTS_URL");
+    const char *token = strmap_get(&s->run->job->runtime, "ACTIONS_RUNTIME_TOKEN");
+    if (!url || !*url || !token || !*token)
+        return false;
+    *ret = (struct blobs_service){
+        .url = arena_str(a, slice_of(url)),
+        .token = token,
+        .http_proxy = arena_str(a, slice_of(first_of(&env, http))),
+        .https_proxy = arena_str(a, slice_of(first_of(&env, https))),
+        .no_proxy = arena_str(a, slice_of(first_of(&env, none))),
+    };
+    return true;
+}
+
 static int plugin_step_start(struct step_run *s, struct err *err)
 {
     static const int phases[] = {
@@ -324,6 +362,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
         .temp = places.temp,
         .tools = places.tools,
         .home = places.home,
+        .service = find_service(s, &st->service) ? &st->service : NULL,
         .deadline_ms = step_deadline(s),
         .services = &services,
         .end = on_end,

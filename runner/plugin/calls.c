@@ -694,10 +694,58 @@ ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n,
     return ask_text(s, &message, at, id, ret);
 }
 
+enum { PART_SIZE = 1 << 20 };
+
+/* In parts, since a list of files may be longer than a frame. */
+ost_status calls_transfer(struct ost_step *step, const char *op, json_t *take_ask, json_t **ret)
+{
+    CLEANUP(free_ptr) char *text = take_ask ? json_dumps(take_ask, JSON_COMPACT) : NULL;
+    struct step *s = step_of(step);
+    uint32_t id = new_id(s);
+    struct slice rest = slice_of(text);
+    const char *answer = NULL;
+    size_t at;
+
+    json_decref(take_ask);
+    if (!text)
+        return failed(s, OST_E_INVALID, "a text that is not UTF-8");
+    if (rest.len > PLUGIN_TRANSFER_MAX)
+        return failed(s, OST_E_LIMIT, "the list of files is longer than 32 MiB");
+    for (; rest.len > PART_SIZE; rest = slice_from(rest, PART_SIZE)) {
+        CLEANUP(buf_deinit) struct buf part = MESSAGE_INIT;
+
+        wire_begin(&part, WIRE_PART, id, &at);
+        wire_put_bytes(&part, slice_head(rest, PART_SIZE));
+        (void)send_message(s, &part, at); /* within the limit */
+    }
+    CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
+    wire_begin(&message, WIRE_TRANSFER, id, &at);
+    wire_put_text(&message, op);
+    wire_put_bytes(&message, rest);
+    ost_status r = ask_text(s, &message, at, id, &answer);
+    if (r < 0)
+        return r;
+    *ret = json_loads(answer, 0, NULL);
+    return json_is_object(*ret) ? OST_OK : failed(s, OST_E_IO, "a malformed answer");
+}
+
 static const void *host_extension(struct ost_step *step, const char *id)
 {
-    (void)step;
-    return id && strcmp(id, OST_EXT_FILES) == 0 ? &calls_files : NULL;
+    const struct {
+        const char *id;
+        const void *table;
+        bool service;
+    } tables[] = {
+        {OST_EXT_FILES, &calls_files, false},
+        {OST_EXT_CACHE, &calls_cache, true},
+        {OST_EXT_ARTIFACTS, &calls_artifacts, true},
+        {OST_EXT_BLOBS, &calls_blobs, true},
+    };
+
+    for (size_t i = 0; id && i < COUNT_OF(tables); i++)
+        if (strcmp(tables[i].id, id) == 0)
+            return tables[i].service && !step_of(step)->start->services ? NULL : tables[i].table;
+    return NULL;
 }
 
 static const struct ost_host host = {
@@ -740,6 +788,7 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
     ret->has_place = wire_int(f);
     ret->network = wire_int(f);
     ret->strict = wire_int(f);
+    ret->services = wire_int(f);
     ret->deadline_ms = wire_int(f);
     ret->cwd = keep(wire_text(f));
     for (size_t i = 0; i < COUNT_OF(ret->dirs); i++)

@@ -3,6 +3,7 @@
 
 #include "plugin/child.h"
 
+#include <jansson.h>
 #include <ostler/ext.h>
 
 /* What the phase was started with. */
@@ -14,4 +15,10 @@ ost_status calls_failed(struct ost_step *step, ost_status why, const char *text)
 /* The digest that hashFiles() has for the N files PATHS, under the runner's names for them; made by the runner. */
 ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n, const char **ret);
 
-extern const struct ost_files_v1 calls_files; /* calls_files.c */
+/* A transfer by the runner (blobs/blobs.h). TAKE_ASK is dropped. *RET, an object, is phase memory: never dropped. */
+ost_status calls_transfer(struct ost_step *step, const char *op, json_t *take_ask, json_t **ret);
+
+extern const struct ost_files_v1 calls_files;         /* calls_files.c */
+extern const struct ost_cache_v1 calls_cache;         /* calls_blobs.c */
+extern const struct ost_artifacts_v1 calls_artifacts; /* the same */
+extern const struct ost_blobs_v1 calls_blobs;         /* the same */

@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/strmap.h"
-#include "plugin/show.h"
+#include "sandbox/show.h"
 
 #include <ostler/plugin.h>
 
@@ -30,11 +30,12 @@ struct child_start { /* what START says */
     const char *name; /* of the object's file */
     bool has_place, network;
     bool strict;         /* without namespaces to be shut in nothing is loaded */
+    bool services;       /* the job has some for artifacts and caches */
     int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */
     const char *cwd;
     const char *dirs[5];                          /* by OST_DIR_... */
     const char *writable[CHILD_WRITABLE_MAX + 1]; /* NULL-terminated */
-    struct plugin_show shown[CHILD_SHOWN_MAX];
+    struct show_folder shown[CHILD_SHOWN_MAX];
     size_t n_shown;
     struct strmap inputs; /* names ignore case */
 };

@@ -92,6 +92,8 @@ void hosting_settle(struct plugin_run *r)
 {
     if (r->over && r->execs)
         exec_stop_all(r, true); /* a thread had it running when the phase ended */
+    if (r->over)
+        transfers_stop(r, false);
     if (r->proc || r->socket >= 0 || r->out.fd >= 0 || r->err.fd >= 0 || r->execs || !r->over)
         return;
     r->kill_timer = timer_free(r->kill_timer);
@@ -284,6 +286,7 @@ void plugin_cancel(struct plugin_run *r)
     if (write(r->cancel_fd, &one, sizeof one) < 0)
         BUG("an eventfd at 0 does not take 1");
     exec_stop_all(r, false);
+    transfers_stop(r, true);
     r->kill_timer = loop_timer(r->loop, clock_ms() + PLUGIN_KILL_MS, on_kill, r);
 }
 
@@ -337,6 +340,7 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
     wire_put_int(to, has_place);
     wire_put_int(to, network);
     wire_put_int(to, s->forked);
+    wire_put_int(to, mode == CHILD_RUN && (s->service || r->plan)); /* a plan is made without any */
     wire_put_int(to, s->deadline_ms);
     wire_put_text(to, s->cwd ? s->cwd : "");
     for (size_t i = 0; i < COUNT_OF(places); i++)
@@ -488,6 +492,7 @@ struct plugin_run *plugin_run_free(struct plugin_run *r)
     r->drain_timer = timer_free(r->drain_timer);
     r->proc = proc_free(r->proc);
     exec_drop_all(r);
+    transfers_stop(r, false);
     close_source(&r->out);
     close_source(&r->err);
     close_socket(r);

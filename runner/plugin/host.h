@@ -8,9 +8,10 @@
 #pragma once
 
 #include "base/buf.h"
+#include "blobs/blobs.h"
 #include "io/loop.h"
 #include "plugin/plugin.h"
-#include "plugin/show.h"
+#include "sandbox/show.h"
 #include "sandbox/sandbox.h"
 
 enum {
@@ -20,12 +21,15 @@ enum {
     PLUGIN_SUMMARY_MAX = 1 << 20, /* bytes of summary in one phase */
     PLUGIN_COMMAND_MAX = 4 << 20, /* argv, env and stdin of one exec together */
     PLUGIN_EFFECTS_MAX =
-        16 << 20,             /* bytes of outputs, variables, paths, masks, saved values and plan
+        16 << 20,              /* bytes of outputs, variables, paths, masks, saved values and plan
                                         lines that one phase may hand over */
-    PLUGIN_NOTES_MAX = 10000, /* annotations of one phase */
-    PLUGIN_EXECS_MAX = 64,    /* commands running at one time */
-    PLUGIN_KILL_MS = 12000,   /* from plugin_cancel() to SIGKILL of the plugin */
-    PLUGIN_DRAIN_MS = 5000,   /* how long a command's output is read after its end */
+    PLUGIN_NOTES_MAX = 10000,  /* annotations of one phase */
+    PLUGIN_EXECS_MAX = 64,     /* commands running at one time */
+    PLUGIN_TRANSFERS_MAX = 16, /* of artifacts and caches at one time */
+    PLUGIN_TRANSFER_MAX =
+        32 << 20,           /* bytes of a request for one: the names of some 300,000 files */
+    PLUGIN_KILL_MS = 12000, /* from plugin_cancel() to SIGKILL of the plugin */
+    PLUGIN_DRAIN_MS = 5000, /* how long a command's output is read after its end */
 };
 
 struct plugin_note { /* texts are "" when unset; numbers 0 */
@@ -93,7 +97,7 @@ struct plugin_spec { /* zeroed members are fine where it says so; all borrowed u
     const struct strmap *inputs; /* from plugin_check_inputs() */
     struct sandbox *sandbox;     /* where its commands run and whose files it sees */
     struct sandbox *own_side;    /* whose files it sees, when SANDBOX is a container: NULL else */
-    const struct plugin_show
+    const struct show_folder
         *shown; /* with OWN_SIDE: names of its folders that the container has for them; at
                                         most CHILD_SHOWN_MAX */
     size_t n_shown;
@@ -101,6 +105,8 @@ struct plugin_spec { /* zeroed members are fine where it says so; all borrowed u
     const char *search_path;                     /* PATH for their look-up; NULL: the one in env */
     const char *cwd;                             /* the step's working directory, the job's path */
     const char *workspace, *temp, *tools, *home; /* the job's paths, for dir() */
+    /* Where artifacts and caches go, and with which token, of which the plugin knows nothing; NULL: nowhere. */
+    const struct blobs_service *service;
     int64_t deadline_ms; /* clock_ms() for time_left_ms(); CLOCK_NEVER: none. The caller keeps
                                     the time and calls plugin_cancel() */
     bool

@@ -17,7 +17,8 @@ struct source { /* one pipe of the plugin's: its stdout or stderr */
     struct plugin_stream *stream;
 };
 
-struct exec; /* one command */
+struct exec;     /* one command */
+struct transfer; /* of artifacts or caches */
 
 struct plugin_run {
     struct plugin_spec spec; /* services NULL: describe */
@@ -34,7 +35,8 @@ struct plugin_run {
 
     struct exec *execs; /* those that run */
     unsigned n_execs, n_running, n_notes;
-    size_t effects, summary; /* bytes, against the limits */
+    struct transfer *transfers; /* those that go on, or are being asked for */
+    size_t effects, summary;    /* bytes, against the limits */
     bool unknown; /* plan: a command's output was asked for, so what follows may depend on it */
 
     bool cancelled;
@@ -79,3 +81,10 @@ void exec_acknowledged(struct plugin_run *r, struct wire_frame *f);
 void exec_stop_all(struct plugin_run *r, bool now);
 /* Forgets every command without telling anybody: they are killed. */
 void exec_drop_all(struct plugin_run *r);
+
+/* ---- transfers.c ---- */
+
+void transfers_part(struct plugin_run *r, struct wire_frame *f);
+void transfers_request(struct plugin_run *r, struct wire_frame *f);
+/* Stops them all; TELL: the plugin is told that they were cancelled. */
+void transfers_stop(struct plugin_run *r, bool tell);

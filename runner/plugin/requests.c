@@ -470,12 +470,26 @@ static void on_end(struct plugin_run *r, struct wire_frame *f)
 typedef void request_fn(struct plugin_run *r, struct wire_frame *f);
 
 static request_fn *const handlers[WIRE_OPS] = {
-    [WIRE_LOG] = on_log,         [WIRE_NOTE] = on_note,      [WIRE_GROUP] = on_group,
-    [WIRE_SAY] = on_say,         [WIRE_MASK] = on_mask,      [WIRE_OUTPUT] = on_output,
-    [WIRE_ENV] = on_env,         [WIRE_SAVE] = on_save,      [WIRE_PATH] = on_path,
-    [WIRE_SUMMARY] = on_summary, [WIRE_PLAN] = on_plan,      [WIRE_SAVED] = on_saved,
-    [WIRE_CONTEXT] = on_context, [WIRE_EXEC] = exec_request, [WIRE_ACK] = exec_acknowledged,
-    [WIRE_HASH] = on_hash,       [WIRE_BUG] = on_bug,        [WIRE_TABLES] = on_tables,
+    [WIRE_LOG] = on_log,
+    [WIRE_NOTE] = on_note,
+    [WIRE_GROUP] = on_group,
+    [WIRE_SAY] = on_say,
+    [WIRE_MASK] = on_mask,
+    [WIRE_OUTPUT] = on_output,
+    [WIRE_ENV] = on_env,
+    [WIRE_SAVE] = on_save,
+    [WIRE_PATH] = on_path,
+    [WIRE_SUMMARY] = on_summary,
+    [WIRE_PLAN] = on_plan,
+    [WIRE_SAVED] = on_saved,
+    [WIRE_CONTEXT] = on_context,
+    [WIRE_EXEC] = exec_request,
+    [WIRE_ACK] = exec_acknowledged,
+    [WIRE_PART] = transfers_part,
+    [WIRE_TRANSFER] = transfers_request,
+    [WIRE_HASH] = on_hash,
+    [WIRE_BUG] = on_bug,
+    [WIRE_TABLES] = on_tables,
     [WIRE_END] = on_end,
 };
 

@@ -17,6 +17,9 @@
  *   PLAN      verb, object, detail             STATUS
  *   SAVED CONTEXT     name                     VALUE
  *   HASH      count, paths                     STATUS   its text is the digest
+ *   PART      bytes                            -        more of a TRANSFER to come, of the same id
+ *   TRANSFER  operation, bytes                 STATUS   all parts together are JSON, as is the answer:
+ *                                                       blobs/blobs.h
  *   EXEC      see host's exec.c                DATA*, EXITED
  *   ACK       status (of the last DATA)        -        id: the exec's
  *   BUG       enum wire_bug, name              the host ends the phase
@@ -53,6 +56,8 @@ enum wire_op {
     WIRE_SAVED,
     WIRE_CONTEXT,
     WIRE_HASH,
+    WIRE_PART,
+    WIRE_TRANSFER,
     WIRE_EXEC,
     WIRE_ACK,
     WIRE_BUG,

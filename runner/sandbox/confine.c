@@ -200,7 +200,7 @@ static int enter_own(const struct confine_spec *spec, confine_note_fn *note, voi
 
     if (own_namespace() == 0 && make_private() == 0) {
         if (spec->n_shown)
-            r = show_folders(spec->shown, spec->n_shown, err);
+            r = show_folders(spec->shown, spec->n_shown, false, err);
         if (r == ERR_OK)
             r = restrict_mounts(spec->writable, err);
     } else if (spec->n_shown)
@@ -226,7 +226,7 @@ int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx, i
         if (r == ERR_OK && spec->network)
             r = enter_network(spec->place, err);
         if (r == ERR_OK && spec->n_shown)
-            r = show_folders(spec->shown, spec->n_shown, err);
+            r = show_folders(spec->shown, spec->n_shown, false, err);
         if (r == ERR_OK)
             r = restrict_mounts(spec->writable, err);
     } else {
@@ -239,23 +239,42 @@ int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx, i
     return r;
 }
 
-int confine_as_job(const int *place, bool write, struct err *err)
+/* A container's folders by the container's names, and nothing else: what lies beside them on our side is no business
+ * of the job's. */
+static int enter_shown(const struct confine_job *job, struct err *err)
+{
+    const char *writable[WRITABLE_MAX + 1] = {NULL};
+
+    if (job->n_shown > WRITABLE_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d folders of a container", WRITABLE_MAX);
+    if (!job->place && (own_namespace() < 0 || make_private() < 0))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "no mount namespaces here to see what the job's container sees");
+    int r = show_folders(job->shown, job->n_shown, true, err);
+    for (size_t i = 0; job->write && i < job->n_shown; i++)
+        writable[i] = job->shown[i].to;
+    return r == ERR_OK ? restrict_mounts(writable, err) : r;
+}
+
+int confine_as_job(const struct confine_job *job, struct err *err)
 {
     static const char *const nothing[] = {NULL};
     /* An ordinary user's job has none, also not in its own user namespace. */
     size_t n_rights = geteuid() == 0 ? COUNT_OF(job_rights) : 0;
-    int r = place ? enter_user(place, err) : ERR_OK;
+    int r = job->place ? enter_user(job->place, err) : ERR_OK;
 
-    if (r == ERR_OK && place)
-        r = enter_mounts(place, err);
-    if (r == ERR_OK && place && !write)
+    if (r == ERR_OK && job->place)
+        r = enter_mounts(job->place, err);
+    if (r == ERR_OK && job->n_shown)
+        r = enter_shown(job, err);
+    else if (r == ERR_OK && job->place && !job->write)
         r = restrict_mounts(nothing, err);
-    if (r == ERR_OK && place) /* at the level "host" root keeps all that it has */
+    if (r == ERR_OK && (job->place || job->n_shown)) /* at the level "host" root keeps all */
         r = drop_rights(job_rights, n_rights, err);
     if (r == ERR_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         r = err_sys(err, "cannot refuse new privileges");
+    /* a second wall: where there are no filters, the first one holds */
     if (r == ERR_OK)
-        (void)filter_install(
-            false); /* a second wall: where there are no filters, the first one holds */
+        (void)filter_install(false);
     return r;
 }

@@ -10,14 +10,14 @@
 #pragma once
 
 #include "base/err.h"
-#include "plugin/show.h"
+#include "sandbox/show.h"
 #include "sandbox/sandbox.h"
 
 struct confine_spec {
     const int *place; /* the job's namespaces, by enum sandbox_ns; NULL: our own */
     const char *const
         *writable; /* folders, NULL-terminated; those that do not exist are passed over */
-    const struct plugin_show *shown; /* folders under another name, too */
+    const struct show_folder *shown; /* folders under another name, too */
     size_t n_shown;
     bool network; /* sockets may be made */
     bool strict;  /* ERR_UNSUPPORTED without a place and without namespaces */
@@ -35,8 +35,15 @@ MUST_CHECK int confine(const struct confine_spec *spec, confine_note_fn *note, v
 /* Limits on memory, descriptors and core files. Before confine(). */
 MUST_CHECK int confine_limits(struct err *err);
 
-/* Makes this process, which has one thread, like one of the job's, to handle its files: PLACE as above (NULL: there is
- * none, the files are ours), rights as the job's processes have them, no network, no programs, no processes. Without
- * WRITE nothing can be written but to what is open already. Libraries that are needed are to be loaded before: those
+struct confine_job {
+    const int *place; /* as above; NULL: there is none, the files are ours */
+    const struct show_folder
+        *shown; /* of a job in a container: all that it is to see, by its names */
+    size_t n_shown;
+    bool write; /* the job's files; else nothing can be written but to what is open already */
+};
+
+/* Makes this process, which has one thread, like one of the job's, to handle its files: the job's view, the rights that
+ * its processes have, no network, no programs, no processes. Libraries that are needed are to be loaded before: those
  * of the place are whatever the job made of them. An error leaves it half done: report it and exit. */
-MUST_CHECK int confine_as_job(const int *place, bool write, struct err *err);
+MUST_CHECK int confine_as_job(const struct confine_job *job, struct err *err);

@@ -1,4 +1,4 @@
-#include "plugin/show.h"
+#include "sandbox/show.h"
 
 #include "base/fd.h"
 #include "base/path.h"
@@ -64,7 +64,7 @@ static void take(struct entries *e, const char *from, const char *to)
 }
 
 /* True if a folder is to be shown at the top-level NAME, or below it. */
-static bool is_wanted(const struct plugin_show *list, size_t n, const char *name)
+static bool is_wanted(const struct show_folder *list, size_t n, const char *name)
 {
     size_t len = strlen(name);
 
@@ -75,7 +75,8 @@ static bool is_wanted(const struct plugin_show *list, size_t n, const char *name
     return false;
 }
 
-static int take_all(struct entries *e, const struct plugin_show *list, size_t n, struct err *err)
+/* All of "/" that is not in the way. */
+static int take_slash(struct entries *e, const struct show_folder *list, size_t n, struct err *err)
 {
     DIR *slash = opendir("/");
 
@@ -89,8 +90,6 @@ static int take_all(struct entries *e, const struct plugin_show *list, size_t n,
             take(e, from, d->d_name);
     }
     closedir(slash);
-    for (size_t i = 0; i < n; i++)
-        take(e, list[i].from, list[i].to + 1);
     return ERR_OK;
 }
 
@@ -112,13 +111,15 @@ static void put(const struct entry *one, int base)
         (void)move_mount(one->tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-int show_folders(const struct plugin_show *list, size_t n, struct err *err)
+int show_folders(const struct show_folder *list, size_t n, bool alone, struct err *err)
 {
     CLEANUP(entries_deinit) struct entries e = {0};
     CLEANUP(fd_closep) int base = -1;
 
-    if (take_all(&e, list, n, err) < 0)
+    if (!alone && take_slash(&e, list, n, err) < 0)
         return err->code;
+    for (size_t i = 0; i < n; i++)
+        take(&e, list[i].from, list[i].to + 1);
     if (mount("tmpfs", BASE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m") < 0)
         return err_sys(err, "cannot mount a file system in memory");
     base = open(BASE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

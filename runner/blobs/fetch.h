@@ -1,0 +1,22 @@
+/* fetch - a blob from the address that the service gave, into a file without a name. */
+#pragma once
+
+#include "blobs/carrier.h"
+#include "io/digest.h"
+
+enum { FETCH_TRIES = 5, FETCH_IDLE_MS = 30000 };
+
+struct fetched {
+    int fd; /* the caller's, at its beginning */
+    int64_t size;
+    char digest[DIGEST_HEX_SIZE]; /* SHA-256 */
+    char type[128];               /* Content-Type without parameters, lower case; "" */
+    char name[256];               /* of Content-Disposition, the last component of it; "" */
+};
+
+/* ERR_SYS: the server refuses, in its words, or the disk is full. */
+MUST_CHECK int fetch(struct carrier *c, const char *url, struct fetched *ret, struct err *err);
+
+/* The file's name in a Content-Disposition: filename* before filename, and nothing before its last slash. "" when it
+ * has none that could be a name. */
+void fetch_file_name(struct slice header, char ret[256]);
