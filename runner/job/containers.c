@@ -422,6 +422,8 @@ void containers_start(struct run *run)
     run->containers = mem_new(sizeof *run->containers);
     notice_begin(&n, run, "Initialize containers", "setup");
     int r = start_all(run, n.log, &err);
+    if (r == ERR_CANCELLED && run->place_lost && !run->cancelled)
+        r = err_set(&err, ERR_FAILED, "ostler-init was killed: the job's place is gone");
     if (r < 0)
         log_issue(n.log, ANNOTATION_ERROR, "%s", err.text);
     if (run->engine)

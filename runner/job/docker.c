@@ -113,15 +113,18 @@ static int fill_env(struct step_run *s, struct docker *d, const struct strmap *r
     return r;
 }
 
-static int check_shared(struct step_run *s, struct err *err)
+/* An action that could not be foreseen: its step has command files already, and where the engine does not see them. */
+static int share(struct step_run *s, struct err *err)
 {
     if (shared_is_so(s->run))
         return ERR_OK;
-    return err_set(err, ERR_UNSUPPORTED,
-                   "'%s' is a Docker action, which could not be told before the job: the container "
-                   "engine does not see the workspace in this sandbox; run it with '--isolation "
-                   "host'",
-                   s->def->uses);
+    int r = shared_begin(s->run, err);
+    if (r < 0)
+        return err_in(err, "the container engine has to see the workspace");
+    s->files = files_free(s->files);
+    contexts_drop(s);
+    r = files_new(s->run->files_dir, &s->files, err);
+    return r < 0 ? r : files_share(s->files, err);
 }
 
 /* ---- the container ---- */
@@ -468,7 +471,7 @@ static int prepare(struct step_run *s, struct docker *d, struct err *err)
     int r = inputs_evaluate(s, action ? action->inputs : NULL, action ? action->n_inputs : 0, err);
 
     if (r == ERR_OK)
-        r = check_shared(s, err);
+        r = share(s, err);
     if (r == ERR_OK)
         r = job_engine_get(s->run, &d->engine, err);
     for (size_t i = 0; i < COUNT_OF(open) && r == ERR_OK; i++)

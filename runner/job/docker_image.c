@@ -100,6 +100,8 @@ static void prepare_one(struct run *run, struct instance *i)
     buf_printf(&name, "%s %s", image ? "Pull" : "Build", image ? image : i->def->uses);
     notice_begin(&n, run, name.ptr, "setup");
     int r = image ? pull(run, n.log, image, &err) : build(run, n.log, i, &err);
+    if (r == ERR_CANCELLED && run->place_lost && !run->cancelled)
+        r = err_set(&err, ERR_FAILED, "ostler-init was killed: the job's place is gone");
     if (r < 0)
         log_issue(n.log, ANNOTATION_ERROR, "%s", err.text);
     notice_end(&n, r == ERR_CANCELLED ? RESULT_CANCELLED : r < 0 ? RESULT_FAILURE : RESULT_SUCCESS);

@@ -69,7 +69,10 @@ void job_engine_random(char *ret, size_t n)
 
 static void on_command(void *ctx, struct slice line)
 {
+    struct err ignored = ERR_INIT; /* nobody reads: that is found out later */
+
     log_write(ctx, LOG_COMMAND, line);
+    (void)!log_flush(ctx, &ignored); /* it may take its time, as a pull does */
 }
 
 static void on_output(void *ctx, bool error, struct slice bytes)

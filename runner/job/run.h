@@ -120,12 +120,14 @@ struct run {
     bool shared;                   /* the engine has to see the work folder: see shared.h */
     VEC(char *) built;             /* names of images that were built for this job */
     char *tidy_image;              /* one that is there: see foreign.h; NULL: none was used */
+    bool tidying;                  /* the steps are over: no cancel ends what removes things */
     bool left_behind;              /* something in the engine could not be removed */
     int dir;                       /* the job's folder on the host */
-    int files_dir;                 /* where the steps' command files lie */
-    struct watch *reader;          /* tells when nobody reads our events any more */
-    bool place_lost;               /* ostler-init is gone: nothing can be started any more */
-    bool lost;                     /* nobody does: end at once */
+    int files_before;     /* where they lay until the engine had to see them; -1: it has not */
+    int files_dir;        /* where the steps' command files lie */
+    struct watch *reader; /* tells when nobody reads our events any more */
+    bool place_lost;      /* ostler-init is gone: nothing can be started any more */
+    bool lost;            /* nobody does: end at once */
 
     const char *home;               /* the user's */
     int64_t minute_ms;              /* of time limits */

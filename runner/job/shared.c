@@ -4,8 +4,10 @@
 #include "base/path.h"
 #include "job/place.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { DEPTH_MAX = 10, MANIFEST_MAX = 1 << 20 };
 
@@ -68,6 +70,72 @@ bool shared_is_needed(const struct run *run)
 bool shared_is_so(const struct run *run)
 {
     return run->shared || sandbox_level(run->sandbox) == SANDBOX_HOST;
+}
+
+/* Small, and made and removed by the dozen. In the sandbox they lie in memory, because some file systems (ext4 without
+ * a journal) look at every inode that was freed in the last minute before they give one out. */
+#define MEMORY "/run/ostler/file_commands"
+
+int shared_make_files(struct run *run, struct err *err)
+{
+    int r;
+
+    if (shared_is_so(run))
+        r = place_mkdirs(run, run->files_path, err);
+    else if ((r = place_mkdirs(run, MEMORY, err)) == ERR_OK)
+        r = place_link(run, MEMORY, run->files_path, err);
+    if (r < 0)
+        return r;
+    return path_open_in(sandbox_root(run->sandbox), run->files_path, O_RDONLY | O_DIRECTORY, 0,
+                        &run->files_dir, err);
+}
+
+/* Steps that run have the paths of theirs in their environment. */
+static int link_files(struct run *run, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = fd_dup(run->files_before, 3);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!list)
+        return err_sys(err, "cannot list the command files");
+    fd = -1;
+    for (struct dirent *d; (d = readdir(list));) {
+        CLEANUP(free_ptr) char *to = path_join(MEMORY, d->d_name);
+
+        if (d->d_name[0] != '.')
+            (void)!symlinkat(to, run->files_dir, d->d_name); /* then its writer is told */
+    }
+    closedir(list);
+    return ERR_OK;
+}
+
+static int move_files(struct run *run, struct err *err)
+{
+    CLEANUP(fd_closep) int temp = -1;
+    int r =
+        path_open_in(sandbox_root(run->sandbox), run->temp, O_RDONLY | O_DIRECTORY, 0, &temp, err);
+
+    if (r == ERR_OK)
+        r = path_remove(temp, path_base(run->files_path), err); /* the link into memory */
+    if (r < 0)
+        return r;
+    run->files_before = run->files_dir;
+    run->files_dir = -1;
+    r = shared_make_files(run, err);
+    return r < 0 ? r : link_files(run, err);
+}
+
+int shared_begin(struct run *run, struct err *err)
+{
+    if (shared_is_so(run))
+        return ERR_OK;
+    for (size_t i = 0; i < run->trees.len; i++) {
+        int r = sandbox_settle_tree(run->sandbox, run->trees.ptr[i], err);
+        if (r < 0)
+            return r;
+    }
+    run->shared = true;
+    return move_files(run, err);
 }
 
 const char *shared_path(const struct run *run, struct arena *a, const char *path)

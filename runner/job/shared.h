@@ -13,6 +13,13 @@ bool shared_is_needed(const struct run *run);
 /* True if the engine sees what the job sees. */
 bool shared_is_so(const struct run *run);
 
+/* The folder of the steps' command files. */
+MUST_CHECK int shared_make_files(struct run *run, struct err *err);
+
+/* Sees to it that it does, at any time: trees that are laid over the work folder become copies, and new command files
+ * lie in it. Steps that run go on with theirs. */
+MUST_CHECK int shared_begin(struct run *run, struct err *err);
+
 /* Where PATH of the job's work folder lies for the engine; NULL: PATH is elsewhere. In A. */
 const char *shared_path(const struct run *run, struct arena *a, const char *path);
 

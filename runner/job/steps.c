@@ -131,7 +131,8 @@ void run_emit(struct run *run, json_t *event)
 
 void run_lose(struct run *run)
 {
-    if (run->engine && !run->lost) /* only once: what is cleaned up afterwards has to go on */
+    if (run->engine && !run->lost &&
+        !run->tidying) /* only once: what is cleaned up afterwards has to go on */
         engine_interrupt(run->engine);
     run->lost = true;
     run->reader = watch_free(run->reader);

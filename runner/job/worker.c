@@ -57,7 +57,7 @@ static void run_cancel(struct run *run, bool shutdown, const char *reason)
         run->cancel_deadline = loop_timer(
             run->loop, clock_ms() + (limit > HARD_STOP_MS ? limit : HARD_STOP_MS), hard_stop, run);
     }
-    if (run->engine)
+    if (run->engine && !run->tidying)
         engine_interrupt(run->engine); /* what waits for containers; a step's own is the step's */
     if (run->setup_fetch)
         loop_quit(run->loop); /* wait_for_actions() sees why */
@@ -110,6 +110,8 @@ static void on_place_lost(void *ctx)
         loop_quit(run->loop); /* wait_for_actions() sees why */
     if (run->seq.frame)
         sequence_break(&run->seq);
+    else if (run->engine && !run->tidying)
+        engine_interrupt(run->engine); /* containers of a job that cannot begin */
 }
 
 /* ---- setting up ---- */
@@ -248,24 +250,6 @@ static int open_place(struct run *run, struct err *err)
     return r;
 }
 
-/* The steps' command files: small, and made and removed by the dozen. In the sandbox they lie in memory, because
- * some file systems (ext4 without a journal) look at every inode that was freed in the last minute before they
- * give one out. */
-static int make_files_folder(struct run *run, struct err *err)
-{
-    static const char memory[] = "/run/ostler/file_commands";
-    int r;
-
-    if (shared_is_so(run))
-        r = place_mkdirs(run, run->files_path, err);
-    else if ((r = place_mkdirs(run, memory, err)) == ERR_OK)
-        r = place_link(run, memory, run->files_path, err);
-    if (r < 0)
-        return r;
-    return path_open_in(sandbox_root(run->sandbox), run->files_path, O_RDONLY | O_DIRECTORY, 0,
-                        &run->files_dir, err);
-}
-
 static int make_folders(struct run *run, struct err *err)
 {
     const char *work = sandbox_work(run->sandbox);
@@ -282,7 +266,7 @@ static int make_folders(struct run *run, struct err *err)
         if (r < 0)
             return r;
     }
-    int r = make_files_folder(run, err);
+    int r = shared_make_files(run, err);
     /* A container is shown it by the engine; then only plugins want it here, which see what they are shown. */
     bool shown = job_container_wanted(run) && sandbox_level(run->sandbox) == SANDBOX_HOST;
     if (r == ERR_OK && !shown && run->job->tool_cache &&
@@ -387,22 +371,6 @@ static bool has_docker_action(const struct run *run)
     return false;
 }
 
-/* Actions of other repositories are there now, and one is a Docker action: from here on the engine has to see what
- * the job sees. Nothing was laid over the work folder yet that it needs. */
-static int share_work(struct run *run, struct err *err)
-{
-    if (shared_is_so(run))
-        return ERR_OK;
-    run->shared = true;
-    fd_closep(&run->files_dir);
-    CLEANUP(fd_closep) int temp = -1;
-    int r =
-        path_open_in(sandbox_root(run->sandbox), run->temp, O_RDONLY | O_DIRECTORY, 0, &temp, err);
-    if (r == ERR_OK)
-        r = path_remove(temp, path_base(run->files_path), err); /* the link into memory */
-    return r < 0 ? r : make_files_folder(run, err);
-}
-
 static int set_up(struct run *run, struct notice *n, struct err *err)
 {
     struct job *j = run->job;
@@ -427,7 +395,7 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
     if (r == ERR_OK)
         r = wait_for_actions(run, n->log, err);
     if (r == ERR_OK && has_docker_action(run))
-        r = share_work(run, err);
+        r = shared_begin(run, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < run->root->n_instances; i++) {
@@ -537,6 +505,7 @@ static int run_steps(struct run *run, struct err *err)
         start_steps(run);
         r = loop_run(run->loop, err);
     }
+    run->tidying = true;
     containers_stop(run);
     if (r == ERR_OK)
         r = hook_run(run, HOOK_COMPLETED, err);
@@ -640,6 +609,7 @@ static void run_free(struct run *run)
     free(run->tools);
     free(run->files_path);
     fd_closep(&run->files_dir);
+    fd_closep(&run->files_before);
     fd_closep(&run->dir);
     json_decref(run->job_ctx);
     run->engine = engine_close(run->engine);
@@ -663,6 +633,7 @@ int worker_main(const struct worker_spec *spec)
 {
     struct run run = {.dir = -1,
                       .files_dir = -1,
+                      .files_before = -1,
                       .door = -1,
                       .services = spec->services_fd,
                       .home = spec->home,

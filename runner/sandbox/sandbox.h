@@ -76,6 +76,10 @@ MUST_CHECK int sandbox_show_tree(struct sandbox *s, const char *source, const ch
 MUST_CHECK int sandbox_copy_tree(struct sandbox *s, const char *source, const char *path,
                                  const char *const *hide, struct err *err);
 
+/* Makes a tree that sandbox_show_tree() laid over PATH, in the work folder, a copy below job_path/work: as it is now, with
+ * what the job changed; nothing happens where it is one already. Commands that run in it stay in the old one, which nobody sees any more. */
+MUST_CHECK int sandbox_settle_tree(struct sandbox *s, const char *path, struct err *err);
+
 struct sandbox_command {
     const char *const *argv; /* argv[0] with a slash: that file; else looked up in search_path */
     const char *const *env;  /* whole environment, NULL-terminated */

@@ -125,3 +125,39 @@ int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
     talk_note(s, "no overlay on '%s' (%s): it is copied", source, why.text);
     return copy(real, to, left_out, err);
 }
+
+static int ask_for_bare(struct sandbox *s, const char *path, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf b = WIRE_BUF_INIT;
+    CLEANUP(wire_deinit) struct wire_in in = {0};
+
+    wire_add_str(&b, path);
+    return talk_ask(s, WIRE_BARE, &b, NULL, 0, NULL, &in, err);
+}
+
+int sandbox_settle_tree(struct sandbox *s, const char *path, struct err *err)
+{
+    const char *rest = path_below(path, s->work);
+    CLEANUP(free_ptr) char *beneath = path_join("work", rest ? rest : "");
+    CLEANUP(fd_closep) int from = -1;
+    CLEANUP(fd_closep) int to = -1;
+    struct stat above, below;
+    char shown[64];
+
+    if (!rest)
+        return err_set(err, ERR_INVALID, "'%s' is not in the work folder", path);
+    int r = path_open_in(s->root, path, O_RDONLY | O_DIRECTORY, 0, &from, err);
+    if (r == ERR_OK)
+        r = path_open(s->job_dir, beneath, O_RDONLY | O_DIRECTORY, 0, &to, err);
+    if (r < 0)
+        return r;
+    if (fstat(from, &above) < 0 || fstat(to, &below) < 0)
+        return err_sys(err, "cannot look at '%s'", path);
+    if (above.st_dev == below.st_dev && above.st_ino == below.st_ino)
+        return ERR_OK; /* nothing is laid there */
+    if (copy_check_empty(to, path, err) < 0)
+        return err->code;
+    snprintf(shown, sizeof shown, "/proc/self/fd/%d", from); /* the job's "/" is not ours */
+    r = copy_tree(shown, to, NULL, err);
+    return r < 0 ? err_in(err, "cannot copy '%s'", path) : ask_for_bare(s, path, err);
+}

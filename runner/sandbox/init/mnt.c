@@ -65,6 +65,15 @@ int mnt_attach(int mount, int dir, const char *path, struct err *err)
     return ERR_OK;
 }
 
+int mnt_detach(const char *path, struct err *err)
+{
+    enum { FLAGS = 2 | 8 }; /* MNT_DETACH, UMOUNT_NOFOLLOW */
+
+    if (syscall(SYS_umount2, path, FLAGS) < 0)
+        return err_sys(err, "cannot take off what is mounted on '%s'", path);
+    return ERR_OK;
+}
+
 int mnt_pivot(const char *path, struct err *err)
 {
     enum { DETACH = 2 }; /* MNT_DETACH */

@@ -16,6 +16,9 @@ MUST_CHECK int mnt_new(const char *type, const char *const *options, bool no_sui
 /* Puts the detached MOUNT at PATH (relative to DIR, "" for DIR itself). */
 MUST_CHECK int mnt_attach(int mount, int dir, const char *path, struct err *err);
 
+/* Takes off what lies on PATH, a mount of the job's: who is in it already stays there. */
+MUST_CHECK int mnt_detach(const char *path, struct err *err);
+
 /* Makes the folder PATH the root of this mount namespace and lets go of the old one. */
 MUST_CHECK int mnt_pivot(const char *path, struct err *err);
 

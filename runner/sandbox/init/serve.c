@@ -4,6 +4,7 @@
 #include "io/kin.h"
 #include "io/spawn.h"
 #include "sandbox/init/loopback.h"
+#include "sandbox/init/mnt.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,6 +145,20 @@ static int tree(struct server *s, struct wire_in *in, struct err *err)
     return r;
 }
 
+static int bare(struct server *s, struct wire_in *in, struct err *err)
+{
+    const char *path = wire_str(in);
+
+    if (wire_check(in, err) < 0)
+        return err->code;
+    if (!s->root)
+        return err_set(err, ERR_UNSUPPORTED, "no overlays at the level 'host'");
+    int r = mnt_detach(path, err);
+    if (r == ERR_OK)
+        answer(s, WIRE_DONE, in->id, NULL);
+    return r;
+}
+
 static int listen_at(struct server *s, struct wire_in *in, struct err *err)
 {
     uint32_t port = wire_u32(in);
@@ -181,6 +196,9 @@ static void on_request(struct server *s)
         break;
     case WIRE_TREE:
         r = tree(s, &in, &err);
+        break;
+    case WIRE_BARE:
+        r = bare(s, &in, &err);
         break;
     case WIRE_LISTEN:
         r = listen_at(s, &in, &err);

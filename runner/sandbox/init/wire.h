@@ -15,6 +15,7 @@
  *   SIGNAL    id of the START, signal                  none
  *   KILL      id of the START                          none: SIGKILL to it and all that it started
  *   TREE      source, path, hidden names               DONE or FAILED
+ *   BARE      path                                     DONE or FAILED: what TREE laid there is off
  *   LISTEN    port                                     DONE (socket at 127.0.0.1; none: somebody
  *                                                      listens there already) or FAILED
  *
@@ -26,7 +27,7 @@
 #include <stdint.h>
 
 enum {
-    WIRE_VERSION = 3,
+    WIRE_VERSION = 4,
     WIRE_FD = 3,                /* where ostler-init finds its end */
     WIRE_INLINE_MAX = 32 << 10, /* a packet's fields; Linux takes about 200 KB */
     WIRE_MAX = 32 << 20,        /* all fields together: more than execve takes */
@@ -39,6 +40,7 @@ enum wire_type {
     WIRE_SIGNAL,
     WIRE_KILL,
     WIRE_TREE,
+    WIRE_BARE,
     WIRE_LISTEN,
     WIRE_BORN,
     WIRE_READY,

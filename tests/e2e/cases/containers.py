@@ -531,13 +531,28 @@ def what_cannot_be_built_or_pulled_is_told(w):
 
 
 @case(**DOCKER)
-def a_docker_action_that_nobody_foresaw_is_refused_with_the_cure(w):
-    flow = w.steps(f"""
+def a_docker_action_that_nobody_foresaw_sees_the_job_s_files(w):
+    """What is laid over the work folder becomes a copy then, and steps under way keep their command files."""
+    docker_action(w)
+    w.write("both/action.yml", "name: b\ndescription: d\nruns: {using: composite, steps: [{uses: ./made}]}\n")
+    w.write("gone.txt", "removed by the job\n")
+    w.commit("a composite action")
+    flow = w.steps("""
         - uses: actions/checkout@v4
-        - run: |
-            mkdir made; echo 'FROM {GLIBC}' > made/Dockerfile
-            printf 'name: a\\ndescription: d\\nruns: {{using: docker, image: Dockerfile}}\\n' > made/action.yml
-        - {{name: act, uses: ./made}}
+        - id: lane
+          background: true
+          run: |
+            until test -e $GITHUB_WORKSPACE/written; do sleep 0.05; done
+            echo "out=of the lane" >> $GITHUB_OUTPUT
+        - run: mv act made; rm gone.txt; echo of the job > made/new; echo NEXT=env >> $GITHUB_ENV
+        - {name: both, uses: ./both}
+        - {wait: [lane]}
+        - {name: later, run: 'echo "${{ steps.lane.outputs.out }} and $NEXT"; cat written made/new; ls; echo x=1 >> $GITHUB_OUTPUT'}
+        - {name: again, uses: ./made, with: {who: Ada}}
         """)
-    w.run(flow, code=1).says("could not be told before the job", "--isolation host", step="act")
-    w.run(flow, "--isolation", "host", code=0)
+    for level in ("sandbox", "host"):
+        r = w.run(flow, "--isolation", level, code=0)
+        r.says("stage main", "from the tree", step="both").says("who=Ada", step="again")
+        r.says("of the lane and env", "a file of root", "of the job", "hello.txt", step="later").never_says("gone.txt", step="later")
+        nothing_left(r)
+    check((w.repo / "act").exists() and (w.repo / "gone.txt").exists(), "the tree itself has changed")
