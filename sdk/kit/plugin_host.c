@@ -489,13 +489,23 @@ static char *find_program(const struct plugin_host *h, const char *name)
     return found;
 }
 
-/* The environment of a real command: ours, with PATH replaced and what the call adds. */
+static bool is_set_in(const char *const *list, const char *line)
+{
+    size_t n = strcspn(line, "=") + 1;
+
+    for (; list && *list; list++)
+        if (strncmp(*list, line, n) == 0)
+            return true;
+    return false;
+}
+
+/* The environment of a real command: ours, with PATH replaced and what the call adds on top. */
 static char **make_env(const struct plugin_host *h, const char *const *extra)
 {
     VEC(char *) env = {0};
 
     for (char **e = environ; *e; e++)
-        if (!h->search_path || strncmp(*e, "PATH=", 5) != 0)
+        if ((!h->search_path || strncmp(*e, "PATH=", 5) != 0) && !is_set_in(extra, *e))
             vec_push(&env, copy(*e));
     if (h->search_path) {
         char *line = NULL;
