@@ -114,4 +114,26 @@ struct ost_files_v1 {
     /* As hashFiles() has it, "--follow-symbolic-links" in front included; *HEX is "" when nothing matches. */
     ost_status (*hash)(struct ost_step *, const char *const *patterns, const char **hex);
 };
+
+#define OST_EXT_SOURCE "ostler.source/1" /* source code that is on this machine: a local run's own tree, clones it knows */
+enum { OST_SOURCE_CLEAN = 1 << 0 }; /* what lies at PATH is removed first; else nothing may lie there */
+struct ost_source_query {
+    uint32_t struct_size, flags;
+    const char *repository; /* "owner/name" */
+    const char *ref;        /* as under `with:`; "": what the run is for, or the default branch */
+    const char *path;       /* where it is to be: absolute, in the workspace */
+};
+struct ost_source {
+    uint32_t struct_size;
+    int32_t shown;      /* it is at PATH, all of it, and stands for REF and COMMIT */
+    const char *folder; /* else: the repository that has COMMIT, to fetch it from; absolute */
+    const char *origin; /* where that is a clone of; "": nobody knows */
+    const char *ref;    /* "refs/heads/main"; "": the commit alone was asked for */
+    const char *commit; /* 40 or 64 hex digits */
+};
+struct ost_source_v1 {
+    uint32_t struct_size;
+    /* OST_E_NOT_FOUND: it is not here, so fetch it. OST_E_DENIED: and nothing may be fetched. */
+    ost_status (*find)(struct ost_step *, const struct ost_source_query *, struct ost_source *);
+};
 #endif

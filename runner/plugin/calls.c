@@ -729,6 +729,22 @@ ost_status calls_transfer(struct ost_step *step, const char *op, json_t *take_as
     return json_is_object(*ret) ? OST_OK : failed(s, OST_E_IO, "a malformed answer");
 }
 
+ost_status calls_find_source(struct ost_step *step, const struct ost_source_query *query,
+                             const char **ret)
+{
+    CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
+    struct step *s = step_of(step);
+    uint32_t id = new_id(s);
+    size_t at;
+
+    wire_begin(&message, WIRE_SOURCE, id, &at);
+    wire_put_int(&message, query->flags);
+    wire_put_text(&message, text_or(query->repository, ""));
+    wire_put_text(&message, text_or(query->ref, ""));
+    wire_put_text(&message, text_or(query->path, ""));
+    return ask_text(s, &message, at, id, ret);
+}
+
 static const void *host_extension(struct ost_step *step, const char *id)
 {
     const struct {
@@ -736,9 +752,8 @@ static const void *host_extension(struct ost_step *step, const char *id)
         const void *table;
         bool service;
     } tables[] = {
-        {OST_EXT_FILES, &calls_files, false},
-        {OST_EXT_CACHE, &calls_cache, true},
-        {OST_EXT_ARTIFACTS, &calls_artifacts, true},
+        {OST_EXT_FILES, &calls_files, false}, {OST_EXT_SOURCE, &calls_source, false},
+        {OST_EXT_CACHE, &calls_cache, true},  {OST_EXT_ARTIFACTS, &calls_artifacts, true},
         {OST_EXT_BLOBS, &calls_blobs, true},
     };
 

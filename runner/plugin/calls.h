@@ -15,6 +15,10 @@ ost_status calls_failed(struct ost_step *step, ost_status why, const char *text)
 /* The digest that hashFiles() has for the N files PATHS, under the runner's names for them; made by the runner. */
 ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n, const char **ret);
 
+/* The source that QUERY asks for; *RET is JSON. */
+ost_status calls_find_source(struct ost_step *step, const struct ost_source_query *query,
+                             const char **ret);
+
 /* A transfer by the runner (blobs/blobs.h). TAKE_ASK is dropped. *RET, an object, is phase memory: never dropped. */
 ost_status calls_transfer(struct ost_step *step, const char *op, json_t *take_ask, json_t **ret);
 
@@ -22,3 +26,4 @@ extern const struct ost_files_v1 calls_files;         /* calls_files.c */
 extern const struct ost_cache_v1 calls_cache;         /* calls_blobs.c */
 extern const struct ost_artifacts_v1 calls_artifacts; /* the same */
 extern const struct ost_blobs_v1 calls_blobs;         /* the same */
+extern const struct ost_source_v1 calls_source;       /* calls_source.c */

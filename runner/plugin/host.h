@@ -40,7 +40,17 @@ struct plugin_note { /* texts are "" when unset; numbers 0 */
 
 struct plugin_stream; /* one source of raw log bytes, defined by whoever supplies the services */
 
-/* What the job does for a phase. All are required, and called from the loop, between plugin_start() and
+struct plugin_source_query { /* as in ostler/ext.h */
+    const char *repository, *ref, *path;
+    bool clean;
+};
+
+struct plugin_source { /* texts are never NULL, and live until the phase ends */
+    bool shown;
+    const char *folder, *origin, *ref, *commit;
+};
+
+/* What the job does for a phase. All but the last are required, and called from the loop, between plugin_start() and
  * the end function. Texts are UTF-8 without NUL bytes, NUL-terminated, borrowed for the call, and not
  * masked: they may hold secrets. Functions with an ERR refuse by returning an error; its text goes to
  * the plugin as last_error(). They may block on a slow reader of the log: that is what holds a flood
@@ -73,6 +83,10 @@ struct plugin_services {
     bool (*context)(void *ctx, const char *name, struct buf *ret);
     void (*plan)(void *ctx, const char *verb, const char *object,
                  const char *detail); /* "": unset */
+
+    /* ostler.source/1. ERR_NOT_FOUND and ERR_DENIED as there. NULL: there is no source here. */
+    int (*source)(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,
+                  struct err *err);
 };
 
 enum plugin_end_kind {

@@ -8,6 +8,8 @@
 #include "base/vec.h"
 #include "sandbox/hash.h"
 
+#include <ostler/ext.h>
+
 #include <fcntl.h>
 
 static bool is_utf8(struct slice s)
@@ -395,6 +397,41 @@ static void on_hash(struct plugin_run *r, struct wire_frame *f)
     vec_deinit(&paths);
 }
 
+static void answer_source(struct plugin_run *r, uint32_t id, const struct plugin_source *found)
+{
+    json_t *json =
+        json_pack("{s:b, s:s, s:s, s:s, s:s}", "shown", found->shown, "folder", found->folder,
+                  "origin", found->origin, "ref", found->ref, "commit", found->commit);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    if (text)
+        requests_status(r, id, OST_OK, text);
+    else /* jansson takes UTF-8 only */
+        requests_status(r, id, OST_E_INVALID, "the name of its folder is not UTF-8");
+    free(text);
+    json_decref(json);
+}
+
+static void on_source(struct plugin_run *r, struct wire_frame *f)
+{
+    const struct plugin_services *services = r->spec.services;
+    struct plugin_source_query query = {.clean = wire_int(f) & OST_SOURCE_CLEAN};
+    struct plugin_source found = {0};
+    struct err err = ERR_INIT;
+
+    query.repository = wire_text(f).ptr;
+    query.ref = wire_text(f).ptr;
+    query.path = wire_text(f).ptr;
+    if (!whole(r, f))
+        return;
+    int e = r->plan || !services->source ? err_set(&err, ERR_NOT_FOUND, "there is no source here")
+                                         : services->source(r->spec.ctx, &query, &found, &err);
+    if (e < 0)
+        answer(r, f->id, e, &err);
+    else
+        answer_source(r, f->id, &found);
+}
+
 /* ---- ends ---- */
 
 static void on_bug(struct plugin_run *r, struct wire_frame *f)
@@ -488,6 +525,7 @@ static request_fn *const handlers[WIRE_OPS] = {
     [WIRE_PART] = transfers_part,
     [WIRE_TRANSFER] = transfers_request,
     [WIRE_HASH] = on_hash,
+    [WIRE_SOURCE] = on_source,
     [WIRE_BUG] = on_bug,
     [WIRE_TABLES] = on_tables,
     [WIRE_END] = on_end,

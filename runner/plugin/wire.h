@@ -16,6 +16,7 @@
  *   PATH SUMMARY      text                     STATUS
  *   PLAN      verb, object, detail             STATUS
  *   SAVED CONTEXT     name                     VALUE
+ *   SOURCE    flags, repository, ref, path     STATUS   its text is JSON
  *   HASH      count, paths                     STATUS   its text is the digest
  *   PART      bytes                            -        more of a TRANSFER to come, of the same id
  *   TRANSFER  operation, bytes                 STATUS   all parts together are JSON, as is the answer:
@@ -56,6 +57,7 @@ enum wire_op {
     WIRE_SAVED,
     WIRE_CONTEXT,
     WIRE_HASH,
+    WIRE_SOURCE,
     WIRE_PART,
     WIRE_TRANSFER,
     WIRE_EXEC,

@@ -184,6 +184,22 @@ AT(ost_files_v1, glob, 8);
 AT(ost_files_v1, roots, 16);
 AT(ost_files_v1, hash, 24);
 
+SIZE(ost_source_query, 32);
+AT(ost_source_query, flags, 4);
+AT(ost_source_query, repository, 8);
+AT(ost_source_query, ref, 16);
+AT(ost_source_query, path, 24);
+
+SIZE(ost_source, 40);
+AT(ost_source, shown, 4);
+AT(ost_source, folder, 8);
+AT(ost_source, origin, 16);
+AT(ost_source, ref, 24);
+AT(ost_source, commit, 32);
+
+SIZE(ost_source_v1, 16);
+AT(ost_source_v1, find, 8);
+
 #endif
 
 /* ---- constants, minor 0 ---- */

@@ -157,6 +157,31 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     put(ctx, "plan", buf_slice(&text));
 }
 
+/* Answers by the repository's name. */
+static int on_source(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,
+                     struct err *err)
+{
+    struct phase *p = ctx;
+    const char *name = strrchr(query->repository, '/');
+
+    buf_printf(&p->log, "source: %s %s %s%s\n", query->repository, query->ref, query->path,
+               query->clean ? " clean" : "");
+    if (strcmp(name, "/none") == 0)
+        return err_set(err, ERR_NOT_FOUND, "not here");
+    if (strcmp(name, "/denied") == 0)
+        return err_set(err, ERR_DENIED, "nor there");
+    *ret = (struct plugin_source){
+        .shown = strcmp(name, "/shown") == 0,
+        .folder = strcmp(name, "/clone") == 0   ? "/the \"clone\""
+                  : strcmp(name, "/bytes") == 0 ? "/\xff"
+                                                : "",
+        .origin = "",
+        .ref = "refs/heads/main",
+        .commit = "abc",
+    };
+    return ERR_OK;
+}
+
 static const struct plugin_services services = {
     .log = on_log,
     .annotate = on_annotate,
@@ -175,6 +200,7 @@ static const struct plugin_services services = {
     .saved = on_saved,
     .context = on_context,
     .plan = on_plan,
+    .source = on_source,
 };
 
 /* ---- running ---- */
