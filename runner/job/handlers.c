@@ -25,6 +25,35 @@ static bool is_checkout(const char *uses)
     return strncmp(uses, "actions/checkout@", 17) == 0;
 }
 
+/* The working tree is something that the action itself could not show. So where there is one, ours does, whatever
+ * version of it is named and whatever is said of plugins, unless it is said of this one. */
+static bool shows_the_tree(const struct run *run, const char *uses)
+{
+    struct slice rule;
+
+    return run->job->source && is_checkout(uses) &&
+           !strmap_find(&run->job->plugin_prefer, SLICE("actions/checkout"), &rule);
+}
+
+static int find_checkout(struct run *run, struct instance *i, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int r = plugin_find(run->job->plugin_path, i->def->uses, &i->plugin, &why);
+
+    if (r == ERR_NOT_FOUND)
+        r = plugin_find_id(run->job->plugin_path, "actions/checkout", &i->plugin, &why);
+    if (r == ERR_NOT_FOUND)
+        return err_set(err, ERR_NOT_FOUND,
+                       "line %d: '%s' shows your working tree by a plugin, which is not installed: "
+                       "'ostler plugin install checkout.so', as it was built with ostler",
+                       i->def->line, i->def->uses);
+    if (r < 0) {
+        *err = why;
+        return err_in(err, "'%s'", i->def->uses);
+    }
+    return ERR_OK;
+}
+
 /* Loads the manifest of "./path", relative to the workspace even inside a composite. */
 static int load_local(struct step_run *s, struct err *err)
 {
@@ -84,8 +113,6 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
         return &handler_plugin;
     if (is_image(uses))
         return &handler_docker;
-    if (is_checkout(uses))
-        return &handler_checkout;
     if (s->instance->remote)
         return handler_of_action(s->instance, err);
     if (is_local(uses)) {
@@ -105,12 +132,14 @@ static int prepare(struct run *run, struct instance *i, struct err *err)
 
     if (!def->uses || is_local(def->uses) || is_image(def->uses))
         return ERR_OK;
+    if (shows_the_tree(run, def->uses))
+        return find_checkout(run, i, err);
     const char *prefer = plugin_preference(&run->job->plugin_prefer, def->uses);
     struct err why = ERR_INIT;
     int r = strcmp(prefer, "never") == 0
                 ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off for it")
                 : plugin_find(run->job->plugin_path, def->uses, &i->plugin, &why);
-    if (r == ERR_OK || (r == ERR_NOT_FOUND && is_checkout(def->uses)))
+    if (r == ERR_OK)
         return ERR_OK;
     if (r != ERR_NOT_FOUND) {
         *err = why;

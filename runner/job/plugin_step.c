@@ -7,6 +7,7 @@
 #include "job/handlers.h"
 #include "job/header.h"
 #include "job/job_container.h"
+#include "job/source.h"
 #include "job/steps.h"
 #include "plugin/trust.h"
 
@@ -199,6 +200,12 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     log_printf(s->log, LOG_PLAIN, "%s %s %s", verb, object, detail);
 }
 
+static int on_source(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,
+                     struct err *err)
+{
+    return source_find(ctx, query, ret, err);
+}
+
 static const struct plugin_services services = {
     .log = on_log,
     .annotate = on_annotate,
@@ -217,6 +224,7 @@ static const struct plugin_services services = {
     .saved = on_saved,
     .context = on_context,
     .plan = on_plan,
+    .source = on_source,
 };
 
 /* ---- the phase ---- */
@@ -305,6 +313,18 @@ static bool find_service(struct step_run *s, struct blobs_service *ret)
     return true;
 }
 
+/* The checkout of a run that has the source itself: that lies beside the container, on this machine, and the image may
+ * be without git. What it makes in the work folder is the container's as well. */
+static bool runs_beside(const struct step_run *s)
+{
+    return s->run->job->source && strcmp(s->instance->plugin->id, "actions/checkout") == 0;
+}
+
+static const char *folder_name(struct step_run *s, bool inside, const char *path)
+{
+    return inside ? job_container_path(s->run, &s->arena, path) : path;
+}
+
 static int plugin_step_start(struct step_run *s, struct err *err)
 {
     static const int phases[] = {
@@ -334,12 +354,15 @@ static int plugin_step_start(struct step_run *s, struct err *err)
     r = job_container_place(s, &place, err);
     if (r < 0)
         return r;
-    if (run->box)
+    bool inside = run->box && !runs_beside(s);
+    if (inside)
         translate_inputs(s);
+    else
+        place = run->sandbox;
     struct plugin_places places = {
-        .workspace = job_container_path(run, &s->arena, run->workspace),
-        .temp = job_container_path(run, &s->arena, run->temp),
-        .tools = job_container_path(run, &s->arena, run->tools),
+        .workspace = folder_name(s, inside, run->workspace),
+        .temp = folder_name(s, inside, run->temp),
+        .tools = folder_name(s, inside, run->tools),
         .home = sandbox_home(place),
     };
     r = plugin_check_inputs(p, &s->inputs, &places, &st->inputs, err);
@@ -348,7 +371,10 @@ static int plugin_step_start(struct step_run *s, struct err *err)
     if (r < 0)
         return r;
     handler_register_post(s);
-    job_container_environ(s, false, &env);
+    if (inside)
+        job_container_environ(s, false, &env);
+    else
+        contexts_environ(s, false, &env);
     struct plugin_spec spec = {
         .plugin = p,
         .object = object,
@@ -356,7 +382,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
         .inputs = &st->inputs,
         .sandbox = place,
         .env = contexts_envp(&s->arena, &env),
-        .search_path = run->box ? job_container_search(s, &s->arena) : NULL,
+        .search_path = inside ? job_container_search(s, &s->arena) : NULL,
         .cwd = places.workspace,
         .workspace = places.workspace,
         .temp = places.temp,
@@ -368,7 +394,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
         .end = on_end,
         .ctx = s,
     };
-    if (run->box) {
+    if (inside) {
         spec.own_side = run->sandbox;
         spec.shown = job_container_shown(run, &s->arena, &spec.n_shown);
     }

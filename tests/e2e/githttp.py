@@ -1,5 +1,6 @@
 """Repositories behind a server: git http-backend, and what a case wants to go wrong with it."""
 
+import base64
 import gzip
 import http.server
 import os
@@ -10,12 +11,13 @@ import threading
 
 
 class Server:
-    """Serves the bare repositories below ROOT/git. ASKED holds what it was asked for: (repository, command)."""
+    """Serves the bare repositories below ROOT/git. ASKED holds what it was asked for: (repository, command). TOKENS
+    holds what opens those that are private; the next FAILING fetches find a server that is busy."""
 
     def __init__(self, world):
         self.world, self.root = world, world.root / "git"
         self.root.mkdir()
-        self.asked, self.hang = [], threading.Event()
+        self.asked, self.hang, self.tokens, self.failing = [], threading.Event(), {}, 0
         self.hanging = world.root / "hanging"  # is there while a fetch waits
         self.backend = subprocess.run(["git", "--exec-path"], capture_output=True, text=True,
                                       check=True).stdout.strip() + "/git-http-backend"
@@ -60,8 +62,16 @@ class Server:
         plain = gzip.decompress(body) if request.headers.get("Content-Encoding") == "gzip" else body
         command = next((c for c in ("fetch", "ls-refs") if f"command={c}".encode() in plain), "look")
         owner, name, *rest = path.lower().split("/")[1:]  # servers ignore case in names
-        path = "/".join(["", owner, name, *path.split("/")[3:]])
+        path = "/".join(["", owner, name.removesuffix(".git") + ".git", *path.split("/")[3:]])
+        name = name.removesuffix(".git")
+        if not self.may(request, f"{owner}/{name}"):
+            self.refuse(request, 401, ("WWW-Authenticate", 'Basic realm="here"'))
+            return
         self.asked.append((f"{owner}/{name}", command))
+        if command == "fetch" and self.failing:
+            self.failing -= 1
+            self.refuse(request, 503)
+            return
         if command == "fetch" and self.hang.is_set():
             request.send_response(200)
             request.send_header("Content-Type", "application/x-git-upload-pack-result")
@@ -87,6 +97,18 @@ class Server:
         request.end_headers()
         request.wfile.write(content)
 
+    def may(self, request, repository):
+        if repository not in self.tokens:
+            return True
+        wanted = base64.b64encode(f"x-access-token:{self.tokens[repository]}".encode()).decode()
+        return request.headers.get("Authorization", "").partition(" ")[2] == wanted
+
+    def refuse(self, request, status, *fields):
+        request.send_response(status)
+        for name, value in (*fields, ("Content-Length", "0")):
+            request.send_header(name, value)
+        request.end_headers()
+
     def count(self, command, repository=None):
         return sum(1 for r, c in list(self.asked) if c == command and repository in (None, r))
 
@@ -103,6 +125,7 @@ class Server:
             git("config", "user.email", "al@example.test", cwd=work)
             bare.parent.mkdir(parents=True, exist_ok=True)
             git("init", "-q", "--bare", "-b", "main", str(bare), cwd=work)
+            git("config", "uploadpack.allowFilter", "true", cwd=bare)
         for path, text in files.items():
             place = work / path
             place.parent.mkdir(parents=True, exist_ok=True)

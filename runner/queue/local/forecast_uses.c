@@ -297,12 +297,12 @@ void forecast_uses(struct level *l, const struct step *def, enum node_fate fate,
     json_object_set_new(to, "uses", json_string(def->uses));
     if (strncmp(def->uses, "docker://", 9) == 0)
         kind = "docker";
+    else if (strncmp(def->uses, "actions/checkout@", 17) == 0) /* its many defaults tell nothing */
+        kind = "checkout";
     else if (!is_local(def->uses) && run->plugin_path &&
              strcmp(plugin_preference(run->plugin_prefer, def->uses), "never") != 0 &&
              plugin_find(run->plugin_path, def->uses, &plugin, &ignored) == ERR_OK)
         kind = "plugin";
-    else if (strncmp(def->uses, "actions/checkout@", 17) == 0)
-        kind = "checkout";
     else if (find_home(l, def->uses, &home))
         cast_action(l, def, &home, to, ret_outputs, ret_open);
     if (!json_object_get(to, "kind"))

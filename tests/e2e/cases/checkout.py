@@ -1,6 +1,7 @@
 """actions/checkout, served natively for a local run."""
 
 import pathlib
+import shutil
 
 from case import case
 from world import check
@@ -81,7 +82,7 @@ def ref_checks_out_a_branch_a_tag_and_a_commit(w):
             ls b t c full; git -C b branch --show-current; git -C c rev-parse HEAD; echo "commit ${{{{ steps.c.outputs.commit }}}}"
         - {{name: none, continue-on-error: true, uses: actions/checkout@v4, with: {{ref: nosuch, path: n}}}}
         """)
-    r = w.run(flow, code=0)
+    r = w.run(flow, "--offline", code=0)
     r.says("b:\nREADME.md\ntopic.txt", "t:\nREADME.md\n", "full:\nREADME.md\ntopic.txt", "topic\n", f"{first}\n", f"commit {first}", step="look")
     r.says("nosuch", step="none").equal("outcome", r.step("none")["outcome"], "failure")
 
@@ -137,6 +138,32 @@ def clean_decides_about_what_lies_there(w):
 def an_input_that_is_no_boolean_is_refused(w):
     flow = w.steps("- {name: co, uses: actions/checkout@v4, with: {clean: maybe}}")
     w.run(flow, code=1).says("clean", step="co").concluded(co="failure")
+
+
+@case()
+def every_version_shows_the_tree(w):
+    """Also those that no plugin serves otherwise, and with plugins off: only the runner knows the tree."""
+    project(w)
+    w.write("src/new.c", "new\n")
+    for version in ("v2", "v3", "v7", "main", "11bd71901bbe5b1630ceea73d27597364c9af683"):
+        flow = w.steps(f"- {{name: co, uses: actions/checkout@{version}}}\n{LOOK}")
+        w.run(flow, "--offline", "--plugins", "never", code=0).says("./src/new.c", step="look")
+    r = w.run(flow, "--offline", "--plugins", "actions/checkout=never")
+    check(r.code != 0 and "actions/checkout" in r.out + r.err, f"the action itself was not asked for\n{r}")
+
+
+@case()
+def a_runner_without_its_plugins_says_what_is_missing(w):
+    w.env["OSTLER_PLUGIN_PATH"] = str(w.root / "none")
+    alone = w.root / "alone"
+    alone.mkdir()
+    for name in ("ostler", "ostler-init"):
+        for found in w.build.rglob(name):
+            if found.is_file():
+                shutil.copy(found, alone / name)
+    w.ostler = str(alone / "ostler")
+    r = w.run(w.steps("- {name: co, uses: actions/checkout@v4}"))
+    check(r.code != 0 and "ostler plugin install checkout.so" in r.out + r.err, str(r))
 
 
 @case()
