@@ -83,8 +83,7 @@ static json_t *github_context(struct run *run, struct frame *frame, struct step_
     put(github, "action", named->def->id);
     /* Authors of composites write `env: {REF: "${{ github.action_ref }}"}` (runtime contract 9.6). */
     const char *uses = s->has_env || !frame->uses ? s->def->uses : frame->uses;
-    if (uses && strncmp(uses, "docker://", 9) != 0)
-        split_reference(uses, github);
+    split_reference(uses && strncmp(uses, "docker://", 9) != 0 ? uses : "", github);
     if (frame->action_path)
         put(github, "action_path", frame->action_path);
     if (frame->parent)
@@ -379,6 +378,7 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
             strmap_set(ret, slice_head(entry, (size_t)at), slice_from(entry, (size_t)at + 1));
     }
     set(ret, "HOME", sandbox_home(run->sandbox));
+    set(ret, "RUNNER_TRACKING_ID", run->tracking_id);
     if (sandbox_level(run->sandbox) == SANDBOX_HOST)
         set(ret, "TMPDIR", sandbox_tmp(run->sandbox));
     contexts_added(s, inputs, ret);

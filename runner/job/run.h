@@ -23,6 +23,8 @@
 #include "sandbox/sandbox.h"
 #include "store/child.h"
 
+#include <sys/stat.h>
+
 enum stage { STAGE_PRE, STAGE_MAIN, STAGE_POST };
 
 struct step_run;
@@ -133,6 +135,8 @@ struct run {
     int64_t minute_ms;              /* of time limits */
     char *workspace, *temp, *tools; /* as the job sees them */
     char *files_path;               /* files_dir, as the job sees it */
+    struct stat payload;            /* of event.json, when it was written */
+    char tracking_id[48];           /* RUNNER_TRACKING_ID of what runs on this machine */
     struct strmap env;              /* global: workflow, job, GITHUB_ENV */
     VEC(char *) paths;              /* GITHUB_PATH, in the order given: applied newest first */
     VEC(char *) trees;              /* folders that show the workflow's own repository */

@@ -7,6 +7,7 @@
 #include "job/handlers.h"
 #include "job/lanes.h"
 #include "job/limits.h"
+#include "job/payload.h"
 #include "lang/explain.h"
 #include "sandbox/engine.h"
 
@@ -453,6 +454,7 @@ static void step_start(struct sequence *seq, struct sequence_item item)
         return;
     }
     contexts_drop(s);
+    payload_restore(run);
     s->handler = handler_for(s, &err);
     if (!s->handler || s->handler->start(s, &err) < 0)
         step_fail(s, err.text);

@@ -16,6 +16,7 @@
 #include "job/job_container.h"
 #include "job/limits.h"
 #include "job/notice.h"
+#include "job/payload.h"
 #include "job/place.h"
 #include "job/shared.h"
 #include "job/steps.h"
@@ -153,6 +154,14 @@ static void put(json_t *object, const char *key, const char *value)
     json_object_set_new(object, key, json_string(value));
 }
 
+static void make_tracking_id(struct run *run)
+{
+    char id[PLACE_UUID_SIZE];
+
+    place_uuid(id);
+    snprintf(run->tracking_id, sizeof run->tracking_id, "github_%s", id);
+}
+
 static void build_contexts(struct run *run)
 {
     struct job *j = run->job;
@@ -259,8 +268,7 @@ static int make_folders(struct run *run, struct err *err)
     run->tools = path_join(work, "_tool");
     run->files_path = path_join(run->temp, "_runner_file_commands");
     CLEANUP(free_ptr) char *actions = path_join(work, "_actions");
-    CLEANUP(free_ptr) char *workflow = path_join(run->temp, "_github_workflow");
-    const char *const all[] = {run->workspace, run->tools, actions, workflow};
+    const char *const all[] = {run->workspace, run->temp, run->tools, actions};
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         int r = place_mkdirs(run, all[i], err);
         if (r < 0)
@@ -273,15 +281,6 @@ static int make_folders(struct run *run, struct err *err)
         access(run->job->tool_cache, R_OK | X_OK) == 0)
         r = sandbox_show_tree(run->sandbox, run->job->tool_cache, run->tools, NULL, err);
     return r;
-}
-
-static int write_event(struct run *run, struct err *err)
-{
-    const json_t *event = json_object_get(run->github, "event");
-    CLEANUP(free_ptr) char *text = json_dumps(event, JSON_INDENT(2) | JSON_ENCODE_ANY);
-    const char *path = json_string_value(json_object_get(run->github, "event_path"));
-
-    return place_write(run, path, text ? slice_of(text) : SLICE("{}"), 0644, err);
 }
 
 /* Workflow level first; each level sees the one before it. */
@@ -386,8 +385,9 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
         return r;
     run->matchers = effects_matchers_new(run);
     print_facts(run, n->log);
+    make_tracking_id(run);
     build_contexts(run);
-    r = write_event(run, err);
+    r = payload_write(run, err);
     if (r == ERR_OK)
         r = evaluate_env(run, err);
     if (r == ERR_OK)

@@ -108,3 +108,31 @@ def home_and_temp_are_private_and_path_works(w):
         """)
     r = w.run(flow, code=0).says("precious: out of sight", "may write", "temp works", step="a")
     r.says("kept between steps", step="later")
+
+
+@case()
+def the_event_s_file_is_as_it_was_for_every_step(w):
+    """2.2: it is written again before each step, whatever the one before did to it."""
+    flow = w.steps("""
+        - {name: one, run: 'sha256sum < $GITHUB_EVENT_PATH; echo "{}" > $GITHUB_EVENT_PATH'}
+        - {name: two, run: 'sha256sum < $GITHUB_EVENT_PATH; rm -r $(dirname $GITHUB_EVENT_PATH)'}
+        - {name: three, run: 'sha256sum < $GITHUB_EVENT_PATH; cp $GITHUB_EVENT_PATH x; mv x $GITHUB_EVENT_PATH'}
+        - {name: four, run: 'sha256sum < $GITHUB_EVENT_PATH'}
+        """)
+    for level in ("sandbox", "host"):
+        r = w.run(flow, "--isolation", level, code=0)
+        sums = {r.log(name).split("##[endgroup]")[-1].strip() for name in ("one", "two", "three", "four")}
+        r.equal("different contents", len(sums), 1)
+
+
+@case()
+def scripts_can_tell_that_no_action_runs_them(w):
+    """2.1 and 2.2: names that are there with nothing in them, and a mark of the job that a step may take away."""
+    flow = w.steps("""
+        - {name: look, run: 'echo "<$GITHUB_ACTION_REF> <$GITHUB_ACTION_REPOSITORY> $RUNNER_TRACKING_ID"; set -u; : "$GITHUB_ACTION_REF"'}
+        - {name: same, run: 'echo "$RUNNER_TRACKING_ID"'}
+        - {name: none, env: {RUNNER_TRACKING_ID: ""}, run: 'echo "<$RUNNER_TRACKING_ID>"'}
+        """)
+    r = w.run(flow, code=0).says("<> <> github_", step="look").says("<>", step="none")
+    mark = r.log("look").partition("<> <> ")[2].split()[0]
+    r.says(mark, step="same").equal("its length", len(mark), len("github_") + 36)
