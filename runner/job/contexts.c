@@ -191,6 +191,18 @@ static int hash_files(void *ctx, struct arena *a, const struct slice *patterns, 
                           sandbox_home(e->run->sandbox), patterns, n_patterns, a, ret, err);
 }
 
+static void log_trace(void *ctx, const struct expr_trace *trace)
+{
+    struct step_run *s = ctx;
+
+    if (!s->log) /* its environment decides how that is made, so it comes before */
+        return;
+    log_printf(s->log, LOG_DEBUG, "Evaluating: %.*s", SLICE_ARG(trace->expression));
+    if (trace->expanded.len)
+        log_printf(s->log, LOG_DEBUG, "Expanded: %.*s", SLICE_ARG(trace->expanded));
+    log_printf(s->log, LOG_DEBUG, "Result: %.*s", SLICE_ARG(trace->result));
+}
+
 void eval_init(struct eval *e, struct run *run, struct frame *frame, struct step_run *step,
                struct arena *arena)
 {
@@ -206,6 +218,10 @@ void eval_init(struct eval *e, struct run *run, struct frame *frame, struct step
         .template = {.arena = arena},
     };
     e->template.scope = &e->scope;
+    if (run->debug && step) {
+        e->template.trace = log_trace;
+        e->template.trace_ctx = step;
+    }
 }
 
 void eval_deinit(struct eval *e)

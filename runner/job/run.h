@@ -156,9 +156,10 @@ struct run {
     int step_count; /* numbers given out */
     enum result status;
     bool cancelled, timed_out;
-    bool shutdown; /* no further step starts */
-    bool breaking; /* see sequence_break() */
-    int n_lanes;   /* background steps under way */
+    bool shutdown;    /* no further step starts */
+    bool told_to_end; /* the runner is: by a signal */
+    bool breaking;    /* see sequence_break() */
+    int n_lanes;      /* background steps under way */
 
     struct limits_watch {               /* limits.c */
         struct timer *timer;            /* NULL: no limit on memory */

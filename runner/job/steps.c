@@ -282,8 +282,11 @@ static enum result conclude(struct step_run *s, enum result outcome)
     if (outcome != RESULT_FAILURE)
         return outcome;
     eval_init(&e, s->run, s->frame, s, &s->arena);
-    if (template_bool(&e.template, s->def->continue_on_error, false, &forgiven, &err) < 0)
+    if (template_bool(&e.template, s->def->continue_on_error, false, &forgiven, &err) < 0) {
+        step_error(s, "The step failed and an error occurred when attempting to determine whether "
+                      "to continue on error.");
         step_error(s, err.text);
+    }
     eval_deinit(&e);
     return forgiven ? RESULT_SUCCESS : RESULT_FAILURE;
 }
@@ -307,7 +310,9 @@ void step_end(struct step_run *s, enum result result)
     } else if (log_failed(s->log)) { /* a workflow command was refused */
         result = result_merge(result, RESULT_FAILURE);
     }
-    close_step(s, result, conclude(s, result));
+    enum result conclusion = conclude(s, result);
+    log_printf(s->log, LOG_DEBUG, "Finishing: %s", s->name);
+    close_step(s, result, conclusion);
 }
 
 void step_fail(struct step_run *s, const char *text)
@@ -341,6 +346,7 @@ static void limit_time(struct step_run *s, struct eval *e)
     double minutes = 0;
 
     if (template_number(&e->template, s->def->timeout_minutes, 0, &minutes, &err) < 0) {
+        step_error(s, "An error occurred when attempting to determine the step timeout.");
         step_error(s, err.text); /* and it runs without a limit, as on GitHub */
         return;
     }
@@ -379,6 +385,7 @@ static bool condition_holds(struct step_run *s, struct eval *e, bool *ret_failed
         condition = instance_pre_if(i);
     else if (s->stage == STAGE_POST)
         condition = instance_post_if(i);
+    log_printf(s->log, LOG_DEBUG, "Evaluating condition for step: '%s'", s->name);
     if (template_test(&e->template, slice_of(condition), &holds, &err) == ERR_OK) {
         if (!holds)
             set_reason(s, e, slice_of(condition));
@@ -416,6 +423,7 @@ static void step_start(struct sequence *seq, struct sequence_item item)
 {
     struct step_run *s = step_new(seq, item);
     struct run *run = s->run;
+    enum result result = RESULT_NONE; /* it is to run */
     struct err err = ERR_INIT;
     bool failed = false;
     struct eval e;
@@ -431,21 +439,16 @@ static void step_start(struct sequence *seq, struct sequence_item item)
     tell_started(s);
     if (r < 0) {
         step_error(s, err.text);
-        failed = true;
+        result = RESULT_FAILURE;
     } else if (run->shutdown || !condition_holds(s, &e, &failed)) {
-        eval_deinit(&e);
-        if (failed) {
-            step_end(s, RESULT_FAILURE);
-            return;
-        }
-        close_step(s, RESULT_SKIPPED, RESULT_SKIPPED);
-        return;
-    }
-    if (!failed)
+        result = failed ? RESULT_FAILURE : RESULT_SKIPPED;
+    } else {
+        log_printf(s->log, LOG_DEBUG, "Starting: %s", s->name);
         limit_time(s, &e);
+    }
     eval_deinit(&e);
-    if (failed) {
-        step_end(s, RESULT_FAILURE);
+    if (result != RESULT_NONE) { /* nothing ran that continue-on-error could forgive */
+        close_step(s, result, result);
         return;
     }
     if (files_new(run->files_dir, &s->files, &err) < 0 ||

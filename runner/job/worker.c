@@ -75,6 +75,7 @@ static void on_signal(void *ctx, int signo)
         run->cancel_deadline = timer_free(run->cancel_deadline);
         hard_stop(run);
     } else {
+        run->told_to_end |= signo == SIGTERM;
         run_cancel(run, signo == SIGTERM, signo == SIGTERM ? "the runner is shutting down" : NULL);
     }
 }
@@ -447,6 +448,11 @@ static void complete(struct run *run)
     if (err.code)
         log_issue(n.log, ANNOTATION_ERROR, "%s", err.text);
     limits_tell_peak(run, n.log);
+    if (run->told_to_end)
+        log_issue(
+            n.log, ANNOTATION_ERROR,
+            "The runner has received a shutdown signal. This can happen when the runner service "
+            "is stopped, or a manually started runner is canceled.");
     if (run->timed_out)
         log_issue(n.log, ANNOTATION_ERROR,
                   "The job has exceeded the maximum execution time of %g minutes.",

@@ -38,6 +38,9 @@ struct template_eval {
     struct arena *arena; /* results live here */
     const struct expr_scope *scope;
     struct template_open *open; /* plans, with a scope that has open look-ups; else NULL */
+    /* Called for each expression that was evaluated, but for plans; NULL: nobody looks. */
+    void (*trace)(void *ctx, const struct expr_trace *trace);
+    void *trace_ctx;
 };
 
 /* What came out open (lang/expr_partial.h): such a scalar becomes a text with marks, and where no text can be,

@@ -55,6 +55,18 @@ static int evaluate_partly(const struct template_eval *t, struct arena *scratch,
 
 /* ---- values ---- */
 
+static int evaluate_traced(const struct template_eval *t, struct arena *scratch,
+                           const struct expr *tree, struct expr_value *ret,
+                           struct expr_error *error)
+{
+    struct expr_trace trace;
+    int r = expr_eval_traced(tree, t->scope, scratch, ret, &trace, error);
+
+    if (r == ERR_OK)
+        t->trace(t->trace_ctx, &trace);
+    return r;
+}
+
 /* Evaluates TEXT; values live in SCRATCH. */
 static int evaluate(const struct template_eval *t, struct arena *scratch, const struct token *tok,
                     struct slice text, struct expr_value *ret, struct err *err)
@@ -65,6 +77,8 @@ static int evaluate(const struct template_eval *t, struct arena *scratch, const 
 
     if (r == ERR_OK && t->open)
         r = evaluate_partly(t, scratch, tok, tree, ret, &error);
+    else if (r == ERR_OK && t->trace)
+        r = evaluate_traced(t, scratch, tree, ret, &error);
     else if (r == ERR_OK)
         r = expr_eval(tree, t->scope, scratch, ret, &error);
     return r < 0 ? fail_at(err, tok, r, error.message) : ERR_OK;
