@@ -271,6 +271,7 @@ static const char *const inherited[] = {
     /* hooks and switches of GitHub's runner: job/switches.h */
     "ACTIONS_RUNNER_HOOK_JOB_STARTED",
     "ACTIONS_RUNNER_HOOK_JOB_COMPLETED",
+    "ACTIONS_RUNNER_CONTAINER_HOOKS",
     "ACTIONS_RUNNER_REQUIRE_JOB_CONTAINER",
     "ACTIONS_ALLOW_UNSECURE_COMMANDS",
     "ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS",

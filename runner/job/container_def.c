@@ -242,3 +242,62 @@ json_t *container_ports_read(struct slice text)
     }
     return ports;
 }
+
+/* ---- for hooks ---- */
+
+json_t *container_volume_json(const char *text)
+{
+    struct slice rest = slice_of(text);
+    bool read_only = slice_ends(rest, SLICE(":ro"));
+
+    if (read_only)
+        rest.len -= 3;
+    ssize_t at = slice_find_char(rest, ':');
+    struct slice source = slice_head(rest, at < 0 ? 0 : (size_t)at);
+    struct slice target = slice_from(rest, (size_t)(at + 1));
+
+    return json_pack("{s:s%, s:s%, s:b}", "sourceVolumePath", source.ptr, source.len,
+                     "targetVolumePath", target.ptr, target.len, "readOnly", (int)read_only);
+}
+
+static json_t *volumes_json(const struct container_def *d)
+{
+    json_t *list = json_array();
+
+    for (const char **v = d->volumes; *v; v++) {
+        json_t *one = container_volume_json(*v);
+
+        json_object_set_new(one, "userProvidedValue", json_string(*v));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
+static json_t *registry_json(const struct container_def *d)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+
+    if (!d->username || !d->password)
+        return json_null();
+    return json_pack("{s:s, s:s, s:s}", "username", d->username, "password", d->password,
+                     "serverUrl", container_registry(&a, d->image));
+}
+
+json_t *container_def_json(const struct container_def *d)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    json_t *ports = json_array(), *env = json_object(), *args = json_array();
+    size_t n = 0;
+    const char **words = d->command ? shell_split(&a, slice_of(d->command), &n) : NULL;
+
+    for (const char **p = d->ports; *p; p++)
+        json_array_append_new(ports, json_string(*p));
+    STRMAP_EACH (i, &d->env)
+        json_object_set_new(env, i->name, json_stringn(i->value, i->value_len));
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(args, json_string(words[i]));
+    return json_pack("{s:s, s:n, s:o, s:s?, s:s, s:o, s:o, s:o, s:o}", "image", d->image,
+                     "dockerfile", "entryPointArgs", args, "entryPoint", d->entrypoint,
+                     "createOptions", d->options, "environmentVariables", env, "registry",
+                     registry_json(d), "portMappings", ports, "userMountVolumes", volumes_json(d));
+}

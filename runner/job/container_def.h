@@ -52,6 +52,12 @@ const char *const *container_create_args(struct arena *a, const struct container
  * counts. New reference. */
 json_t *container_ports_read(struct slice text);
 
+/* D as a container hook is told of it (runtime contract 10.6), without its system mounts. New reference. */
+json_t *container_def_json(const struct container_def *d);
+
+/* "source:target[:ro]", or "target[:ro]", in its parts: {"sourceVolumePath", "targetVolumePath", "readOnly"}. */
+json_t *container_volume_json(const char *text);
+
 /* Arguments of the engine while they are put together; to be ended with vec_deinit(). */
 struct args {
     VEC(const char *) list;

@@ -499,3 +499,69 @@ void containers_stop(struct run *run)
     free(c);
     run->containers = NULL;
 }
+
+/* ---- for hooks ---- */
+
+static int own_json(struct run *run, struct container *one, json_t **ret, struct err *err)
+{
+    struct arena *a = &run->containers->arena;
+    struct container_setting setting = {0};
+    json_t *mounts = json_array();
+    int r = job_container_setting(run, a, &setting, err);
+
+    strmap_set(&one->def.env, SLICE("HOME"), SLICE("/github/home"));
+    *ret = container_def_json(&one->def);
+    for (const char *const *m = setting.mounts; r == ERR_OK && *m; m++)
+        json_array_append_new(mounts, container_volume_json(*m));
+    json_object_set_new(*ret, "systemMountVolumes", mounts);
+    if (r == ERR_OK)
+        json_object_set_new(*ret, "workingDirectory", json_string(setting.workdir));
+    /* It picks what keeps its container alive itself. */
+    json_object_set_new(*ret, "entryPoint", json_null());
+    json_object_set_new(*ret, "entryPointArgs", json_array());
+    return r;
+}
+
+int containers_hook_args(struct run *run, json_t **ret, struct err *err)
+{
+    json_t *services = json_array(), *own = json_null();
+
+    run->containers = mem_new(sizeof *run->containers);
+    int r = read_defs(run, run->containers, err);
+    for (size_t i = 0; i < run->containers->list.len && r == ERR_OK; i++) {
+        struct container *one = &run->containers->list.ptr[i];
+
+        if (!*one->def.image)
+            continue;
+        translate_volumes(run, &one->def, &run->containers->arena);
+        if (one->def.alias)
+            json_array_append_new(services, container_def_json(&one->def));
+        else
+            r = own_json(run, one, &own, err);
+    }
+    *ret = json_pack("{s:o, s:o}", "container", own, "services", services);
+    if (r == ERR_OK && !*ret)
+        r = err_set(err, ERR_INVALID, "what containers are told is not UTF-8");
+    if (r < 0)
+        json_decref(*ret);
+    return r;
+}
+
+int containers_hook_context(struct run *run, const json_t *context, struct err *err)
+{
+    json_t *told = json_object_get(context, "services");
+    json_t *own = json_object_get(context, "container"), *services = json_object();
+    size_t at = 0;
+
+    if (!json_is_array(told)) {
+        json_decref(services);
+        return err_set(err, ERR_INVALID, "prepare_job has to answer `context.services`: an array");
+    }
+    VEC_EACH (one, &run->containers->list)
+        if (one->def.alias && *one->def.image && json_array_get(told, at))
+            json_object_set(services, one->def.alias, json_array_get(told, at++));
+    run->job_ctx =
+        json_pack("{s:o, s:o}", "container", json_is_object(own) ? json_incref(own) : json_object(),
+                  "services", services);
+    return ERR_OK;
+}

@@ -14,3 +14,12 @@ void containers_start(struct run *run);
 
 /* "Stop containers": the services' logs, then everything is removed. */
 void containers_stop(struct run *run);
+
+/* ---- for box_hook.h: somebody else makes them ---- */
+
+/* What prepare_job is told: the job's container and its services. New reference. run->containers is there afterwards, for
+ * containers_stop() to forget. */
+MUST_CHECK int containers_hook_args(struct run *run, json_t **ret, struct err *err);
+
+/* Takes what it says of them into the `job` context; services come in the order in which they were told. */
+MUST_CHECK int containers_hook_context(struct run *run, const json_t *context, struct err *err);

@@ -3,6 +3,7 @@
  * An action of the workspace is built when its step runs, all others were before the job's first step. The
  * engine's program runs beside the job and not in it: what a job sets never steers it. */
 #include "base/path.h"
+#include "job/box_hook.h"
 #include "job/container_def.h"
 #include "job/contexts.h"
 #include "job/docker_entry.h"
@@ -24,9 +25,11 @@ struct docker {
     struct engine *engine;
     struct engine_call *call; /* what goes on at the moment */
     const char *name;         /* of the container */
-    struct engine_env env;
-    struct slice entrypoint; /* empty: the image's */
-    const char **args;       /* NULL-terminated */
+    struct box_hook *hook;    /* who runs it instead */
+    struct strmap values;     /* its environment */
+    struct engine_env env;    /* the same for the engine */
+    struct slice entrypoint;  /* empty: the image's */
+    const char **args;        /* NULL-terminated */
     const char *image;
     struct reach *reach;        /* how it comes to the services; NULL: no need */
     const char *const *program; /* with REACH: all that the container runs */
@@ -91,26 +94,18 @@ static void map_folders(struct run *run, struct arena *a, struct path_map *m)
     path_map_add(m, run->temp, "/github/runner_temp");
 }
 
-static int fill_env(struct step_run *s, struct docker *d, const struct strmap *runs_env,
-                    const struct path_map *m, struct err *err)
+static void make_env(struct step_run *s, const struct strmap *runs_env, const struct path_map *m,
+                     struct strmap *env)
 {
-    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
-    int r = ERR_OK;
-
-    contexts_added(s, true, &env);
-    strmap_unset(&env, SLICE("ACTIONS_CACHE_SERVICE_V2")); /* row 5 of the contract's list */
+    contexts_added(s, true, env);
+    strmap_unset(env, SLICE("ACTIONS_CACHE_SERVICE_V2")); /* row 5 of the contract's list */
     STRMAP_EACH (i, runs_env)
-        if (!strmap_get(&env, i->name))
-            strmap_set(&env, strmap_name(i), strmap_value(i));
-    strmap_set(&env, SLICE("HOME"), SLICE("/github/home"));
-    if (!strmap_get(&env, "CI"))
-        strmap_set(&env, SLICE("CI"), SLICE("true"));
-    path_map_env(m, &env);
-    STRMAP_EACH (i, &env) {
-        if (r == ERR_OK)
-            r = engine_env_add(&d->env, strmap_name(i), strmap_value(i), err);
-    }
-    return r;
+        if (!strmap_get(env, i->name))
+            strmap_set(env, strmap_name(i), strmap_value(i));
+    strmap_set(env, SLICE("HOME"), SLICE("/github/home"));
+    if (!strmap_get(env, "CI"))
+        strmap_set(env, SLICE("CI"), SLICE("true"));
+    path_map_env(m, env);
 }
 
 /* An action that could not be foreseen: its step has command files already, and where the engine does not see them. */
@@ -473,7 +468,7 @@ static int prepare(struct step_run *s, struct docker *d, struct err *err)
     if (r == ERR_OK)
         r = share(s, err);
     if (r == ERR_OK)
-        r = job_engine_get(s->run, &d->engine, err);
+        r = box_hook_path() ? ERR_OK : job_engine_get(s->run, &d->engine, err);
     for (size_t i = 0; i < COUNT_OF(open) && r == ERR_OK; i++)
         r = shared_open_up(s->run, open[i], err);
     if (r == ERR_OK && action)
@@ -486,7 +481,73 @@ static int prepare(struct step_run *s, struct docker *d, struct err *err)
         d->args = shell_split(&s->arena, slice_of(strmap_get(&s->inputs, "args")), &n);
     }
     map_folders(s->run, &s->arena, &m);
-    return fill_env(s, d, &runs_env, &m, err);
+    make_env(s, &runs_env, &m, &d->values);
+    STRMAP_EACH (i, &d->values) {
+        if (r == ERR_OK && !box_hook_path())
+            r = engine_env_add(&d->env, strmap_name(i), strmap_value(i), err);
+    }
+    return r;
+}
+
+/* ---- by a hook ---- */
+
+static void on_hook_end(void *ctx, int code, const struct err *why)
+{
+    struct step_run *s = ctx;
+
+    s->exit_code = code;
+    if (why->code)
+        step_error(s, why->text);
+    step_end(s, code == 0 && !why->code ? RESULT_SUCCESS : RESULT_FAILURE);
+}
+
+static json_t *mounts_json(struct step_run *s)
+{
+    struct arena *a = &s->arena;
+    struct path_map m = {0};
+    json_t *list = json_array();
+
+    map_folders(s->run, a, &m);
+    if (job_engine_socket())
+        json_array_append_new(list, container_volume_json(arena_printf(a, "%s:/var/run/docker.sock",
+                                                                       job_engine_socket())));
+    for (size_t i = m.n; i-- > 0;)
+        json_array_append_new(
+            list, container_volume_json(arena_printf(
+                      a, "%s:%s", shared_path(s->run, a, m.pairs[i].outside), m.pairs[i].inside)));
+    return list;
+}
+
+/* Where the Dockerfile of S's action lies for the engine; NULL: its image has a name. */
+static const char *dockerfile_of(struct step_run *s)
+{
+    struct instance *i = s->instance;
+
+    if (docker_image_named(i))
+        return NULL;
+    const char *dir =
+        i->action_source ? i->action_source : shared_path(s->run, &s->arena, i->action_dir);
+    return arena_printf(&s->arena, "%s/%s", dir ? dir : i->action_dir, i->action->image);
+}
+
+static int start_by_hook(struct step_run *s, struct err *err)
+{
+    struct docker *d = s->state;
+    json_t *args = json_array(), *values = json_object();
+    const char *entry = d->entrypoint.len ? arena_str(&s->arena, d->entrypoint) : NULL;
+
+    for (const char **word = d->args; word && *word; word++)
+        json_array_append_new(args, json_string(*word));
+    STRMAP_EACH (i, &d->values)
+        json_object_set_new(values, i->name, json_stringn(i->value, i->value_len));
+    return box_hook_start(
+        s, "run_container_step",
+        json_pack("{s:s?, s:s?, s:s?, s:o, s:o, s:s, s:s, s:n, s:[], s:o, s:[]}", "image",
+                  docker_image_named(s->instance), "dockerfile", dockerfile_of(s), "entryPoint",
+                  entry, "entryPointArgs", args, "environmentVariables", values, "workingDirectory",
+                  "/github/workspace", "createOptions", "", "registry", "portMappings",
+                  "systemMountVolumes", mounts_json(s), "userMountVolumes"),
+        on_hook_end, s, &d->hook, err);
 }
 
 static int docker_start(struct step_run *s, struct err *err)
@@ -501,6 +562,8 @@ static int docker_start(struct step_run *s, struct err *err)
         return r;
     header_action(s);
     handler_register_post(s);
+    if (box_hook_path())
+        return start_by_hook(s, err);
     if (!image)
         image = s->instance->image;
     return image ? use_image(s, image, err) : build(s, err);
@@ -512,6 +575,8 @@ static void docker_stop(struct step_run *s, bool now)
 
     if (d && d->call)
         engine_call_stop(d->call, now);
+    else if (d)
+        box_hook_stop(d->hook, now);
 }
 
 static void docker_release(struct step_run *s)
@@ -523,6 +588,8 @@ static void docker_release(struct step_run *s)
     s->state = NULL;
     engine_call_free(d->call);
     reach_free(d->reach);
+    box_hook_free(d->hook);
+    strmap_deinit(&d->values);
     engine_env_deinit(&d->env);
     buf_deinit(&d->said);
     free(d);

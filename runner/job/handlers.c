@@ -103,6 +103,8 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
 {
     const char *uses = s->def->uses;
 
+    if (s->instance->box_command)
+        return &handler_box;
     if (s->instance->hook)
         return &handler_hook;
     if (s->def->control != CONTROL_NONE)

@@ -9,6 +9,7 @@ extern const struct handler handler_node;      /* uses: of a JavaScript action *
 extern const struct handler handler_docker;    /* uses: of a Docker action, docker://image */
 extern const struct handler handler_plugin;    /* uses: served by an installed plugin */
 extern const struct handler handler_control;   /* wait, wait-all, cancel, parallel */
+extern const struct handler handler_box;       /* box_hook.h: around a job */
 extern const struct handler handler_hook;      /* hooks.h */
 
 /* The handler of S in its stage; NULL and ERR for what cannot be run here. A local action's manifest

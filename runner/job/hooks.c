@@ -47,32 +47,34 @@ static void on_end(void *ctx, struct sandbox_exit how)
     step_end(s, how.code == 0 ? RESULT_SUCCESS : RESULT_FAILURE);
 }
 
-static int check_file(const struct step_run *s, const char *path, struct err *err)
+static int check_file(const struct step_run *s, const char *path, const char *what,
+                      const char *variable, struct err *err)
 {
-    const struct hook *h = hook_of(s);
     CLEANUP(fd_closep) int fd = -1;
     struct err why = ERR_INIT;
     struct stat st;
 
     if (path[0] != '/')
         return err_set(err, ERR_INVALID, "the %s '%s' has to be a whole path, from '/': mend %s",
-                       h->what, path, h->variable);
+                       what, path, variable);
     if (path_open_in(sandbox_root(s->run->sandbox), path, O_PATH, 0, &fd, &why) < 0 ||
         fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return err_set(err, ERR_NOT_FOUND, "File doesn't exist: the %s is to be '%s', says %s",
-                       h->what, path, h->variable);
+                       what, path, variable);
     return ERR_OK;
 }
 
 /* By its suffix. The header shows a shell's usual arguments, and a script gets "-e" alone: as on GitHub. */
-static int find_program(struct step_run *s, const char *path, const char *const **ret_argv,
-                        struct err *err)
+int hook_program(struct step_run *s, const char *path, const char *what, const char *variable,
+                 const char *const **ret_argv, struct err *err)
 {
     const char *search = contexts_path(s, &s->arena), *shown = "{0}", *name, *args;
     CLEANUP(free_ptr) char *program = NULL;
     struct slice file = slice_of(path);
     struct shell sh;
 
+    if (check_file(s, path, what, variable, err) < 0)
+        return err->code;
     if (slice_ends(file, SLICE(".sh"))) {
         name =
             sandbox_which(s->run->sandbox, "bash", search, &program, err) == ERR_OK ? "bash" : "sh";
@@ -110,9 +112,7 @@ static int hook_start(struct step_run *s, struct err *err)
     log_printf(s->log, LOG_PLAIN,
                "A %s has been configured by the self-hosted runner administrator",
                hook_of(s)->what);
-    int r = check_file(s, path, err);
-    if (r == ERR_OK)
-        r = find_program(s, path, &spec.argv, err);
+    int r = hook_program(s, path, hook_of(s)->what, hook_of(s)->variable, &spec.argv, err);
     if (r < 0)
         return r;
     contexts_environ(s, false, &env);
@@ -144,28 +144,23 @@ static void on_done(void *ctx)
     loop_quit(run->loop);
 }
 
-int hook_run(struct run *run, enum hook_kind which, struct err *err)
+int hook_step(struct run *run, const struct instance *like, const char *name, enum stage stage,
+              struct err *err)
 {
-    const char *path = hook_path(which);
     struct arena *a = &run->job->arena; /* a step that is cut off refers to its own for ever */
-    struct instance *one;
-    struct token *name;
-    struct step *def;
+    struct token *token = arena_array(a, 1, sizeof *token);
+    struct step *def = arena_array(a, 1, sizeof *def);
+    struct instance *one = arena_array(a, 1, sizeof *one);
     int r = ERR_OK;
 
-    if (!path || run->lost)
-        return ERR_OK;
-    name = arena_array(a, 1, sizeof *name);
-    *name = (struct token){.kind = TOKEN_STRING,
-                           .text = slice_of(hooks[which].name),
-                           .source = slice_of(hooks[which].name)};
-    def = arena_array(a, 1, sizeof *def);
-    *def = (struct step){.id = "", .name = name};
-    one = arena_array(a, 1, sizeof *one);
-    *one = (struct instance){.def = def, .frame = run->root, .hook = path};
+    *token = (struct token){.kind = TOKEN_STRING, .text = slice_of(name), .source = slice_of(name)};
+    *def = (struct step){.id = "", .name = token, .condition = "success()"};
+    *one = *like;
+    one->def = def;
+    one->frame = run->root;
     vec_deinit(&run->seq.items);
     run->seq = (struct sequence){.run = run, .frame = run->root, .done = on_done, .ctx = run};
-    vec_push(&run->seq.items, (struct sequence_item){one, hooks[which].stage});
+    vec_push(&run->seq.items, (struct sequence_item){one, stage});
     sequence_go(&run->seq);
     if (!run->lost)
         r = loop_run(run->loop, err);
@@ -175,4 +170,13 @@ int hook_run(struct run *run, enum hook_kind which, struct err *err)
     run->seq = (struct sequence){0}; /* what is cancelled from here on is not this */
     strmap_deinit(&one->state);
     return ERR_OK;
+}
+
+int hook_run(struct run *run, enum hook_kind which, struct err *err)
+{
+    const struct instance like = {.hook = hook_path(which)};
+
+    if (!like.hook || run->lost)
+        return ERR_OK;
+    return hook_step(run, &like, hooks[which].name, hooks[which].stage, err);
 }

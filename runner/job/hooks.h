@@ -15,3 +15,15 @@ const char *hook_path(enum hook_kind which);
 
 /* Runs it as a step of its own; nothing where there is none. The loop turns meanwhile; an error is the loop's. */
 MUST_CHECK int hook_run(struct run *run, enum hook_kind which, struct err *err);
+
+/* ---- for box_hook.h, too ---- */
+
+/* What runs the script PATH, by its suffix; tells it in the step's log. WHAT and VARIABLE name it in errors. The result
+ * is in the step's arena. */
+MUST_CHECK int hook_program(struct step_run *s, const char *path, const char *what,
+                            const char *variable, const char *const **ret_argv, struct err *err);
+
+/* Runs a step that no workflow wrote: an instance like LIKE, named NAME. The loop turns meanwhile; an error is the
+ * loop's. */
+MUST_CHECK int hook_step(struct run *run, const struct instance *like, const char *name,
+                         enum stage stage, struct err *err);

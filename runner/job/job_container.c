@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "io/spawn.h"
+#include "job/box_hook.h"
 #include "job/contexts.h"
 #include "job/job_engine.h"
 #include "job/lanes.h"
@@ -107,7 +108,8 @@ int job_container_setting(struct run *run, struct arena *a, struct container_set
     mount(&m, shared_path(run, a, home), INSIDE_HOME, "");
     mount(&m, shared_path(run, a, workflow), INSIDE_WORKFLOW, "");
     mount_node(&m);
-    r = mount_init(run, &m, err);
+    if (!box_hook_path()) /* steps get in by other ways there */
+        r = mount_init(run, &m, err);
     if (r < 0)
         return r;
 

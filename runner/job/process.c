@@ -150,7 +150,7 @@ int process_start(struct step_run *s, const struct process_spec *spec, process_f
             .env = spec->env,
             .search_path = spec->search_path,
             .cwd = spec->cwd,
-            .in = -1,
+            .in = spec->in ? spec->in : -1,
             .out = out,
             .err = error,
         };

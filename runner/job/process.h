@@ -18,6 +18,7 @@ struct process_spec {
     const char *const *env;
     const char *search_path;
     const char *cwd;       /* as the process sees it */
+    int in;                /* becomes its stdin, borrowed for the call; 0: /dev/null */
     struct sandbox *place; /* where it runs; NULL: the job's place */
 };
 

@@ -56,7 +56,8 @@ struct instance {
     struct frame *inner;      /* composite: the steps inside; owned by the run */
     struct instance *members; /* parallel group: those of its steps, in the same frame */
     bool is_member;           /* it is one of them: its group starts it */
-    const char *hook;         /* an administrator's script, see hooks.h; NULL: a step of the job */
+    const char *box_command; /* "prepare_job": what a container hook is asked for, see box_hook.h */
+    const char *hook;        /* an administrator's script, see hooks.h; NULL: a step of the job */
 };
 
 struct frame {
@@ -116,15 +117,18 @@ struct run {
     struct sandbox *box;           /* the job's own container; NULL: none */
     struct path_map box_map;       /* folders of the job, as that container sees them */
     int door;                      /* where its first process comes to; -1: nobody is awaited */
-    struct reach *reach;           /* how it comes to the services; NULL: it needs no help */
-    int services;                  /* who takes connections for them; -1: nobody */
-    bool box_missing;              /* there should be one, and there is not (yet) */
-    bool shared;                   /* the engine has to see the work folder: see shared.h */
-    VEC(char *) built;             /* names of images that were built for this job */
-    char *tidy_image;              /* one that is there: see foreign.h; NULL: none was used */
-    bool tidying;                  /* the steps are over: no cancel ends what removes things */
-    bool left_behind;              /* something in the engine could not be removed */
-    int dir;                       /* the job's folder on the host */
+    bool box_scripted;    /* somebody else has made the job's own container: see box_hook.h */
+    bool box_alpine;      /* which has the C library musl */
+    json_t *box_state;    /* what it wants to be told again; NULL: nothing yet */
+    struct reach *reach;  /* how it comes to the services; NULL: it needs no help */
+    int services;         /* who takes connections for them; -1: nobody */
+    bool box_missing;     /* there should be one, and there is not (yet) */
+    bool shared;          /* the engine has to see the work folder: see shared.h */
+    VEC(char *) built;    /* names of images that were built for this job */
+    char *tidy_image;     /* one that is there: see foreign.h; NULL: none was used */
+    bool tidying;         /* the steps are over: no cancel ends what removes things */
+    bool left_behind;     /* something in the engine could not be removed */
+    int dir;              /* the job's folder on the host */
     int files_before;     /* where they lay until the engine had to see them; -1: it has not */
     int files_dir;        /* where the steps' command files lie */
     struct watch *reader; /* tells when nobody reads our events any more */

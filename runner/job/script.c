@@ -1,6 +1,7 @@
 /* script - `run:` steps: the text goes into a file, a shell runs it (runtime contract 4). */
 #include "base/fd.h"
 #include "base/path.h"
+#include "job/box_hook.h"
 #include "job/contexts.h"
 #include "job/handlers.h"
 #include "job/header.h"
@@ -44,6 +45,11 @@ static int find_shell(struct step_run *s, struct eval *e, struct sandbox *place,
         r = shell_parse(&s->arena, text, sh, err);
     if (r < 0)
         return r;
+    if (s->run->box_scripted) { /* nobody but the hook can look in there */
+        *ret_program =
+            mem_dup(sh->unset ? "sh" : sh->command, strlen(sh->unset ? "sh" : sh->command));
+        return ERR_OK;
+    }
     if (!sh->unset) {
         r = sandbox_which(place, sh->command, path, ret_program, err);
         return r < 0 ? err_in(err, "shell '%s'", sh->command) : r;
@@ -69,6 +75,8 @@ static int find_folder(struct step_run *s, struct eval *e, const struct sandbox 
     CLEANUP(free_ptr) char *joined = path_join(s->run->workspace, name);
     CLEANUP(free_ptr) char *normal = path_normal(joined);
     *ret = arena_str(&s->arena, slice_of(job_container_path(s->run, &s->arena, normal)));
+    if (s->run->box_scripted)
+        return ERR_OK;
     return place_check_folder(place, *ret, err);
 }
 
@@ -82,6 +90,11 @@ static int write_script(struct step_run *s, const struct shell *sh, struct slice
     place_uuid(id);
     *ret_path = arena_printf(&s->arena, "%s/%s%s", s->run->temp, id, sh->extension);
     return place_write(s->run, *ret_path, shell_script(&s->arena, sh, script), 0666, err);
+}
+
+static bool in_container(const struct run *run)
+{
+    return run->box || run->box_scripted;
 }
 
 static int script_start(struct step_run *s, struct err *err)
@@ -101,7 +114,11 @@ static int script_start(struct step_run *s, struct err *err)
     if (r == ERR_OK)
         r = find_shell(s, &e, spec.place, &sh, &program, err);
     if (r == ERR_OK)
-        header_script(s, script, !s->run->box ? program : sh.unset ? "sh" : sh.command, sh.format);
+        header_script(s, script,
+                      !in_container(s->run) ? program
+                      : sh.unset            ? "sh"
+                                            : sh.command,
+                      sh.format);
     if (r == ERR_OK)
         r = find_folder(s, &e, spec.place, &spec.cwd, err);
     if (r == ERR_OK)
@@ -113,6 +130,13 @@ static int script_start(struct step_run *s, struct err *err)
                        err);
     if (r < 0)
         return r;
+    if (s->run->box_scripted) {
+        struct box_hook *h = NULL;
+
+        r = box_hook_script(s, spec.argv, spec.cwd, false, &h, err);
+        s->state = h;
+        return r;
+    }
     job_container_environ(s, false, &env);
     spec.env = contexts_envp(&s->arena, &env);
     struct process *p = NULL;
@@ -123,13 +147,15 @@ static int script_start(struct step_run *s, struct err *err)
 
 static void script_stop(struct step_run *s, bool now)
 {
-    if (s->state)
+    if (s->run->box_scripted)
+        box_hook_stop(s->state, now);
+    else if (s->state)
         process_stop(s->state, now);
 }
 
 static void script_release(struct step_run *s)
 {
-    s->state = process_free(s->state);
+    s->state = s->run->box_scripted ? (void *)box_hook_free(s->state) : process_free(s->state);
 }
 
 const struct handler handler_script = {"run", script_start, script_stop, script_release};

@@ -6,6 +6,7 @@
 #include "io/git.h"
 #include "io/proc.h"
 #include "job/actions.h"
+#include "job/box_hook.h"
 #include "job/containers.h"
 #include "job/contexts.h"
 #include "job/docker_image.h"
@@ -202,7 +203,7 @@ static const char *const *visible_paths(struct job *j, struct arena *a)
                                                "GIT_SSL_CAINFO",     "NODE_EXTRA_CA_CERTS",
                                                "REQUESTS_CA_BUNDLE", "PIP_CERT"};
     const char **list =
-        arena_array(a, 4 + j->repositories.len + HOOK_KINDS + COUNT_OF(certificates), sizeof *list);
+        arena_array(a, 5 + j->repositories.len + HOOK_KINDS + COUNT_OF(certificates), sizeof *list);
     struct git_facts facts;
     struct git_env env = {0};
     struct err ignored = ERR_INIT; /* no repository: just the folder itself */
@@ -226,6 +227,8 @@ static const char *const *visible_paths(struct job *j, struct arena *a)
     for (enum hook_kind k = 0; k < HOOK_KINDS; k++)
         if (hook_path(k) && hook_path(k)[0] == '/')
             list[n++] = hook_path(k);
+    if (box_hook_path() && box_hook_path()[0] == '/')
+        list[n++] = box_hook_path();
     return list;
 }
 
@@ -504,14 +507,23 @@ static int run_steps(struct run *run, struct err *err)
     r = hook_run(run, HOOK_STARTED, err);
     if (r < 0 || run->lost)
         return r;
-    docker_images_prepare(run);
-    if (containers_wanted(run) && !run->cancelled && run->status <= RESULT_SUCCESS)
-        containers_start(run);
+    bool scripted = box_hook_path();
+    bool wanted = containers_wanted(run);
+    if (!scripted)
+        docker_images_prepare(run);
+    if (wanted && !run->cancelled && run->status <= RESULT_SUCCESS) {
+        if (!scripted)
+            containers_start(run);
+        else if ((r = box_hook_prepare(run, err)) < 0)
+            return r;
+    }
     if (!run->lost) {
         start_steps(run);
         r = loop_run(run->loop, err);
     }
     run->tidying = true;
+    if (scripted && r == ERR_OK)
+        r = box_hook_clean_up(run, err);
     containers_stop(run);
     if (r == ERR_OK)
         r = hook_run(run, HOOK_COMPLETED, err);
@@ -618,6 +630,7 @@ static void run_free(struct run *run)
     fd_closep(&run->files_before);
     fd_closep(&run->dir);
     json_decref(run->job_ctx);
+    json_decref(run->box_state);
     run->engine = engine_close(run->engine);
     run->mask = mask_free(run->mask);
     run->loop = loop_free(run->loop);

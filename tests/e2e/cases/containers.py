@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -313,6 +314,32 @@ def actions_run_in_the_container(w):
     r = w.run(w.steps("- uses: actions/checkout@v4\n- {name: both, uses: ./both, with: {who: Ada}}", box()),
               env={"PATH": f"{tools}:{w.env['PATH']}"}, code=0)
     r.says("composite for Ada at /__w/app/app/both", "node runs /__w/app/app/js/main.js for Ada in yes", step="both")
+
+
+@case(**DOCKER)
+def a_container_without_our_c_library_wants_a_node_of_its_own(w):
+    """9.5: this machine's Node does not run in an Alpine; which is said, with the cure."""
+    w.write("js/action.yml", "name: js\ndescription: d\nruns: {using: node20, main: main.js}\n")
+    w.write("js/main.js", "not looked at")
+    w.write("bin/node", "#!/bin/sh\necho its own node\n", mode=0o755)
+    w.commit("actions")
+    tools = w.root / "tools"
+    tools.mkdir()
+    shutil.copy2("/bin/bash", tools / "node")  # a program of this machine's
+    image = f"ostler-test/alpine:{os.getpid()}"
+    subprocess.run(["docker", "build", "-q", "-t", image, "-"], check=True, capture_output=True,
+                   input=f"FROM {BUSYBOX}\nRUN echo ID=alpine > /etc/os-release\n".encode())
+    try:
+        r = w.run(w.steps("""
+            - uses: actions/checkout@v4
+            - {name: fails, uses: ./js, continue-on-error: true}
+            - run: echo $PWD/bin >> $GITHUB_PATH
+            - {name: own, uses: ./js}
+            """, box(image)), env={"PATH": f"{tools}:{w.env['PATH']}"}, code=0)
+        r.says("which this machine's Node needs (it is an Alpine)", "node:20-alpine", "apk add nodejs", step="fails")
+        r.says("its own node", step="own")
+    finally:
+        engine.run("docker", "rmi", image)
 
 
 @case(**DOCKER)

@@ -193,3 +193,49 @@ Test(container_def, ports_are_read_by_what_is_inside)
         json_decref(ports);
     }
 }
+
+Test(container_def, volumes_come_apart_for_hooks)
+{
+    static const struct {
+        const char *text, *source, *target;
+        bool read_only;
+    } rows[] = {
+        {"/a:/b", "/a", "/b", false}, {"/a:/b:ro", "/a", "/b", true},   {"/b", "", "/b", false},
+        {"/b:ro", "", "/b", true},    {"name:/b", "name", "/b", false},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        json_t *json = container_volume_json(rows[i].text);
+
+        cr_expect_str_eq(json_string_value(json_object_get(json, "sourceVolumePath")),
+                         rows[i].source, "%s", rows[i].text);
+        cr_expect_str_eq(json_string_value(json_object_get(json, "targetVolumePath")),
+                         rows[i].target, "%s", rows[i].text);
+        cr_expect_eq(json_is_true(json_object_get(json, "readOnly")), rows[i].read_only, "%s",
+                     rows[i].text);
+        json_decref(json);
+    }
+}
+
+/* Row 18 of the contract's list: there is no `contextName`. */
+Test(container_def, hooks_are_told_all_of_a_container)
+{
+    must_read("web",
+              "{\"image\": \"docker://ghcr.io/a/b:1\", \"credentials\": {\"username\": \"u\", "
+              "\"password\": \"p\"}, \"env\": {\"A\": \"b\"}, \"ports\": [80], \"volumes\": "
+              "[\"/a:/b\"], \"options\": \"--cpus 1\", \"entrypoint\": \"/e\", \"command\": "
+              "\"x \\\"y z\\\"\"}");
+    json_t *json = container_def_json(&def);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+
+    cr_expect_str_eq(
+        text,
+        "{\"createOptions\":\"--cpus 1\",\"dockerfile\":null,\"entryPoint\":\"/e\","
+        "\"entryPointArgs\":[\"x\",\"y z\"],\"environmentVariables\":{\"A\":\"b\"},"
+        "\"image\":\"ghcr.io/a/b:1\",\"portMappings\":[\"80\"],\"registry\":{\"password\":\"p\","
+        "\"serverUrl\":\"ghcr.io\",\"username\":\"u\"},\"userMountVolumes\":[{\"readOnly\":false,"
+        "\"sourceVolumePath\":\"/a\",\"targetVolumePath\":\"/b\",\"userProvidedValue\":"
+        "\"/a:/b\"}]}");
+    free(text);
+    json_decref(json);
+}
