@@ -90,7 +90,7 @@ def nothing_left(label, r):
     check(not left, f"left in the engine: {left}\n{r}")
 
 
-@case(**DOCKER)
+@case(who="root", **DOCKER)
 def a_hook_makes_the_containers_and_runs_the_steps(w):
     """Row 18 of the contract's list: no `contextName`, answers by their index, `isAlpine` is mandatory."""
     orders, label = hooked(w)
