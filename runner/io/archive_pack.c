@@ -195,7 +195,6 @@ static int set_up(struct pack *p, int level, int out, struct err *err)
 
 int pack_new(enum pack_kind kind, int level, int out, struct pack **ret, struct err *err)
 {
-    CLEANUP(letters_reset) struct letters l = letters_set(); /* charsets are looked up here, too */
     int r = pack_load(err);
 
     if (r < 0)
@@ -207,8 +206,10 @@ int pack_new(enum pack_kind kind, int level, int out, struct pack **ret, struct 
     p->links = (struct strmap)STRMAP_INIT;
     p->archive = lib.write_new();
     p->entry = lib.entry_new();
+    struct letters l = letters_set(); /* charsets are looked up here, too */
     r = p->archive && p->entry ? set_up(p, level, out, err)
                                : err_set(err, ERR_FAILED, "libarchive has no memory");
+    letters_reset(&l);
     if (r < 0)
         pack_free(p);
     else
@@ -231,22 +232,22 @@ struct pack *pack_free(struct pack *p)
 
 int pack_finish(struct pack *p, struct err *err)
 {
-    CLEANUP(letters_reset) struct letters l = letters_set();
+    struct letters l = letters_set();
+    int r = lib.write_close(p->archive);
 
-    return lib.write_close(p->archive) == ARCHIVE_OK
-               ? ERR_OK
-               : failed(p->archive, "cannot end the archive", err);
+    letters_reset(&l);
+    return r == ARCHIVE_OK ? ERR_OK : failed(p->archive, "cannot end the archive", err);
 }
 
 static int write_header(struct pack *p, const char *name, struct err *err)
 {
-    CLEANUP(letters_reset) struct letters l = letters_set();
+    struct letters l = letters_set();
 
     lib.set_pathname(p->entry, name);
+    int r = lib.write_header(p->archive, p->entry);
+    letters_reset(&l);
     /* a warning: the name is no UTF-8, and kept as it is */
-    return lib.write_header(p->archive, p->entry) >= ARCHIVE_WARN
-               ? ERR_OK
-               : failed(p->archive, "cannot write to the archive", err);
+    return r >= ARCHIVE_WARN ? ERR_OK : failed(p->archive, "cannot write to the archive", err);
 }
 
 /* SIZE bytes of FD: what a file got more meanwhile is left out. */
@@ -490,11 +491,11 @@ static int restore_all(struct restore *x, int in, struct err *err)
 
 int pack_restore(int in, struct err *err)
 {
-    CLEANUP(letters_reset) struct letters l = letters_set();
     int r = pack_load(err);
 
     if (r < 0)
         return r;
+    struct letters l = letters_set();
     struct restore x = {.in = lib.read_new(), .disk = lib.disk_new()};
     r = x.in && x.disk ? restore_all(&x, in, err)
                        : err_set(err, ERR_FAILED, "libarchive has no memory");
@@ -502,5 +503,6 @@ int pack_restore(int in, struct err *err)
         (void)lib.read_free(x.in);
     if (x.disk)
         (void)lib.write_free(x.disk);
+    letters_reset(&l);
     return r;
 }

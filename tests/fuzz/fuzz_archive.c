@@ -48,7 +48,11 @@ static int names_in(const char *path)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char scratch[64];
-    struct archive_spec spec = {.size_max = 1 << 20, .files_max = 200, .strip = size % 2};
+    struct archive_spec spec = {.size_max = 1 << 20,
+                                .files_max = 200,
+                                .strip = size % 2,
+                                .zip = size && data[0] == 'P',
+                                .replace = size % 4 > 1};
     struct archive_stats stats;
     struct err err = ERR_INIT;
 

@@ -124,3 +124,115 @@ def artifacts_are_shared_with_githubs_client(w):
            "download: fine, a zip, whole", "download: fine, as it is, whole", "get: fine", "download: -3: the run has no artifact with the id",
            "remove: fine", "remove: -3: the run has no artifact 'theirs'", "list: fine, 5")
     r.never_says("CHANGED")
+
+
+@case(quick=False, limit=200, needs=NEEDS)
+def five_thousand_files_are_one_artifact_and_one_cache(w):
+    ready(w)
+    n = 1000 if toolkit.is_sanitized(w) else 5000
+    same = f'for i in $(seq {n}); do test "$(cat "$1/$((i % 50))/file $i")" = "number $i" || exit 1; done'
+    w.run(toolkit.flow(w, a=job(
+        script(f'for i in $(seq 0 49); do mkdir -p out/$i; done; for i in $(seq {n}); do echo "number $i" > "out/$((i % 50))/file $i"; done\n'
+               f"echo '{same}' > same.sh"),
+        native("upload|many|out|out|6", "download|many|in", "save|many|out"),
+        script("bash -e same.sh in; rm -r in; mv out before"),
+        client(f"""
+        const {{artifact: one}} = await artifacts.getArtifact('many');
+        await artifacts.downloadArtifact(one.id, {{path: 'in', expectedHash: one.digest}});
+        assert.equal(await cache.restoreCache(['out'], 'many'), 'many');
+        """),
+        script("bash -e same.sh in; diff -r out before; rm -r out"),
+        native("restore|many|out"), script("diff -r out before"))), code=0, limit=180)
+
+
+@case(quick=False, limit=100, needs=NEEDS)
+def a_link_reaches_what_the_job_reaches_and_nothing_else(w):
+    """The runner's own files are hidden from a job; a link in the workspace does not lead a runner of root's there."""
+    ready(w)
+    secret = w.root / "secret"
+    secret.write_text("of the runner")
+    link = "/home/runner/work/app/app/out/link"
+    r = w.run(toolkit.flow(w, a=job(
+        script(f"mkdir out; ln -s {secret} out/link; ln -s /etc/hostname out/fine; cat out/link || echo hidden"),
+        native("upload|found|out|out|0", f"upload|bad|out|={link}|0", f"upload||.|={link}|0|raw", "upload|fifo|.|=/dev/zero|0",
+               "upload|above|out|=/etc/hostname|0", "save|link|out", "list"),
+        script("rm -r out"), native("restore|link|out", "get|found|in"),
+        script("test -L out/link; test -s in/fine; ls in"))), code=0, limit=90)
+    r.says("hidden", "upload: fine, found", "upload: -3: cannot open", "upload: -2: '/dev/zero' is not below",
+           "upload: -2: '/etc/hostname' is not below", "list: fine, 1")
+    r.never_says("of the runner")
+    for path in toolkit.run_folder(w).rglob("*.zip"):
+        check(b"of the runner" not in path.read_bytes(), f"it is in {path}")
+
+
+@case(quick=False, limit=100, needs=NEEDS)
+def a_bad_cache_stays_inside_the_job(w):
+    """What a cache names is the job's to overwrite: the machine's files of that name stay as they are."""
+    ready(w)
+    mark, up = f"/etc/ostler-{os.getpid()}-{w.root.name}", "/home/runner/work/up"
+    r = w.run(toolkit.flow(w, a=job(
+        script(f"mkdir {up}; echo above > {up}/y; echo aside > {mark} || true"),
+        native(f"save|all|{up},{mark}", "save|above|../../up"), script(f"rm -r {up}; rm -f {mark}"),
+        native(f"restore|all|{up},{mark}"), script(f"cat {up}/y; cat {mark} || true"))), code=0, limit=90)
+    r.says("save: fine", "save: -2: Invalid pattern '../../up'.", "restore: fine, all exactly", "above\n")
+    if os.geteuid() == 0:
+        r.says("aside\n")
+    check(not os.path.exists(mark), "the machine's own folder was written to")
+
+
+UPLOAD = (script("head -c 150000000 /dev/urandom > large; echo uploading"), native("upload|large|.|large|0", "list"))
+
+
+@case(quick=False, limit=200, needs=NEEDS)
+def a_server_that_is_killed_goes_on_where_it_was(w):
+    """Blocks whose answers were lost are sent again."""
+    ready(w)
+    running = w.start(toolkit.flow(w, a=job(*UPLOAD, native("download|large|in"), script("cmp large in/large"))))
+    toolkit.wait_for_pieces(w, running, 5)
+    killed = toolkit.serving()
+    check(len(killed) == 1, f"servers: {killed}")
+    os.kill(killed[0], signal.SIGKILL)
+    running.finish(150).exits(0).says("upload: fine, large", "download: fine, a zip, whole")
+    shutil.rmtree(toolkit.run_folder(w) / "artifacts")
+
+
+def ours(name):
+    return [p for p in watch.descendants() if name in watch.describe(p)]
+
+
+@case(quick=False, limit=120, needs=NEEDS)
+def whoever_is_killed_nothing_half_is_there(w):
+    ready(w)
+    for name in ("blobs-carrier", "blobs-packer"):
+        running = w.start(toolkit.flow(w, a=job(*UPLOAD)))
+        toolkit.wait_for_pieces(w, running, 3)
+        found = ours(name)
+        check(len(found) == 1, f"{name}: {found}")
+        os.kill(found[0], signal.SIGKILL)
+        running.finish(60).exits(0).says("upload: -1: ", "signal 9", "list: fine, 0")
+        left = [p for p in (toolkit.run_folder(w) / "artifacts").rglob("*") if p.is_file()]
+        check(not left, f"left behind: {left}")
+
+
+@case(quick=False, limit=120, needs=NEEDS)
+def a_run_that_is_cancelled_keeps_nothing_of_its_uploads(w):
+    ready(w)
+    running = w.start(toolkit.flow(w, a=job(*UPLOAD)))
+    toolkit.wait_for_pieces(w, running, 3)
+    start = time.monotonic()
+    running.send(signal.SIGINT).finish(60).exits(3)
+    check(time.monotonic() - start < 10, "it took long to end")
+    check(not ours("blobs-"), "somebody still runs")
+    left = [p for p in (toolkit.run_folder(w) / "artifacts").rglob("*") if p.is_file()]
+    check(not left, f"left behind: {left}")
+
+
+@case(quick=False, limit=100, needs=NEEDS)
+def nobody_sees_the_token_and_no_proxy_is_asked_for_this_machine(w):
+    """Nobody listens where the proxy should be."""
+    ready(w)
+    r = w.run(toolkit.flow(w, a=job(script("mkdir d; echo x > d/x"), native("save|k|d", "restore|k|d", "put|a|d"))),
+              env={"http_proxy": "http://127.0.0.1:9", "NO_PROXY": "example.test"}, code=0, limit=90)
+    r.says("save: fine", "restore: fine, k exactly", "put: fine")
+    text = (toolkit.run_folder(w) / "events.jsonl").read_text()
+    check("eyJhbGciOiJIUzI1NiIs" not in text, "a token is in the record")

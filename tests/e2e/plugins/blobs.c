@@ -88,10 +88,13 @@ static void do_upload(struct ost_step *s, const struct ost_artifacts_v1 *artifac
         .days = 3,
         .level = *line.field[4] - '0',
     };
+    ost_status r = OST_OK;
     size_t n;
-    ost_status r =
-        files->glob(s, list(s, line.field[3]), OST_GLOB_LINKS | OST_GLOB_INSIDE, &u.files, &n);
 
+    if (*line.field[3] == '=') /* the files themselves, whatever they are */
+        u.files = list(s, line.field[3] + 1);
+    else
+        r = files->glob(s, list(s, line.field[3]), OST_GLOB_LINKS | OST_GLOB_INSIDE, &u.files, &n);
     if (r == OST_OK)
         r = artifacts->upload(s, &u, &got);
     tell(s, r, r == OST_OK ? shown(s, &got) : "");
