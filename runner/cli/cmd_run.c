@@ -63,6 +63,7 @@ static const char help[] =
     "  --config FILE           options from this file, not from the usual ones\n"
     "  --isolation LEVEL       sandbox (default) or host; naming it forbids the fallback\n"
     "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200, disk=10G\n"
+    "  --cache-size SIZE       of a repository's caches, all together: 20G (default: 10G)\n"
     "  --offline               nothing is fetched: actions come from the store\n"
     "  --keep                  leave the jobs' folders behind\n"
     "  --debug                 show ##[debug] lines, set RUNNER_DEBUG\n"
@@ -253,6 +254,7 @@ static int run(struct call *c)
         .run_dir = c->hint,
         .caches = settings_caches(&c->arena),
         .state = arena_printf(&c->arena, "%s/caches", c->state),
+        .cache_size = c->options.cache_size,
     };
     struct workers_spec spec = {
         .queue = c->queue,

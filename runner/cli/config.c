@@ -17,11 +17,17 @@ static const struct key {
     bool
         absolute; /* the value, or that of each pair, is a path: no folder to be relative to is obvious */
 } keys[] = {
-    {"action-source", SCALAR, false},  {"isolation", SCALAR, false},
-    {"jobs", SCALAR, false},           {"limit", PAIRS, false},
-    {"local-repository", PAIRS, true}, {"node", SCALAR, true},
-    {"offline", FLAG, false},          {"plugins", SCALAR | PAIRS, false},
-    {"secret-file", SCALAR, true},     {"var", PAIRS, false},
+    {"action-source", SCALAR, false},
+    {"cache-size", SCALAR, false},
+    {"isolation", SCALAR, false},
+    {"jobs", SCALAR, false},
+    {"limit", PAIRS, false},
+    {"local-repository", PAIRS, true},
+    {"node", SCALAR, true},
+    {"offline", FLAG, false},
+    {"plugins", SCALAR | PAIRS, false},
+    {"secret-file", SCALAR, true},
+    {"var", PAIRS, false},
 };
 
 struct reading {

@@ -1,4 +1,4 @@
-/* limit - the values of --limit. */
+/* limit - the values of --limit and --cache-size. */
 #pragma once
 
 #include "job/job.h"
@@ -6,3 +6,6 @@
 /* TEXT: "memory=512M" (K, M, G of 1024, or bytes), "disk=10G", "cpus=1.5", "processes=200". Sets that one in RET. ERR_INVALID
  * says what there is. */
 MUST_CHECK int limit_parse(struct slice text, struct job_limits *ret, struct err *err);
+
+/* The value of --cache-size: "20G", in the same units. */
+MUST_CHECK int limit_parse_cache(struct slice text, int64_t *ret, struct err *err);

@@ -49,6 +49,7 @@ enum option_id {
     OPT_DEBUG,
     OPT_KEEP,
     OPT_OFFLINE,
+    OPT_CACHE_SIZE,
     OPT_LIMIT,
     OPT_JSON,
     OPT_PLAN,
@@ -86,6 +87,7 @@ static const struct option table[] = {
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"keep", no_argument, NULL, OPT_KEEP},
     {"offline", no_argument, NULL, OPT_OFFLINE},
+    {"cache-size", required_argument, NULL, OPT_CACHE_SIZE},
     {"limit", required_argument, NULL, OPT_LIMIT},
     {"json", no_argument, NULL, OPT_JSON},
     {"plan", no_argument, NULL, OPT_PLAN},
@@ -515,6 +517,9 @@ static int take(struct run_options *o, int option, const char *text, struct err 
     case OPT_OFFLINE:
         o->offline = true;
         break;
+    case OPT_CACHE_SIZE:
+        r = limit_parse_cache(slice_of(text), &o->cache_size, err);
+        return r < 0 ? err_in(err, "--cache-size") : r;
     case OPT_LIMIT:
         r = limit_parse(slice_of(text), &o->limits, err);
         return r < 0 ? err_in(err, "--limit") : r;

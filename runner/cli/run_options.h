@@ -28,6 +28,7 @@ struct run_options {
     const char *node; /* --node, an absolute path */
     const char *isolation;
     struct job_limits limits; /* --limit */
+    int64_t cache_size;       /* --cache-size, bytes; 0: not said */
     bool isolation_required, ignored, keep, offline, json, verbose, help;
 
     bool plan;         /* show what would run */

@@ -18,9 +18,9 @@ struct member {
     }
 
 static const struct member texts[] = {
-    MEMBER(id),         MEMBER(key),       MEMBER(name),         MEMBER(file),
-    MEMBER(dir),        MEMBER(isolation), MEMBER(work_root),    MEMBER(source),
-    MEMBER(tool_cache), MEMBER(store),     MEMBER(store_source), MEMBER(node),
+    MEMBER(id),           MEMBER(key),       MEMBER(name),        MEMBER(file),       MEMBER(dir),
+    MEMBER(isolation),    MEMBER(work_root), MEMBER(source),      MEMBER(tool_cache), MEMBER(store),
+    MEMBER(store_source), MEMBER(node),      MEMBER(environment),
 };
 
 static const struct member flags[] = {

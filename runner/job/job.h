@@ -29,8 +29,9 @@ struct job {
     struct strmap secrets; /* names ignore case; GITHUB_TOKEN among them */
     struct strmap variables; /* job variables: "ACTIONS_STEP_DEBUG" and the like */
 
-    bool id_token;         /* its permissions let it ask for id tokens */
-    struct strmap runtime; /* ACTIONS_*: how actions reach their run's services, with tokens */
+    const char *environment; /* the name of what it deploys to; NULL: nothing */
+    bool id_token;           /* its permissions let it ask for id tokens */
+    struct strmap runtime;   /* ACTIONS_*: how actions reach their run's services, with tokens */
 
     const struct token **env; /* workflow level, then job level; evaluated one after the other */
     size_t n_env;

@@ -25,6 +25,7 @@ enum {
     UNLIMITED_S = 24 * 3600, /* a token's age for a job without a time limit */
     SLACK_S = 3600,          /* what a job may take beyond its time limit: its end, post steps */
     ID_SIZE = 37,
+    ENVIRONMENT_MAX = 255, /* characters of its name on GitHub */
 };
 
 struct services {
@@ -362,12 +363,22 @@ static const char *audience_of(struct arena *a, const json_t *github)
                         owner ? owner : "");
 }
 
-static const char *subject_of(struct arena *a, const json_t *github)
+/* Whom a token speaks for. A name that cannot be told apart from what stands around it is written with %3A for its
+ * colons, as GitHub does. */
+static const char *subject_of(struct arena *a, const json_t *github, const char *environment)
 {
     const char *repository = json_string_value(json_object_get(github, "repository"));
     const char *event = json_string_value(json_object_get(github, "event_name"));
     const char *ref = json_string_value(json_object_get(github, "ref"));
 
+    if (environment) {
+        CLEANUP(buf_deinit) struct buf name = BUF_INIT(3 * ENVIRONMENT_MAX);
+
+        for (const char *c = environment; *c && name.len + 3 < 3 * ENVIRONMENT_MAX; c++)
+            buf_printf(&name, *c == ':' ? "%%3A" : "%c", *c);
+        return arena_printf(a, "repo:%.200s:environment:%s", repository ? repository : "",
+                            name.ptr);
+    }
     if (event && strcmp(event, "pull_request") == 0)
         return arena_printf(a, "repo:%.200s:pull_request", repository ? repository : "");
     return arena_printf(a, "repo:%.200s:ref:%.500s", repository ? repository : "", ref ? ref : "");
@@ -383,9 +394,9 @@ static json_t *oidc_claims(struct arena *a, const struct job *job)
         "workflow", "workflow_ref", "workflow_sha", "repository_visibility"};
     const json_t *github = json_object_get(job->contexts, "github");
     const json_t *about = json_object_get(job->contexts, "job");
-    json_t *claims = json_pack("{s:s, s:s, s:s, s:s}", "sub", subject_of(a, github), "aud",
-                               audience_of(a, github), "runner_environment", "self-hosted",
-                               "ref_protected", "false");
+    json_t *claims = json_pack(
+        "{s:s, s:s, s:s, s:s}", "sub", subject_of(a, github, job->environment), "aud",
+        audience_of(a, github), "runner_environment", "self-hosted", "ref_protected", "false");
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         json_t *value = json_object_get(github, names[i]);
@@ -393,6 +404,10 @@ static json_t *oidc_claims(struct arena *a, const struct job *job)
         if (json_is_string(value) && json_string_length(value) <= TOKEN_CLAIM_MAX)
             json_object_set(claims, names[i], value);
     }
+    if (job->environment)
+        json_object_set_new(
+            claims, "environment",
+            json_string(arena_printf(a, "%.*s", ENVIRONMENT_MAX, job->environment)));
     if (json_object_get(about, "workflow_ref"))
         json_object_set(claims, "job_workflow_ref", json_object_get(about, "workflow_ref"));
     if (json_object_get(about, "workflow_sha"))

@@ -277,6 +277,14 @@ static int minutes(const struct template_eval *t, const struct token *tok, int f
     return ERR_OK;
 }
 
+/* `environment: NAME`, or a mapping with its name. */
+static const struct token *environment_name(const struct workflow_job *d)
+{
+    const struct token *e = d->environment;
+
+    return e && e->kind == TOKEN_MAPPING ? token_find(e, "name") : e;
+}
+
 /* The parts of a job that may differ from configuration to configuration. */
 static int evaluate_config(struct plan *p, struct config *c, const struct matrix_config *m,
                            struct err *err)
@@ -284,7 +292,7 @@ static int evaluate_config(struct plan *p, struct config *c, const struct matrix
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     CLEANUP(place_deinit) struct place place;
     const struct workflow_job *d = c->node->def;
-    struct slice name = {0};
+    struct slice name = {0}, environment = {0};
 
     place_init(&place, p, c->node, c);
     struct expr_scope scope = place_scope(&place);
@@ -299,6 +307,10 @@ static int evaluate_config(struct plan *p, struct config *c, const struct matrix
         return job_error(c->node, NULL, "cancel-timeout-minutes", err);
     if (template_bool(&t, d->continue_on_error, false, &c->forgiven, err) != ERR_OK)
         return job_error(c->node, NULL, "continue-on-error", err);
+    if (template_string(&t, environment_name(d), &environment, err) != ERR_OK)
+        return job_error(c->node, NULL, "environment", err);
+    if (environment.len)
+        c->environment = arena_str(&p->arena, environment);
     c->claim = (struct claim){.config = c};
     if (group_read(&place, d->concurrency, &p->arena, &c->claim.group, err) != ERR_OK)
         return job_error(c->node, NULL, "concurrency", err);

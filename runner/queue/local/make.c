@@ -76,6 +76,7 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
     j->default_shell = d->default_shell;
     j->default_working_directory = d->default_working_directory;
     j->outputs = d->outputs;
+    j->environment = c->environment;
     j->environment_url = token_find(d->environment, "url");
     j->container = d->container;
     j->services = d->services;

@@ -78,10 +78,11 @@ struct config {
     enum config_state state;
     struct claim claim; /* it runs once this holds */
     enum queue_result result;
-    bool has_result; /* the worker said job.finished */
-    bool forgiven;   /* continue-on-error */
-    bool stopping;   /* the caller was asked to stop it */
-    json_t *outputs; /* owned; NULL: none */
+    bool has_result;         /* the worker said job.finished */
+    bool forgiven;           /* continue-on-error */
+    bool stopping;           /* the caller was asked to stop it */
+    json_t *outputs;         /* owned; NULL: none */
+    const char *environment; /* its name; NULL: none */
     int64_t timeout_ms, cancel_timeout_ms;
 };
 

@@ -137,6 +137,14 @@ Test(services, with_the_permission_scripts_can_ask_for_id_tokens_too)
     json_t *claims = claims_of(&j);
     cr_assert_str_eq(text_in(json_object_get(claims, "oidc"), "sub"), "repo:Acme/App:pull_request");
     cr_assert(strstr(strmap_get(&j.runtime, "ACTIONS_ID_TOKEN_REQUEST_URL"), "?"));
+    cr_assert_null(json_object_get(json_object_get(claims, "oidc"), "environment"));
+    json_decref(claims);
+    j.environment = "live: eu";
+    cr_assert_eq(services_equip(s, &j, &err), ERR_OK, "%s", err.text);
+    claims = claims_of(&j);
+    const json_t *oidc = json_object_get(claims, "oidc");
+    cr_assert_str_eq(text_in(oidc, "sub"), "repo:Acme/App:environment:live%3A eu");
+    cr_assert_str_eq(text_in(oidc, "environment"), "live: eu");
     json_decref(claims);
     job_deinit(&j);
     end(s);
