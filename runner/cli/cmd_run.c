@@ -158,6 +158,7 @@ static int make_queue(struct call *c, struct err *err)
     spec.isolation = o->isolation ? o->isolation : "sandbox";
     spec.isolation_required = o->isolation_required;
     spec.limits = o->limits;
+    spec.groups = arena_printf(&c->arena, "%s/concurrency", c->state);
     spec.work_dir = c->jobs_dir;
     spec.plugin_path = settings_plugin_path(&c->arena);
     spec.plugin_prefer = &o->plugins;

@@ -302,6 +302,11 @@ static int on_queue_event(void *ctx, json_t *event, struct slice log, struct err
     return report_event(all->spec->report, event, log, err);
 }
 
+static void on_queue_ready(void *ctx)
+{
+    fill_slots(ctx);
+}
+
 static void on_stop(void *ctx, const char *key, const char *why)
 {
     struct workers *all = ctx;
@@ -340,8 +345,11 @@ int workers_run(const struct workers_spec *spec, bool *ret_cancelled, struct err
         r = loop_signals(all.loop, signals, on_signal, &all, err);
     if (r == ERR_OK) {
         services_attach(spec->services, all.loop);
-        spec->queue->client =
-            (struct queue_client){.event = on_queue_event, .stop = on_stop, .ctx = &all};
+        spec->queue->client = (struct queue_client){.event = on_queue_event,
+                                                    .stop = on_stop,
+                                                    .ready = on_queue_ready,
+                                                    .ctx = &all,
+                                                    .loop = all.loop};
         fill_slots(&all);
     }
     while (r == ERR_OK && all.first.code == ERR_OK &&
@@ -353,6 +361,8 @@ int workers_run(const struct workers_spec *spec, bool *ret_cancelled, struct err
         worker_free(all.list.ptr[--all.list.len]);
     vec_deinit(&all.list);
     services_detach(spec->services);
+    if (spec->queue->ops->detach)
+        spec->queue->ops->detach(spec->queue);
     loop_free(all.loop);
     *ret_cancelled = all.interrupts > 0;
     if (r == ERR_OK && all.first.code != ERR_OK) {

@@ -25,9 +25,11 @@ struct queue_client {
     event_fn *event;
     /* Cancel the running job KEY for the reason WHY; its worker still ends in its own time. */
     void (*stop)(void *ctx, const char *key, const char *why);
-    /* A job may be ready: call next(). NULL: not wanted. A local queue never needs it. */
+    /* A job may be ready: call next(). NULL: not wanted. */
     void (*ready)(void *ctx);
     void *ctx;
+    struct loop
+        *loop; /* the caller's, for what a queue waits for; NULL: it waits for its jobs alone */
 };
 
 struct queue_ops {
@@ -45,6 +47,8 @@ struct queue_ops {
     void (*cancel)(struct queue *q, bool hard);
     /* True once nothing is queued, running or to be reported. */
     bool (*done)(const struct queue *q);
+    /* The client's loop goes: nothing is waited for any more. NULL: it never uses one. */
+    void (*detach)(struct queue *q);
     void (*free)(struct queue *q);
 };
 

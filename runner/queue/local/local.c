@@ -199,12 +199,24 @@ static int finish(struct local *l, struct err *err)
     return tell_run_finished(l, err);
 }
 
+static void on_groups(void *ctx)
+{
+    struct local *l = ctx;
+
+    if (!l->late.code)
+        (void)!claims_review(l, &l->late);
+    if (l->base.client.ready)
+        l->base.client.ready(l->base.client.ctx);
+}
+
 static int start(struct local *l, struct err *err)
 {
     if (l->started)
         return ERR_OK;
     l->started = true;
     l->started_ms = clock_ms();
+    if (l->groups && l->base.client.loop)
+        groups_watch(l->groups, l->base.client.loop, on_groups, l);
     if (tell_started(l, err) != ERR_OK)
         return err->code;
     for (size_t i = 0; i < l->plan.n_named; i++) {
@@ -376,10 +388,19 @@ static bool local_done(const struct queue *q)
     return local_of(q)->finished;
 }
 
+static void local_detach(struct queue *q)
+{
+    if (local_of(q)->groups)
+        groups_unwatch(local_of(q)->groups);
+}
+
 static void local_free(struct queue *q)
 {
     struct local *l = local_of(q);
 
+    VEC_EACH (c, &l->line)
+        (*c)->ticket = ticket_free((*c)->ticket);
+    l->groups = groups_free(l->groups);
     plan_deinit(&l->plan);
     vec_deinit(&l->line);
     json_decref(l->notes);
@@ -397,6 +418,14 @@ static const char *keep(struct arena *a, const char *text)
     return text ? arena_str(a, slice_of(text)) : NULL;
 }
 
+/* Whose groups they are: a clone without a remote is a repository of its own. */
+static const char *repository_of(const struct local_spec *spec)
+{
+    const char *name = json_string_value(json_object_get(spec->github, "repository"));
+
+    return name && *name ? name : spec->source ? spec->source : "";
+}
+
 int queue_local_new(const struct local_spec *spec, struct queue **ret, struct err *err)
 {
     static const struct queue_ops ops = {.next = local_next,
@@ -404,6 +433,7 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
                                          .ended = local_ended,
                                          .cancel = local_cancel,
                                          .done = local_done,
+                                         .detach = local_detach,
                                          .free = local_free};
     struct local *l = mem_new(sizeof *l);
 
@@ -432,6 +462,8 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         local_free(&l->base);
         return r;
     }
+    if (spec->groups && spec->run_id)
+        l->groups = groups_new(spec->groups, repository_of(spec), spec->run_id);
     *ret = &l->base;
     return ERR_OK;
 }

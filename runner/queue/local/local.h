@@ -44,6 +44,8 @@ struct local_spec {
     const char *isolation; /* see struct job */
     bool isolation_required;
     struct job_limits limits;
+    const char *groups; /* absolute: where concurrency groups of all runs lie; NULL: those of other
+                                          runs do not count */
     const char *work_dir;              /* absolute: each job gets a folder of its own below it */
     const char *source;                /* working tree that a checkout shows */
     bool source_ignored;               /* what git ignores is shown too */

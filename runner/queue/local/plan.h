@@ -46,6 +46,7 @@ struct claim {
     struct group group;
     enum claim_state state;
     bool yields;           /* it was asked to end, for another one */
+    struct ticket *ticket; /* its place among the claims of other runs; NULL: none (groups.h) */
     struct config *config; /* whose it is: a job or a call */
     struct flow *flow;     /* or a workflow with all its jobs; the other is NULL */
 };

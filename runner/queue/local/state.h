@@ -1,6 +1,7 @@
 /* state - a local queue while it runs: what the files of local.h share. */
 #pragma once
 
+#include "queue/local/groups.h"
 #include "queue/local/plan.h"
 
 struct local {
@@ -10,6 +11,7 @@ struct local {
     struct local_spec how; /* the parts that each job is given */
     json_t *notes;
     VEC(struct claim *) line; /* all that wait for a group or hold one, as they came */
+    struct groups *groups;    /* of other runs; NULL: they are not looked at */
     bool moved;               /* a claim came to hold, or was given up */
     size_t n_handed_out;
     int64_t started_ms;
@@ -42,6 +44,9 @@ MUST_CHECK int claim_enter(struct local *l, struct claim *c, struct err *err);
 
 /* C wants nothing more; the next in line holds the group then. */
 void claim_leave(struct local *l, struct claim *c);
+
+/* Other runs have come or gone: whoever makes room for them is cancelled, and whose turn it is holds its group. */
+MUST_CHECK int claims_review(struct local *l, struct err *err);
 
 /* Groups that wait for each other: when nothing runs and all that is left waits, the one that came last is
  * cancelled. */

@@ -67,11 +67,17 @@ static int tell(struct local *l, const struct claim *c, const char *said, struct
     return tell_note(l, job, job ? said : arena_printf(&l->arena, "%s: %s", who(l, c), said), err);
 }
 
-static int tell_waits(struct local *l, const struct claim *c, struct err *err)
+/* The one in front of C in another run; NULL: there is none. */
+static const char *stranger(struct local *l, const struct claim *c)
+{
+    return c->ticket ? ticket_waits_for(c->ticket, &l->arena) : NULL;
+}
+
+static int tell_waits(struct local *l, const struct claim *c, const char *for_whom, struct err *err)
 {
     return tell(l, c,
                 arena_printf(&l->arena, "waits for the concurrency group '%s', which %s holds",
-                             c->group.name, who_holds(l, c)),
+                             c->group.name, for_whom),
                 err);
 }
 
@@ -84,7 +90,8 @@ static void next_turn(struct local *l, const struct claim *left)
     VEC_EACH (c, &l->line) {
         if (!same_group(*c, left))
             continue;
-        (*c)->state = CLAIM_HOLDS;
+        if (!stranger(l, *c))
+            (*c)->state = CLAIM_HOLDS;
         return;
     }
 }
@@ -94,6 +101,7 @@ void claim_leave(struct local *l, struct claim *c)
     if (c->state == CLAIM_NONE)
         return;
     c->state = CLAIM_NONE;
+    c->ticket = ticket_free(c->ticket);
     l->moved = true;
     for (size_t i = 0; i < l->line.len; i++) {
         if (l->line.ptr[i] != c)
@@ -110,19 +118,24 @@ static int cancel(struct local *l, struct claim *c, const char *why, struct err 
     return c->config ? config_cancel(l, c->config, why, err) : flow_cancel(l, c->flow, why, err);
 }
 
-/* C makes room for NEWER. What runs is told; what is queued says it as it ends. */
-static int yield_to(struct local *l, struct claim *c, const struct claim *newer, struct err *err)
+/* C makes room. What runs is told; what is queued says it as it ends. */
+static int yield(struct local *l, struct claim *c, const char *why, struct err *err)
 {
-    bool held = c->state == CLAIM_HOLDS;
-    const char *why = arena_printf(
-        &l->arena, "%s came to the concurrency group '%s' %s", who(l, newer), newer->group.name,
-        held ? "with `cancel-in-progress`" : "later, and only one may wait");
-
     c->yields = true;
-    if (held && !(c->config && c->config->state == CONFIG_QUEUED) &&
+    if (c->state == CLAIM_HOLDS && !(c->config && c->config->state == CONFIG_QUEUED) &&
         tell(l, c, arena_printf(&l->arena, "is cancelled: %s", why), err) != ERR_OK)
         return err->code;
     return cancel(l, c, why, err);
+}
+
+static int yield_to(struct local *l, struct claim *c, const struct claim *newer, struct err *err)
+{
+    return yield(l, c,
+                 arena_printf(&l->arena, "%s came to the concurrency group '%s' %s", who(l, newer),
+                              newer->group.name,
+                              c->state == CLAIM_HOLDS ? "with `cancel-in-progress`"
+                                                      : "later, and only one may wait"),
+                 err);
 }
 
 /* ---- asked for ---- */
@@ -149,6 +162,29 @@ static int make_room(struct local *l, struct claim *c, struct err *err)
     return ERR_OK;
 }
 
+/* Among the claims of other runs. Where that cannot be, this run goes on by itself. */
+static int get_in_line(struct local *l, struct claim *c, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (!l->groups || ticket_take(l->groups, &c->group,
+                                  arena_printf(&l->arena, "%s of run %s", who(l, c), l->how.run_id),
+                                  &c->ticket, &why) == ERR_OK)
+        return ERR_OK;
+    return tell(l, c, arena_printf(&l->arena, "does not wait for other runs: %s", why.text), err);
+}
+
+/* Of this run: who holds the group of OF, or waits for another run to let go of it. NULL: nobody. */
+static struct claim *first_in_line(struct local *l, const struct claim *of)
+{
+    struct claim *h = holder(l, of);
+
+    for (size_t i = 0; i < l->line.len && !h; i++)
+        if (same_group(l->line.ptr[i], of))
+            h = l->line.ptr[i];
+    return h;
+}
+
 int claim_enter(struct local *l, struct claim *c, struct err *err)
 {
     struct claim *h;
@@ -166,16 +202,47 @@ int claim_enter(struct local *l, struct claim *c, struct err *err)
                                    "and it is a part of that",
                                    c->group.name, who(l, h)),
                       err);
-    if (make_room(l, c, err) != ERR_OK)
+    if (make_room(l, c, err) != ERR_OK || get_in_line(l, c, err) != ERR_OK)
         return err->code;
-    if (!holder(l, c))
+    h = first_in_line(l, c);
+    const char *in_front = h ? who(l, h) : stranger(l, c);
+    if (!in_front)
         c->state = CLAIM_HOLDS;
     vec_push(&l->line, c);
-    return c->state == CLAIM_WAITS ? tell_waits(l, c, err) : ERR_OK;
+    return in_front ? tell_waits(l, c, in_front, err) : ERR_OK;
+}
+
+/* One that is cancelled takes others with it, so the line is looked at from the front again. */
+static struct claim *asked_to_yield(struct local *l, const char **ret_why)
+{
+    VEC_EACH (c, &l->line)
+        if (!(*c)->yields && (*c)->ticket &&
+            (*ret_why = ticket_yields((*c)->ticket, &l->arena)) != NULL)
+            return *c;
+    return NULL;
+}
+
+int claims_review(struct local *l, struct err *err)
+{
+    const char *why;
+
+    for (struct claim *c; (c = asked_to_yield(l, &why));)
+        if (yield(l, c, why, err) != ERR_OK)
+            return err->code;
+    VEC_EACH (c, &l->line) {
+        if ((*c)->state != CLAIM_WAITS || first_in_line(l, *c) != *c || stranger(l, *c))
+            continue;
+        (*c)->state = CLAIM_HOLDS;
+        l->moved = true;
+    }
+    return ERR_OK;
 }
 
 int claims_untangle(struct local *l, struct err *err)
 {
+    VEC_EACH (c, &l->line)
+        if ((*c)->state == CLAIM_WAITS && first_in_line(l, *c) == *c)
+            return ERR_OK; /* for another run, which goes on */
     for (size_t i = l->line.len; i-- > 0;) {
         struct claim *c = l->line.ptr[i];
 
