@@ -174,7 +174,8 @@ struct run {
     } limits;
     const char *cancel_reason;
     struct timer *deadline, *cancel_deadline;
-    json_t *outputs; /* of the job, once its steps are through */
+    json_t *outputs;       /* of the job, once its steps are through */
+    char *environment_url; /* the same; NULL: none */
 };
 
 struct step_run {

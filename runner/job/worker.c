@@ -7,6 +7,7 @@
 #include "io/proc.h"
 #include "job/actions.h"
 #include "job/box_hook.h"
+#include "job/complete.h"
 #include "job/containers.h"
 #include "job/contexts.h"
 #include "job/docker_image.h"
@@ -32,6 +33,7 @@
 #define WORK_PATH "/home/runner/work"
 /* Scripts detect the official runner's version by this first line of "Set up job". */
 #define COMPATIBLE_VERSION "2.336.0"
+#define RUNNER_NAME "ostler"
 
 enum { HARD_STOP_MS = 15000 }; /* what is left for the end after the cancel time limit */
 
@@ -180,7 +182,7 @@ static void build_contexts(struct run *run)
 
     *strrchr(pipeline, '/') = '\0';
     run->runner_ctx = json_object();
-    put(run->runner_ctx, "name", "ostler");
+    put(run->runner_ctx, "name", RUNNER_NAME);
     put(run->runner_ctx, "os", "Linux");
     put(run->runner_ctx, "arch", job_arch());
     put(run->runner_ctx, "environment", "self-hosted");
@@ -311,13 +313,18 @@ static const char *isolation_name(const struct run *run)
 static void print_facts(struct run *run, struct log *log)
 {
     static const char proxy[] = "Runner is running behind proxy server '%s' for all %s requests.";
+    const json_t *github = json_object_get(run->job->contexts, "github");
     struct utsname u;
 
     log_write(log, LOG_PLAIN, SLICE("Current runner version: '" COMPATIBLE_VERSION "'"));
     log_printf(log, LOG_PLAIN, "Ostler version: '%s'", OSTLER_VERSION);
+    log_write(log, LOG_PLAIN, SLICE("Runner name: '" RUNNER_NAME "'"));
     if (uname(&u) == 0)
         log_printf(log, LOG_PLAIN, "Machine name: '%s'", u.nodename);
     log_printf(log, LOG_PLAIN, "Isolation: %s", isolation_name(run));
+    const char *source = json_string_value(json_object_get(github, "secret_source"));
+    if (source)
+        log_printf(log, LOG_PLAIN, "Secret source: %s", source);
     if (switch_text("http_proxy"))
         log_printf(log, LOG_PLAIN, proxy, switch_text("http_proxy"), "HTTP");
     if (switch_text("https_proxy"))
@@ -374,6 +381,30 @@ static bool has_docker_action(const struct run *run)
     return false;
 }
 
+/* The called workflow that the job is of, and what it was given. */
+static void tell_called(const struct run *run, struct log *log)
+{
+    const json_t *job = json_object_get(run->job->contexts, "job");
+    const char *own = json_string_value(json_object_get(job, "workflow_ref"));
+    const char *first = json_string_value(json_object_get(run->github, "workflow_ref"));
+    const char *sha = json_string_value(json_object_get(job, "workflow_sha")), *name;
+    json_t *inputs = json_object_get(run->job->contexts, "inputs"), *value;
+
+    if (!own || !first || strcmp(own, first) == 0)
+        return;
+    log_printf(log, LOG_PLAIN, "Uses: %s (%s)", own, sha ? sha : "");
+    if (json_object_size(inputs) == 0)
+        return;
+    log_write(log, LOG_GROUP, SLICE(" Inputs"));
+    json_object_foreach (inputs, name, value) {
+        CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+        struct expr_value v = expr_from_json(value);
+
+        log_printf(log, LOG_PLAIN, "  %s: %.*s", name, SLICE_ARG(expr_string(&a, &v)));
+    }
+    log_write(log, LOG_ENDGROUP, SLICE(""));
+}
+
 static int set_up(struct run *run, struct notice *n, struct err *err)
 {
     struct job *j = run->job;
@@ -409,59 +440,12 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
             log_printf(n->log, LOG_PLAIN, "%s is served by plugin %s %s", one->def->uses,
                        one->plugin->id, one->plugin->version);
     }
+    tell_called(run, n->log);
     log_printf(n->log, LOG_PLAIN, "Complete job name: %s", j->name);
     return ERR_OK;
 }
 
-/* ---- finishing ---- */
-
-static json_t *evaluate_outputs(struct run *run, struct log *log, struct err *err)
-{
-    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
-    CLEANUP(strmap_deinit) struct strmap outputs = STRMAP_INIT_NOCASE;
-    CLEANUP(eval_deinit) struct eval e;
-    json_t *json = json_object();
-
-    if (run->job->outputs)
-        log_write(log, LOG_PLAIN, SLICE("Evaluate and set job outputs"));
-    eval_init(&e, run, run->root, NULL, &a);
-    if (template_map(&e.template, run->job->outputs, &outputs, err) < 0)
-        (void)err_in(err, "job outputs");
-    STRMAP_EACH (i, &outputs) {
-        if (!i->value_len)
-            continue;
-        if (mask_would_change(run->mask, strmap_value(i))) {
-            log_issue(log, ANNOTATION_WARNING, "Skip output '%s' since it may contain secret.",
-                      i->name);
-            continue;
-        }
-        log_printf(log, LOG_PLAIN, "Set output '%s'", i->name);
-        json_object_set_new(json, i->name, json_stringn(i->value, i->value_len));
-    }
-    return json;
-}
-
-static void complete(struct run *run)
-{
-    struct err err = ERR_INIT;
-    struct notice n;
-
-    notice_begin(&n, run, "Complete job", "complete");
-    run->outputs = evaluate_outputs(run, n.log, &err);
-    if (err.code)
-        log_issue(n.log, ANNOTATION_ERROR, "%s", err.text);
-    limits_tell_peak(run, n.log);
-    if (run->told_to_end)
-        log_issue(
-            n.log, ANNOTATION_ERROR,
-            "The runner has received a shutdown signal. This can happen when the runner service "
-            "is stopped, or a manually started runner is canceled.");
-    if (run->timed_out)
-        log_issue(n.log, ANNOTATION_ERROR,
-                  "The job has exceeded the maximum execution time of %g minutes.",
-                  (double)run->job->timeout_ms / 60000);
-    notice_end(&n, err.code ? RESULT_FAILURE : RESULT_SUCCESS);
-}
+/* ---- the steps ---- */
 
 /* Main steps are through: the post stages follow, last registered first. */
 static void on_posts_done(void *ctx)
@@ -528,7 +512,7 @@ static int run_steps(struct run *run, struct err *err)
     if (r == ERR_OK)
         r = hook_run(run, HOOK_COMPLETED, err);
     if (r == ERR_OK && !run->lost)
-        complete(run);
+        complete_job(run);
     return r;
 }
 
@@ -550,6 +534,8 @@ static void tell_job_finished(struct run *run, int64_t started_ms)
                               run->outputs ? run->outputs : json_object());
 
     run->outputs = NULL;
+    if (run->environment_url)
+        json_object_set_new(event, "environment_url", json_string(run->environment_url));
     if (run->cancel_reason)
         json_object_set_new(event, "reason", json_string(run->cancel_reason));
     run_emit(run, event);
@@ -621,6 +607,7 @@ static void run_free(struct run *run)
     json_decref(run->runner_ctx);
     json_decref(run->secrets);
     json_decref(run->outputs);
+    free(run->environment_url);
     free(run->tidy_image);
     free(run->workspace);
     free(run->temp);

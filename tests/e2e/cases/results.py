@@ -71,3 +71,47 @@ def a_runner_that_is_told_to_end_says_so(w):
     w.after(r, None)
     r.concluded(long="cancelled", always="skipped").equal("jobs", r.jobs(), {"job": "failure"})
     r.says("The runner has received a shutdown signal.", step="Complete job")
+
+
+@case()
+def the_job_s_first_and_last_words_are_the_contract_s(w):
+    """14.3 and 14.5: in this order, and what a step left running is told by its name."""
+    flow = w.steps("""
+        - {name: leaves, id: it, run: 'sleep 1000 & echo word=yes >> $GITHUB_OUTPUT; echo secret=geheim >> $GITHUB_OUTPUT'}
+        """, job="environment: {name: prod, url: 'https://x.test/${{ steps.it.outputs.word }}'}\n"
+                 "outputs: {word: '${{ steps.it.outputs.word }}', none: '', secret: '${{ steps.it.outputs.secret }}'}")
+    r = w.run(flow, "--secret", "S=geheim", code=0)
+    for step, wanted in (("Set up job", ("Current runner version: '2.336.0'", "Runner name: 'ostler'", "Machine name: '",
+                                         "Secret source: Actions", "Prepare workflow directory",
+                                         "Prepare all required actions", "Complete job name: job")),
+                         ("Complete job", ("Evaluate and set job outputs", "Set output 'word'", "Skip output 'secret' since",
+                                           "Evaluate and set environment url", "Evaluated environment url: https://x.test/yes",
+                                           "Cleaning up orphan processes"))):
+        places = [r.log(step).find(text) for text in wanted]
+        check(-1 not in places and places == sorted(places), f"{wanted} are not in this order\n{r.log(step)}\n{r}")
+    r.equal("url", r.job("job")["environment_url"], "https://x.test/yes")
+    if r.of("job.started")[0]["isolation"] == "sandbox":
+        r.says("(sleep)", step="Complete job").says("Terminate orphan process: pid (", step="Complete job")
+
+
+@case()
+def an_environment_s_address_is_told_without_secrets(w):
+    job = "environment: {name: prod, url: 'https://x.test/%s'}"
+    r = w.run(w.steps("- {id: a, run: 'echo s=geheim >> $GITHUB_OUTPUT'}", job % "${{ steps.a.outputs.s }}"), "--secret", "S=geheim", code=0)
+    r.says("Skip setting environment url as it may contain secret.", step="Complete job")
+    check("environment_url" not in r.job("job"), f"it is told\n{r}")
+    r = w.run(w.steps("- {id: a, run: 'true'}", job % "${{ fromJSON(steps.a.outputs.none) }}"), code=1)
+    r.says("Failed to evaluate environment url", step="Complete job").concluded(Complete_job="failure")
+
+
+@case()
+def a_job_of_a_called_workflow_says_whose_it_is(w):
+    w.workflow("""
+        on: {workflow_call: {inputs: {who: {type: string, required: true}, times: {type: number, default: 3}}}}
+        jobs: {inner: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}
+        """, "called.yml")
+    flow = w.workflow("on: push\njobs: {call: {uses: ./.github/workflows/called.yml, with: {who: Ada}}}\n")
+    w.commit("a call")
+    r = w.run(flow, code=0)
+    r.says("Uses: acme/app/.github/workflows/called.yml@refs/heads/main (", "##[group] Inputs", "  who: Ada\n  times: 3\n",
+           step="Set up job", job="call/inner")
