@@ -43,7 +43,10 @@ enum {
 enum { OST_STRING = 0, OST_BOOL = 1, OST_INT = 2, OST_LIST = 3, OST_CHOICE = 4, OST_PATH = 5 };
 enum { OST_REQUIRED = 1 << 0, OST_SECRET = 1 << 1 };                /* ost_input.flags */
 enum { OST_NEED_NETWORK = 1 << 0, OST_NEED_WORKSPACE_WRITE = 1 << 1 }; /* ost_plugin.needs */
-enum { OST_EFFECTS_VIA_HOST = 1 << 0 };  /* ost_plugin.traits: main itself can be run to make a plan */
+enum { /* ost_plugin.traits; a host that does not know one does without */
+    OST_EFFECTS_VIA_HOST = 1 << 0, /* main itself can be run to make a plan */
+    OST_POST_IF_SAVED = 1 << 1     /* post has something to do only if an earlier phase called save() */
+};
 
 struct ost_input {
     const char *name;           /* as under `with:`; case does not matter */

@@ -349,6 +349,10 @@ static int plugin_step_start(struct step_run *s, struct err *err)
             mask_add(run->mask, value);
     }
     header_action(s);
+    if (s->stage == STAGE_POST && (p->traits & OST_POST_IF_SAVED) && !s->instance->state.len) {
+        step_end(s, RESULT_SUCCESS); /* a process less */
+        return ERR_OK;
+    }
     log_printf(s->log, LOG_PLAIN, "%s → plugin %s (sha256:%.12s)", s->def->uses, p->version,
                p->sha256 ? p->sha256 : "");
     r = job_container_place(s, &place, err);

@@ -338,7 +338,8 @@ int object_contract(const struct ost_plugin *theirs, json_t **ret, struct err *e
     p.description = t.description;
     p.author = t.author;
     p.needs = t.needs;
-    p.traits = t.traits & OST_EFFECTS_VIA_HOST; /* a trait that is not known can be left unused */
+    p.traits = t.traits & (OST_EFFECTS_VIA_HOST |
+                           OST_POST_IF_SAVED); /* a trait that is not known can be left unused */
     p.phases = phases_of(&t);
     p.pre_if = t.pre_if;
     p.post_if = t.post_if;

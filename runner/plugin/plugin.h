@@ -46,7 +46,7 @@ struct plugin { /* everything lives in the arena */
     size_t n_inputs;
     const struct plugin_output *outputs;
     size_t n_outputs;
-    uint32_t needs, traits;       /* OST_NEED_..., OST_EFFECTS_VIA_HOST */
+    uint32_t needs, traits;       /* OST_NEED_..., the traits that we know */
     unsigned phases;              /* bit 1 << OST_PHASE_... set: the plugin has that phase */
     const char *pre_if, *post_if; /* as written; NULL: always() */
     const char *sha256;           /* of the object, 64 hex digits; NULL before it is installed */

@@ -16,7 +16,8 @@ static const struct flag need_names[] = {
     {OST_NEED_NETWORK, "network"},
     {OST_NEED_WORKSPACE_WRITE, "workspace-write"},
 };
-static const struct flag trait_names[] = {{OST_EFFECTS_VIA_HOST, "effects-via-host"}};
+static const struct flag trait_names[] = {{OST_EFFECTS_VIA_HOST, "effects-via-host"},
+                                          {OST_POST_IF_SAVED, "post-if-saved"}};
 static const struct flag phase_flags[] = {
     {1u << OST_PHASE_PLAN, "plan"},
     {1u << OST_PHASE_PRE, "pre"},
