@@ -28,6 +28,7 @@ def the_working_tree_appears_as_it_is(w):
     for level in ("sandbox", "host"):
         r = w.run(flow, "--isolation", level, code=0)
         r.says("./README.md ./src/main.c ./src/new.c", step="look").never_says("main.o", "out.bin", "secret.env", step="look")
+        r.says("Post job cleanup.", step="Post Run actions/checkout@v4").never_says("plugin", step="Post Run actions/checkout@v4")
         r.says("changed", " M src/main.c", w.git("rev-parse", "HEAD"), step="more")
 
 
@@ -148,6 +149,9 @@ def every_version_shows_the_tree(w):
     for version in ("v2", "v3", "v7", "main", "11bd71901bbe5b1630ceea73d27597364c9af683"):
         flow = w.steps(f"- {{name: co, uses: actions/checkout@{version}}}\n{LOOK}")
         w.run(flow, "--offline", "--plugins", "never", code=0).says("./src/new.c", step="look")
+        major = {"v2": "7", "main": "7"}.get(version, "4" if len(version) == 40 else version[1:])
+        r = w.run(flow, "--offline", code=0)
+        check(f"plugin {major}." in r.log("co"), f"{version} was not served by version {major}\n{r}")
     r = w.run(flow, "--offline", "--plugins", "actions/checkout=never")
     check(r.code != 0 and "actions/checkout" in r.out + r.err, f"the action itself was not asked for\n{r}")
 
