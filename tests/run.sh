@@ -37,6 +37,7 @@ TEST_NEEDS=(
     'file:/usr/share/zoneinfo/UTC tzdata'
 )
 # A real container engine; the end-to-end tests start it, unless the machine's own answers.
+# And what else is real there: an SSH server, Git LFS.
 ENGINE_NEEDS=(
     'cmd:docker docker.io'
     'cmd:dockerd docker.io'
@@ -44,6 +45,8 @@ ENGINE_NEEDS=(
     'cmd:ip iproute2'
     'file:/bin/busybox busybox-static'
     'cmd:debootstrap debootstrap'
+    'file:/usr/sbin/sshd openssh-server'
+    'cmd:git-lfs git-lfs'
 )
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 # Only to fetch a Node that the sample project can use: Debian 12 has 18, and the sample wants 20.

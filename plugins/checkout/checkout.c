@@ -95,9 +95,9 @@ static const struct ost_output outputs[] = {
     {"ref", "The branch, tag or SHA that was checked out"},
     {"commit", "The commit SHA that was checked out"},
 };
-#define OUTPUTS OST_OUTPUTS(outputs),
+#define OUTPUTS OST_OUTPUTS(outputs)
 #else
-#define OUTPUTS
+#define OUTPUTS .outputs = NULL
 #endif
 
 static ost_status checkout_main(struct ost_step *step)
@@ -140,5 +140,5 @@ static ost_status checkout_plan(struct ost_step *step)
 
 OST_PLUGIN(.id = "actions/checkout", .version = CHECKOUT_VERSION, .title = "Checkout",
            .description = "Checks out a Git repository at a particular version", .author = "Ostler",
-           OST_INPUTS(inputs), OUTPUTS.plan = checkout_plan, .main = checkout_main,
-           .post = checkout_post);
+           OST_INPUTS(inputs), OUTPUTS, .traits = OST_POST_IF_SAVED, .plan = checkout_plan,
+           .main = checkout_main, .post = checkout_post);

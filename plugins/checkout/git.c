@@ -86,9 +86,10 @@ ost_status git_ask(const struct git *g, bool quiet, const char *const *args, str
 
 bool git_try(const struct git *g, bool quiet, const char *const *args)
 {
+    const struct ost_exec exec = {.flags = quiet ? OST_EXEC_QUIET : 0};
     struct git_answer a;
 
-    return git_ask(g, quiet, args, &a) == OST_OK && a.code == 0;
+    return call(g, exec, args, &a) == OST_OK && a.code == 0;
 }
 
 /* ---- servers ---- */

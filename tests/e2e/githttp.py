@@ -2,7 +2,9 @@
 
 import base64
 import gzip
+import hashlib
 import http.server
+import json
 import os
 import pathlib
 import subprocess
@@ -18,6 +20,7 @@ class Server:
         self.world, self.root = world, world.root / "git"
         self.root.mkdir()
         self.asked, self.hang, self.tokens, self.failing = [], threading.Event(), {}, 0
+        self.objects = {}  # of Git LFS
         self.hanging = world.root / "hanging"  # is there while a fetch waits
         self.backend = subprocess.run(["git", "--exec-path"], capture_output=True, text=True,
                                       check=True).stdout.strip() + "/git-http-backend"
@@ -67,6 +70,9 @@ class Server:
         if not self.may(request, f"{owner}/{name}"):
             self.refuse(request, 401, ("WWW-Authenticate", 'Basic realm="here"'))
             return
+        if "lfs" in rest:
+            self.large(request, path, rest, plain)
+            return
         self.asked.append((f"{owner}/{name}", command))
         if command == "fetch" and self.failing:
             self.failing -= 1
@@ -102,6 +108,28 @@ class Server:
             return True
         wanted = base64.b64encode(f"x-access-token:{self.tokens[repository]}".encode()).decode()
         return request.headers.get("Authorization", "").partition(" ")[2] == wanted
+
+    def large(self, request, path, rest, body):
+        """What Git LFS asks for: where objects are (all are here), and then for one of them."""
+        if rest[-1] == "batch":
+            self.asked.append(("lfs", "batch"))
+            objects = [{**o, "actions": {"download": {"href": f"{self.url}{path.split('/info/')[0]}/lfs/{o['oid']}"}}}
+                       for o in json.loads(body)["objects"]]
+            content = json.dumps({"transfer": "basic", "objects": objects}).encode()
+        else:
+            self.asked.append(("lfs", "object"))
+            content = self.objects[rest[-1]]
+        request.send_response(200)
+        request.send_header("Content-Type", "application/vnd.git-lfs+json" if rest[-1] == "batch" else "application/octet-stream")
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    def pointer(self, content):
+        """Keeps CONTENT as Git LFS does; what stands for it in a commit."""
+        oid = hashlib.sha256(content).hexdigest()
+        self.objects[oid] = content
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
 
     def refuse(self, request, status, *fields):
         request.send_response(status)

@@ -3,12 +3,17 @@
 import base64
 import json
 import os
+import pathlib
 import shutil
 import signal
+import socket
+import subprocess
+import tempfile
 import time
 
 import githttp
 from case import case
+from engine import GLIBC
 from world import check
 
 TOKEN = "ght-5ecret-of-the-tests"
@@ -84,6 +89,24 @@ def the_default_branch_of_another_repository(w):
         check(there == sorted(there) and len(there) == (9 if version >= "v6" else 8), f"{version}: {places}\n{log}")
         r.says("Syncing repository: acme/lib", "[command]/usr/bin/git version", "--depth=1 origin", step="co")
         r.never_says(TOKEN)
+
+
+@case()
+def without_a_sandbox_it_is_the_same(w):
+    s = server(w, "acme/lib")
+    flow = step(s, "v7", submodules="true") + sh("look", "cat lib/lib.c", "git -C lib fetch -q && echo fetched")
+    w.run(w.steps(flow), "--isolation", "host", *s.args, code=0).says("two\nfetched", step="look").never_says(TOKEN)
+
+
+@case(needs=("docker",), quick=False, limit=120)
+def a_container_job_finds_its_credentials(w):
+    """Row 16 of the contract's list: by the names that its steps have, and those that Docker actions have."""
+    s = server(w, "acme/lib")
+    flow = w.steps(step(s, "v7") + sh("look", "cat lib/lib.c lib/.git/config", "cat /__w/_temp/git-credentials-*.config | wc -l"),
+                   f"container: {GLIBC}\n")
+    r = w.run(flow, *s.args, code=0)
+    r.says("two\n", "/__w/app/app/lib/.git\"]", "path = /__w/_temp/git-credentials-", "/github/workspace/lib/.git\"]",
+           "path = /github/runner_temp/git-credentials-", step="look").never_says(TOKEN)
 
 
 @case(limit=120)
@@ -245,6 +268,101 @@ def repositories_with_sha256(w):
     w.run(w.steps(flow), code=0).says(f"{sha}\n{sha}\n{sha}", step="look")
 
 
+@case(needs=("lfs",))
+def large_files_come_from_their_own_store(w):
+    s = server(w, "acme/lib")
+    content = b"large\n" * 1000
+    s.repo("acme/lib", {".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "big.bin": s.pointer(content)})
+    flow = (step(s, lfs="true") + step(s, name="without", path="plain")
+            + step(s, name="sparse", path="sparse", lfs="true", sparse_checkout="docs")
+            + sh("look", "wc -c <lib/big.bin", "head -c 7 plain/big.bin", "ls sparse", "git -C lib lfs pull && echo pulled"))
+    r = w.run(w.steps(flow), *s.args, code=0)
+    r.says(f"{len(content)}\n", "version", "pulled", step="look")
+    r.says("Fetching LFS objects", step="co").never_says("Fetching LFS objects", step="sparse")
+
+
+class Sshd:
+    """A real one, for the user deploy, who may do nothing but git. It has an address of its own, as the addresses of
+    git that are written like those of scp have no port."""
+
+    address = "127.0.0.77"
+
+    def __init__(self, repository):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="ostssh."))
+        self.home.chmod(0o755)
+        if subprocess.run(["id", "deploy"], capture_output=True).returncode:
+            subprocess.run(["useradd", "-m", "-p", "*", "-s", "/bin/sh", "deploy"], check=True)
+        pathlib.Path("/run/sshd").mkdir(exist_ok=True)
+        for name in ("host", "id", "other"):
+            subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", self.home / name], check=True)
+        shutil.copytree(repository, self.home / "git/acme/lib.git")
+        subprocess.run(["chmod", "-R", "a+rX", self.home / "git"], check=True)
+        serve = self.home / "serve"
+        serve.write_text(f"#!/bin/sh\ncd {self.home}/git && export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory "
+                         "GIT_CONFIG_VALUE_0='*' && exec sh -c \"$SSH_ORIGINAL_COMMAND\"\n")
+        serve.chmod(0o755)
+        config = self.home / "config"
+        config.write_text(f"Port 22\nListenAddress {self.address}\nHostKey {self.home}/host\nPidFile none\nUsePAM no\n"
+                          f"AuthorizedKeysFile {self.home}/id.pub\nStrictModes no\nPasswordAuthentication no\n"
+                          f"ForceCommand {serve}\n")
+        self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", config, "-E", self.home / "log"])
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection((self.address, 22), 1).close()
+                return
+            except OSError:
+                check(time.monotonic() < deadline and self.process.poll() is None, "sshd does not come up")
+                time.sleep(0.02)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.home)
+
+    def known(self, name):
+        return f"{self.address} " + " ".join((self.home / f"{name}.pub").read_text().split()[:2])
+
+    def secret(self, name):
+        return f'KEY="{(self.home / name).read_text()}"\n'
+
+
+@case(who="root", needs=("ssh",))
+def by_ssh_with_a_key(w):
+    def run(flow, *args, code):
+        r = w.start(w.steps(flow), "--secret-file", secrets, *args).finish(60).exits(code)
+        w.sane(r)  # not what holds after every run: there is sshd
+        return r
+
+    s = server(w)
+    secrets = w.root / "secrets"
+    with Sshd(s.root / "acme/lib.git") as there:
+        secrets.write_text(there.secret("id"))
+        given = {"ssh-key": "${{ secrets.KEY }}", "ssh-user": "deploy", "github-server-url": f"http://{there.address}",
+                 "ssh-known-hosts": there.known("host")}
+        for version in ("v4", "v7"):
+            flow = step(s, version, **given) + sh(
+                "later", "cat lib/lib.c", "git -C lib remote get-url origin", "git -C lib fetch -q && echo fetched",
+                "stat -c %a \"$(ls -d \"$RUNNER_TEMP\"/*_known_hosts | sed s/_known_hosts//)\"")
+            r = run(flow, "--keep", code=0)
+            r.says("two\n", f"deploy@{there.address}:acme/lib.git\nfetched\n600", step="later")
+            r.says("StrictHostKeyChecking=yes", step="co").never_says("PRIVATE KEY")
+            job = kept(w).parents[2]
+            check("sshCommand" not in (kept(w) / "lib/.git/config").read_text(), f"the key is still named\n{r}")
+            check(not list(job.rglob("*_known_hosts")), f"its files are still there\n{r}")
+            for path in job.rglob("*"):
+                check(not path.is_file() or path.is_symlink() or b"PRIVATE KEY" not in path.read_bytes(), f"the key is in {path}\n{r}")
+            shutil.rmtree(job)
+        r = run(step(s, **{**given, "ssh-known-hosts": there.known("other")}), code=1)
+        r.says("host key is not known", step="co").never_says("Waiting")
+        secrets.write_text(there.secret("other"))
+        r = run(step(s, **given), code=1)
+        r.says("the server refused the SSH key", step="co").never_says("Waiting")
+
+
 @case()
 def what_git_complains_of_becomes_an_annotation(w):
     s = server(w)
@@ -260,7 +378,7 @@ def the_inputs_are_checked(w):
     s = server(w)
     for inputs, said in (({"path": "../out"}, "is not under"), ({"repository": "lib"}, "Expected format {owner}/{repo}"),
                          ({"github-server-url": "ftp://x"}, "is no server"), ({"submodules": "recusrive"}, "submodules"),
-                         ({"ref": "--upload-pack=x"}, "is no ref"), ({"lfs": "true"}, "git-lfs")):
+                         ({"ref": "--upload-pack=x"}, "is no ref")):
         r = w.run(w.steps(step(s, **inputs)), code=1).says(said, step="co")
         r.equal("fetches", s.count("fetch"), 0)
 
