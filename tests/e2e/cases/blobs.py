@@ -79,6 +79,16 @@ def caches_are_shared_with_githubs_client(w):
            "restore: -2: Key Validation Error: Keys are limited to a maximum of 10.", "cache_restore: fine, ours-1", "cache_save: fine")
 
 
+@case(quick=False, limit=100, needs=NEEDS)
+def without_namespaces_it_is_the_same(w):
+    ready(w)
+    r = w.run(toolkit.flow(w, a=job(
+        script(TREE), native("save|k|deps,~/.store", "put|a|deps"), script(GONE),
+        native("restore|k|deps,~/.store", "get|a|in"), script(SAME), script("test -e 'in/ein Ordner/Größe – 大小.txt'"))),
+        "--isolation", "host", code=0, limit=90)
+    r.says("save: fine", "put: fine", "restore: fine, k exactly", "get: fine")
+
+
 @case(quick=False, limit=200, needs=NEEDS)
 def artifacts_are_shared_with_githubs_client(w):
     ready(w)

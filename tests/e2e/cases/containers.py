@@ -393,6 +393,40 @@ def a_plugin_in_a_container_that_did_not_come_up_does_not_run(w):
 
 
 @case(**DOCKER)
+def a_plugins_transfers_have_the_containers_files_and_no_others(w):
+    """The packer runs on our side: what the container would find in its own /etc, it does not find in ours."""
+    w.plugin("blobs")
+    w.env["XDG_CACHE_HOME"] = str(w.root / "cache")
+    flow = w.steps("""
+        - run: 'mkdir -p out ~/.store; echo inside > out/a; echo home > ~/.store/b; ln -s /etc/passwd out/link'
+        - name: save
+          uses: test/blobs@v1
+          with:
+            do: |
+              save|k|out,~/.store
+              save|etc|/etc/passwd
+              upload|ok|out|=/__w/app/app/out/a|6
+              upload|bad|out|=/__w/app/app/out/link|6
+              list
+        - run: 'rm -r out ~/.store'
+        - name: restore
+          uses: test/blobs@v1
+          with:
+            do: |
+              restore|k|out,~/.store
+              get|ok|in
+        - {name: look, run: 'cat out/a ~/.store/b in/a; readlink out/link'}
+        """, box())
+    for level in ("sandbox", "host"):
+        r = w.run(flow, "--isolation", level, code=0)
+        r.says("upload: fine, ok", "upload: -3: cannot open", "list: fine, 1", "save: -3: Path Validation Error", step="save")
+        r.says("restore: fine, k exactly", "get: fine", step="restore")
+        r.says("inside\nhome\ninside\n/etc/passwd", step="look")
+        nothing_left(r)
+        shutil.rmtree(w.root / "cache")
+
+
+@case(**DOCKER)
 def lint_and_setup_steps_work_with_what_the_container_has(w):
     """setup-node finds the Node of the tool cache; a linter that only this machine has is not there."""
     tools = w.root / "tools"

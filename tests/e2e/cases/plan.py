@@ -354,6 +354,26 @@ def a_plugin_without_a_plan_is_recorded_if_it_allows_that(w):
 
 
 @case()
+def transfers_are_recorded_and_nobody_is_asked(w):
+    """Nothing is known of what would be found: all that comes after it may depend on it."""
+    w.plugin("blobs")
+    w.steps("""
+        - uses: test/blobs@v1
+          with:
+            do: |
+              restore|key,other|deps
+              save|key|deps
+              list
+              upload|name|out|=/x|6
+              remove|name
+        """)
+    one, = steps_of(next(iter(jobs_of(plan(w)).values())))
+    equal("recorded", [(line["verb"], line["object"], line.get("detail")) for line in one["plugin"]["plan"]],
+          [("cache-restore", "key", "deps"), ("cache-save", "key", "deps"), ("artifact-list", "", None),
+           ("artifact-upload", "name", one["plugin"]["plan"][3]["detail"]), ("artifact-remove", "name", None)])
+
+
+@case()
 def a_run_does_what_the_plan_says(w):
     path = w.workflow("""\
 on: push
