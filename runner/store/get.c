@@ -14,6 +14,7 @@
 #include "io/archive.h"
 #include "store/lock.h"
 #include "store/refs.h"
+#include "store/web.h"
 
 struct get {
     const struct store_spec *spec;
@@ -103,8 +104,27 @@ static bool is_short_commit(const char *ref)
     return n >= 7 && ref[n] == '\0';
 }
 
+/* A mirror of archives has no names: what was agreed to run says which commit it is. */
+static int ask_web(struct get *g, char ret_sha[GIT_SHA_SIZE], struct err *err)
+{
+    const char *locked =
+        g->spec->locks ? strmap_get(g->spec->locks, lock_key(g->arena, g->ref)) : NULL;
+
+    if (web_knows_names(g->from.web))
+        return web_resolve(g->from.web, g->ref, g->git.more, ret_sha, err);
+    if (!locked)
+        return err_set(err, ERR_NOT_FOUND,
+                       "'%s' does not say which commit '%s' is: write the commit with all of its "
+                       "digits, or put '%s@%s COMMIT' into " LOCK_PATH,
+                       g->from.shown, g->ref->ref, g->ref->repository, g->ref->ref);
+    snprintf(ret_sha, GIT_SHA_SIZE, "%s", locked);
+    return ERR_OK;
+}
+
 static int ask(struct get *g, char ret_sha[GIT_SHA_SIZE], struct err *err)
 {
+    if (g->from.web)
+        return ask_web(g, ret_sha, err);
     CLEANUP(buf_deinit) struct buf out = BUF_INIT(GIT_OUTPUT_MAX);
     const char *ref = g->ref->ref;
     bool full = strncmp(ref, "refs/", 5) == 0;
@@ -298,19 +318,50 @@ static int unpack(struct get *g, const char *repository, const char *tree, const
     return r;
 }
 
-static int make_entry(struct get *g, const char *work, const char *sha, struct store_entry *ret,
-                      struct err *err)
+static int with_git(struct get *g, const char *work, const char *tree, const char *sha,
+                    struct archive_stats *ret, struct err *err)
 {
     const char *repository = arena_printf(g->arena, "%s/git", work);
-    const char *tree = arena_printf(g->arena, "%s/tree", work);
-    const char *place = arena_printf(g->arena, "%s/%s", g->from.folder, sha);
-    struct archive_stats stats = {0};
     int r = make_repository(g, work, sha, err);
 
     if (r == ERR_OK)
         r = fetch(g, repository, sha, err);
+    return r < 0 ? r : unpack(g, repository, tree, sha, ret, err);
+}
+
+/* A server's archive has one folder, of whatever name, around everything. */
+static int with_http(struct get *g, const char *work, const char *tree, const char *sha,
+                     struct archive_stats *ret, struct err *err)
+{
+    CLEANUP(fd_closep) int file = -1;
+    CLEANUP(fd_closep) int to = -1;
+    const char *path = arena_printf(g->arena, "%s/archive", work);
+    int r = path_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &file, err);
+
     if (r == ERR_OK)
-        r = unpack(g, repository, tree, sha, &stats, err);
+        r = web_fetch(g->from.web, g->ref, sha, g->git.more, STORE_TREE_MAX, file, err);
+    if (r == ERR_OK && lseek(file, 0, SEEK_SET) < 0)
+        r = err_sys(err, "cannot read '%s'", path);
+    if (r == ERR_OK && mkdir(tree, 0755) < 0)
+        r = err_sys(err, "cannot create '%s'", tree);
+    if (r == ERR_OK)
+        r = path_open(AT_FDCWD, tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &to, err);
+    if (r < 0)
+        return r;
+    struct archive_spec spec = {
+        .in = file, .to = to, .strip = 1, .size_max = STORE_TREE_MAX, .files_max = STORE_FILES_MAX};
+    return archive_unpack(&spec, ret, err);
+}
+
+static int make_entry(struct get *g, const char *work, const char *sha, struct store_entry *ret,
+                      struct err *err)
+{
+    const char *tree = arena_printf(g->arena, "%s/tree", work);
+    const char *place = arena_printf(g->arena, "%s/%s", g->from.folder, sha);
+    struct archive_stats stats = {0};
+    int r = g->from.web ? with_http(g, work, tree, sha, &stats, err)
+                        : with_git(g, work, tree, sha, &stats, err);
+
     if (r == ERR_OK && rename(tree, place) < 0)
         r = err_sys(err, "cannot move '%s' to its place", sha);
     if (r < 0)

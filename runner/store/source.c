@@ -30,7 +30,7 @@ static bool find_user(const char *source, size_t *ret_from, size_t *ret_to)
     return true;
 }
 
-static const char *without_user(struct arena *a, const char *source)
+const char *source_without_user(struct arena *a, const char *source)
 {
     size_t from, to;
 
@@ -42,10 +42,23 @@ static const char *without_user(struct arena *a, const char *source)
 /* A server has a name, and none that ssh or git would take for an option. */
 static bool has_server(struct arena *a, const char *source)
 {
-    const char *bare = without_user(a, source), *server = strstr(bare, "://");
+    const char *bare = source_without_user(a, source), *server = strstr(bare, "://");
 
     server = server ? server + 3 : bare;
     return *server && !strchr("-/:", *server);
+}
+
+/* An address with places for what is wanted; see web.h. */
+static bool is_form(struct slice s)
+{
+    struct slice path = slice_from(s, (size_t)slice_find(s, SLICE("//")) + 2);
+    ssize_t slash = slice_find_char(path, '/');
+
+    if (slash < 0 || !slice_starts(s, SLICE("http")) ||
+        slice_find_char(slice_head(path, (size_t)slash), '{') >= 0)
+        return false;
+    return slice_find(path, SLICE("{owner}")) >= 0 && slice_find(path, SLICE("{repo}")) >= 0 &&
+           slice_find(path, SLICE("{sha}")) >= 0;
 }
 
 int source_parse(struct arena *a, const char *text, const char **ret, struct err *err)
@@ -65,11 +78,16 @@ int source_parse(struct arena *a, const char *text, const char **ret, struct err
     for (size_t i = 0; i < COUNT_OF(schemes); i++)
         known |= slice_starts(s, slice_of(schemes[i]));
     known &= slice_starts(s, SLICE("file:///")) || has_server(a, text);
+    if (known && memchr(text, '{', s.len) && !is_form(s))
+        return err_set(err, ERR_INVALID,
+                       "'%.100s' is no form of addresses of archives: it is "
+                       "http(s)://HOST/... with {owner}, {repo} and {sha} in its path",
+                       source_without_user(a, text));
     if (!known)
         return err_set(err, ERR_INVALID,
                        "'%.100s' is no source of actions: name a server as " SOURCE_DEFAULT
                        ", or a folder with its full path",
-                       without_user(a, text));
+                       source_without_user(a, text));
     *ret = arena_str(a, s);
     return ERR_OK;
 }
@@ -78,7 +96,7 @@ int source_host(struct arena *a, const char *source, const char **ret, struct er
 {
     enum { NAME_LENGTH_MAX = 255 };
     CLEANUP(buf_deinit) struct buf name = BUF_INIT(NAME_LENGTH_MAX);
-    const char *shown = without_user(a, source);
+    const char *shown = source_without_user(a, source);
     struct slice rest = slice_of(shown);
 
     if (slice_starts(rest, SLICE("https://"))) /* the others are not to be mixed up with it */
@@ -111,5 +129,5 @@ const char *source_address(struct arena *a, const char *source, const struct act
 
 const char *source_shown(struct arena *a, const char *source, const struct action_ref *ref)
 {
-    return source_address(a, without_user(a, source), ref);
+    return source_address(a, source_without_user(a, source), ref);
 }

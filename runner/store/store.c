@@ -8,6 +8,7 @@
 #include "store/lock.h"
 #include "store/refs.h"
 #include "store/source.h"
+#include "store/web.h"
 
 int64_t store_now(void)
 {
@@ -38,9 +39,12 @@ int store_origin(const struct store_spec *spec, const struct action_ref *ref, st
         return r;
     *ret = (struct store_origin){
         .address = clone ? source : source_address(a, source, ref),
-        .shown = clone ? clone : source_shown(a, source, ref),
+        .shown = clone            ? clone
+                 : web_is(source) ? source_without_user(a, source)
+                                  : source_shown(a, source, ref),
         .folder = arena_printf(a, "%s/%s/%s/%s", spec->folder, host, lower(a, ref->owner),
                                lower(a, ref->repo)),
+        .web = web_is(source) ? source : NULL,
         .local = strncmp(source, "file://", 7) == 0,
     };
     return ERR_OK;

@@ -64,6 +64,7 @@ struct store_origin {
     const char *address; /* for git */
     const char *shown;   /* for people: no password in it */
     const char *folder;  /* of all its entries */
+    const char *web;     /* archives of it come from this source; NULL: it is asked with git */
     bool local;          /* on this machine: asking it is no network */
 };
 MUST_CHECK int store_origin(const struct store_spec *spec, const struct action_ref *ref,

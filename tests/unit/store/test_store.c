@@ -6,6 +6,7 @@
 #include "store/lock.h"
 #include "store/refs.h"
 #include "store/source.h"
+#include "store/web.h"
 
 #include <criterion/criterion.h>
 #include <unistd.h>
@@ -190,6 +191,41 @@ Test(store, what_could_be_an_option_or_a_program_is_no_source)
         const char *source = NULL;
 
         cr_assert_eq(source_parse(&arena, rows[i], &source, &err), ERR_INVALID, "'%s'", rows[i]);
+    }
+}
+
+/* ---- archives ---- */
+
+Test(store, sources_of_archives_are_known_by_their_form)
+{
+    static const struct {
+        const char *source, *name, *archive; /* NULL: none */
+    } rows[] = {
+        {"https://github.com", NULL, NULL},
+        {"https://api.github.com/", "https://api.github.com/repos/acme/tools/commits/v1/x%2By",
+         "https://api.github.com/repos/acme/tools/tarball/" ONE},
+        {"https://al:pw@api.github.com",
+         "https://al:pw@api.github.com/repos/acme/tools/commits/v1/x%2By",
+         "https://al:pw@api.github.com/repos/acme/tools/tarball/" ONE},
+        {"https://api.github.com.evil.example", NULL, NULL},
+        {"https://git.example/api/v3",
+         "https://git.example/api/v3/repos/acme/tools/commits/v1/x%2By",
+         "https://git.example/api/v3/repos/acme/tools/tarball/" ONE},
+        {"ssh://git@host/api/v3", NULL, NULL},
+        {"http://m.example/a/{owner}_{repo}/{sha}.tgz", NULL,
+         "http://m.example/a/acme_tools/" ONE ".tgz"},
+    };
+    struct action_ref ref = ref_of("acme/tools/x@v1/x+y");
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *source = rows[i].source;
+
+        cr_assert_eq(web_is(source), rows[i].archive != NULL, "'%s'", source);
+        cr_assert_eq(web_knows_names(source), rows[i].name != NULL, "'%s'", source);
+        if (rows[i].name)
+            cr_assert_str_eq(web_name_address(&arena, source, &ref), rows[i].name);
+        if (rows[i].archive)
+            cr_assert_str_eq(web_archive_address(&arena, source, &ref, ONE), rows[i].archive);
     }
 }
 
