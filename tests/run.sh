@@ -44,6 +44,7 @@ ENGINE_NEEDS=(
     'cmd:iptables iptables'
     'cmd:ip iproute2'
     'file:/bin/busybox busybox-static'
+    'cmd:docker-registry docker-registry'
     'cmd:debootstrap debootstrap'
     'file:/usr/sbin/sshd openssh-server'
     'cmd:git-lfs git-lfs'

@@ -65,6 +65,7 @@ static const char help[] =
     "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200, disk=10G\n"
     "  --cache-size SIZE       of a repository's caches, all together: 20G (default: 10G)\n"
     "  --offline               nothing is fetched: actions come from the store\n"
+    "  --pull                  images of containers are pulled although they are here\n"
     "  --keep                  leave the jobs' folders behind\n"
     "  --debug                 show ##[debug] lines, set RUNNER_DEBUG\n"
     "  --plan, --dry-run       run nothing, show what would run: 'ostler plan'\n"

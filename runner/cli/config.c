@@ -26,6 +26,7 @@ static const struct key {
     {"node", SCALAR, true},
     {"offline", FLAG, false},
     {"plugins", SCALAR | PAIRS, false},
+    {"pull", FLAG, false},
     {"secret-file", SCALAR, true},
     {"var", PAIRS, false},
 };

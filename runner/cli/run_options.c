@@ -50,6 +50,7 @@ enum option_id {
     OPT_KEEP,
     OPT_OFFLINE,
     OPT_CACHE_SIZE,
+    OPT_PULL,
     OPT_LIMIT,
     OPT_JSON,
     OPT_PLAN,
@@ -88,6 +89,7 @@ static const struct option table[] = {
     {"keep", no_argument, NULL, OPT_KEEP},
     {"offline", no_argument, NULL, OPT_OFFLINE},
     {"cache-size", required_argument, NULL, OPT_CACHE_SIZE},
+    {"pull", no_argument, NULL, OPT_PULL},
     {"limit", required_argument, NULL, OPT_LIMIT},
     {"json", no_argument, NULL, OPT_JSON},
     {"plan", no_argument, NULL, OPT_PLAN},
@@ -423,6 +425,8 @@ static int set_graph(struct run_options *o, const char *text, struct err *err)
 
 static int check_plan(const struct run_options *o, struct err *err)
 {
+    if (o->pull && o->offline)
+        return err_set(err, ERR_INVALID, "'--pull' fetches images, which '--offline' forbids");
     if ((o->graph || o->next) && !o->plan)
         return err_set(err, ERR_INVALID, "--%s goes with 'ostler plan'",
                        o->graph ? "graph" : "next");
@@ -520,6 +524,9 @@ static int take(struct run_options *o, int option, const char *text, struct err 
     case OPT_CACHE_SIZE:
         r = limit_parse_cache(slice_of(text), &o->cache_size, err);
         return r < 0 ? err_in(err, "--cache-size") : r;
+    case OPT_PULL:
+        o->pull = true;
+        break;
     case OPT_LIMIT:
         r = limit_parse(slice_of(text), &o->limits, err);
         return r < 0 ? err_in(err, "--limit") : r;

@@ -29,7 +29,7 @@ struct run_options {
     const char *isolation;
     struct job_limits limits; /* --limit */
     int64_t cache_size;       /* --cache-size, bytes; 0: not said */
-    bool isolation_required, ignored, keep, offline, json, verbose, help;
+    bool isolation_required, ignored, keep, offline, pull, json, verbose, help;
 
     bool plan;         /* show what would run */
     const char *graph; /* --graph of a plan: "mermaid", "dot", "ascii"; NULL: none */

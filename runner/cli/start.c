@@ -430,5 +430,6 @@ struct local_spec start_spec(const struct start *s)
         .store = &s->store,
         .keep = o->keep,
         .offline = o->offline,
+        .pull = o->pull,
     };
 }

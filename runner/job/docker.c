@@ -379,6 +379,8 @@ static int use_image(struct step_run *s, const char *image, struct err *err)
     struct docker *d = s->state;
 
     d->image = image;
+    if (s->run->job->pull && !s->instance->image_ready && docker_image_named(s->instance))
+        return pull(s, err);
     return reach_port(s->run) || !s->instance->image_ready ? look_at_image(s, err)
                                                            : run_container(s, err);
 }

@@ -25,7 +25,7 @@ static const struct member texts[] = {
 
 static const struct member flags[] = {
     MEMBER(isolation_required), MEMBER(source_ignored), MEMBER(keep),
-    MEMBER(id_token),           MEMBER(offline),
+    MEMBER(id_token),           MEMBER(offline),        MEMBER(pull),
 };
 
 static const struct member times[] = {MEMBER(timeout_ms),       MEMBER(cancel_timeout_ms),

@@ -60,6 +60,7 @@ struct job {
     const char *tool_cache; /* host folder shown at RUNNER_TOOL_CACHE; NULL: a private one */
     bool keep;              /* leave the folder behind for a look */
     bool offline;
+    bool pull; /* images, although they are here */
 
     /* Actions of other repositories: store/store.h. */
     const char *store;        /* folder of the store; NULL: none, and nothing can be fetched */

@@ -120,7 +120,7 @@ static bool is_final(const struct err *err)
                                         "does not exist", "invalid reference", "no such host"};
 
     for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (strstr(err->text, words[i]))
+        if (strcasestr(err->text, words[i]))
             return true;
     return err->code != ERR_FAILED;
 }
@@ -202,14 +202,14 @@ static int pull(struct run *run, struct engine *e, struct log *log, struct conta
     return r;
 }
 
-/* An image that is here is taken as it is: what a job runs on does not change under it, and it starts without a
- * network. */
 int job_engine_provide(struct run *run, struct engine *e, struct log *log, struct container_def *d,
                        struct arena *a, struct err *err)
 {
     const char *args[] = {"image", "inspect", "--format", "{{.Id}}", d->image, NULL};
-    int code = 0;
-    int r = engine_run(e, &(struct engine_command){.args = args, .quiet = true}, &code, err);
+    int code = 1;
+    int r = run->job->pull
+                ? ERR_OK
+                : engine_run(e, &(struct engine_command){.args = args, .quiet = true}, &code, err);
 
     if (r < 0)
         return r;

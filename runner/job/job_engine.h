@@ -25,7 +25,8 @@ void job_engine_group(struct log *log, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void job_engine_end_group(struct log *log);
 
 /* Sees to it that D's image is there, with D's credentials or the job's own for GitHub's registry. An image that
- * is here is taken as it is: what a job runs on does not change under it, and it starts without a network. The
+ * is here is taken as it is (unless the job says `pull`): what a job runs on does not change under it, and it starts
+ * without a network. The
  * loop turns meanwhile; results of A are for the call. */
 MUST_CHECK int job_engine_provide(struct run *run, struct engine *e, struct log *log,
                                   struct container_def *d, struct arena *a, struct err *err);

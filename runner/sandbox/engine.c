@@ -411,6 +411,12 @@ static int cancelled(struct err *err)
     return err_set(err, ERR_CANCELLED, "The operation was canceled.");
 }
 
+/* What it does, for people: options of the program itself come before that. */
+static const char *verb(const struct engine_command *command)
+{
+    return strcmp(command->args[0], "--config") == 0 ? command->args[2] : command->args[0];
+}
+
 static int run_to_end(struct wait *w, struct err *err)
 {
     struct engine *e = w->engine;
@@ -428,7 +434,7 @@ static int run_to_end(struct wait *w, struct err *err)
         return r;
     return e->interrupted ? cancelled(err)
                           : err_set(err, ERR_TIMEOUT, "'%s %s' took longer than %lld s", e->path,
-                                    w->command->args[0], (long long)(limit / 1000));
+                                    verb(w->command), (long long)(limit / 1000));
 }
 
 int engine_run(struct engine *e, const struct engine_command *command, int *ret_code,
@@ -463,10 +469,10 @@ int engine_must(struct engine *e, const struct engine_command *command, struct e
 
         if (why.len)
             r = err_set(err, ERR_FAILED, "%s %s: %.*s", e->podman ? "podman" : "docker",
-                        command->args[0], SLICE_ARG(why));
+                        verb(command), SLICE_ARG(why));
         else
             r = err_set(err, ERR_FAILED, "%s %s failed with exit code %d",
-                        e->podman ? "podman" : "docker", command->args[0], w.code);
+                        e->podman ? "podman" : "docker", verb(command), w.code);
     }
     buf_deinit(&w.why);
     return r;

@@ -452,6 +452,7 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .tool_cache = keep(&l->arena, spec->tool_cache),
         .keep = spec->keep,
         .offline = spec->offline,
+        .pull = spec->pull,
         .store = spec->store,
     };
     l->notes = json_incref(spec->notes);

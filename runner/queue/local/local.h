@@ -57,7 +57,7 @@ struct local_spec {
     const struct store_spec
         *store; /* of the actions that jobs fetch; NULL: they fetch none. Borrowed like
                                        plugin_path */
-    bool keep, offline;
+    bool keep, offline, pull;
 };
 
 /* Plans the run. On success *RET is the caller's: (*RET)->ops->free(*RET). ERR_INVALID for a wrong

@@ -100,6 +100,7 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
     j->tool_cache = how->tool_cache;
     j->keep = how->keep;
     j->offline = how->offline;
+    j->pull = how->pull;
     if (how->store) {
         j->store = how->store->folder;
         j->store_source = how->store->source;
