@@ -614,11 +614,13 @@ static int take_configuration(struct run_options *o, const char *named, struct e
 /* The last --config of the command line; mistakes in it are found when it is read in earnest. */
 static const char *named_configuration(int argc, char **argv)
 {
+    CLEANUP(free_ptr) char **copy = mem_new(((size_t)argc + 1) * sizeof *copy);
     const char *named = NULL;
     int option;
 
+    memcpy(copy, argv, ((size_t)argc + 1) * sizeof *copy); /* it is put into another order */
     optind = 1;
-    while ((option = getopt_long(argc, argv, ":vh", table, NULL)) != -1)
+    while ((option = getopt_long(argc, copy, ":vh", table, NULL)) != -1)
         if (option == OPT_CONFIG)
             named = optarg;
     return named;
