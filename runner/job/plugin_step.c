@@ -166,6 +166,15 @@ static bool on_saved(void *ctx, const char *name, struct slice *ret)
     return strmap_find(&s->instance->state, slice_of(name), ret);
 }
 
+/* A path into the contexts, never a call; the token is in github, and in all of it. */
+static bool is_open(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (strchr("()'[]!&|=<> ,*", name.ptr[i]))
+            return false;
+    return !slice_eq_nocase(name, SLICE("github.token")) && !slice_eq_nocase(name, SLICE("github"));
+}
+
 /* "github.sha": any path into the contexts that hold no secrets. */
 static bool on_context(void *ctx, const char *name, struct buf *ret)
 {
@@ -180,13 +189,8 @@ static bool on_context(void *ctx, const char *name, struct buf *ret)
     struct expr_error error;
     struct expr_value value;
 
-    for (size_t i = 0; i < text.len; i++) /* a path, never a call */
-        if (strchr("()'[]!&|=<> ,", text.ptr[i]))
-            return false;
-    if (slice_eq_nocase(text, SLICE("github.token")))
-        return false;
     eval_init(&e, s->run, s->frame, s, &a);
-    if (expr_parse(&a, text, &place, &expr, &error) < 0 ||
+    if (!is_open(text) || expr_parse(&a, text, &place, &expr, &error) < 0 ||
         expr_eval(expr, &e.scope, &a, &value, &error) < 0 || value.kind == EXPR_NULL)
         return false;
     buf_add(ret, value.kind >= EXPR_ARRAY ? expr_json_text(&a, &value) : expr_string(&a, &value));

@@ -188,6 +188,17 @@ def a_plugin_that_was_changed_is_not_loaded(w):
 
 
 @case()
+def no_context_gives_the_token_away(w):
+    w.plugin("contexts")
+    names = {"github.sha": "something", "github.event": "something", "runner": "something", "github.token": "nothing",
+             "GitHub.Token": "nothing", "github": "nothing", "github.*": "nothing", "secrets": "nothing", "secrets.GITHUB_TOKEN": "nothing"}
+    flow = w.steps("- name: look\n  uses: test/contexts@v1\n  with:\n    names: |\n" + "".join(f"      {name}\n" for name in names))
+    w.write("secrets", "GITHUB_TOKEN=abc-of-the-tests\n", mode=0o600, below=w.root)
+    r = w.run(flow, "--secret-file", w.root / "secrets", code=0)
+    r.says(*(f"{name}: {there}" for name, there in names.items()), step="look")
+
+
+@case()
 def lint_finds_a_planted_mistake(w):
     """The first-party plugin, served from beside the runner, over a script with a known fault."""
     w.write("bad.sh", "#!/bin/sh\necho $1\n")
