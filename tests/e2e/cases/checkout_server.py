@@ -73,22 +73,39 @@ def no_secret(w, r, folder):
 
 @case(limit=120)
 def the_default_branch_of_another_repository(w):
-    """By every version: its files, one commit of them, what git knows of it, outputs, what the log says."""
+    """By every version: its files, one commit of them, what git knows of it, outputs, what the log says. And row 16 of
+    the contract's list: what is set for all repositories does not outlive the step."""
     s = server(w, "acme/lib")
     for version in MAJORS:
         r = w.run(w.steps(step(s, version) + sh(
             "look", "cd lib", "cat lib.c", "git rev-list --count HEAD", "git branch --show-current",
             "git remote get-url origin", "git config --get gc.auto",
-            "echo \"<${{ steps.co.outputs.ref }}> <${{ steps.co.outputs.commit }}>\"", "git fetch -q origin && echo fetched")),
+            "echo \"<${{ steps.co.outputs.ref }}> <${{ steps.co.outputs.commit }}>\"", "git fetch -q origin && echo fetched",
+            "git config --global --get-all safe.directory || echo nothing is safe for later steps")),
             *s.args, code=0)
         outputs = "<> <>" if version == "v3" else f"<refs/heads/main> <{s.second}>"
-        r.says(f"two\n1\nmain\n{s.url}/acme/lib\n0\n{outputs}\nfetched", step="look")
+        r.says(f"two\n1\nmain\n{s.url}/acme/lib\n0\n{outputs}\nfetched\nnothing is safe", step="look")
         log = r.log("co")
         places = [log.find(f"##[group]{title}\n") for title in GROUPS]
         there = [p for p in places if p >= 0]
         check(there == sorted(there) and len(there) == (9 if version >= "v6" else 8), f"{version}: {places}\n{log}")
         r.says("Syncing repository: acme/lib", "[command]/usr/bin/git version", "--depth=1 origin", step="co")
         r.never_says(TOKEN)
+
+
+@case()
+def of_the_own_repository_what_the_clone_lacks(w):
+    """The tree is shown, another branch comes from the clone, a pull request from the server."""
+    s = server(w)
+    w.git("remote", "set-url", "origin", f"{s.url}/acme/lib")
+    w.git("branch", "mine")
+    flow = ("- {name: tree, uses: actions/checkout@v4}\n- {name: mine, uses: actions/checkout@v4, with: {ref: mine, path: mine}}\n"
+            f"- {{name: pull, uses: actions/checkout@v4, with: {{ref: refs/pull/7/merge, path: pull, github-server-url: '{s.url}'}}}}\n"
+            + sh("look", "cat README.md mine/README.md pull/lib.c"))
+    w.run(w.steps(flow), code=0).says("# app\n# app\none\n", step="look")
+    s.asked.clear()
+    r = w.run(w.steps(flow), "--offline", code=1)
+    r.says("has no branch, tag or commit 'refs/pull/7/merge'", step="pull").equal("asked", s.asked, [])
 
 
 @case()
@@ -251,6 +268,18 @@ def a_cancel_in_the_middle_of_a_fetch(w):
     folder = kept(w)
     check(not list(folder.rglob("*.lock")), f"locks: {list(folder.rglob('*.lock'))}")
     no_secret(w, r, folder.parents[2])
+
+
+@case()
+def a_cancel_before_the_next_try(w):
+    s = server(w)
+    s.failing = 3
+    running = w.start(w.steps(step(s, ref="main")))
+    running.wait_for("before trying again")
+    begun = time.monotonic()
+    r = running.send(signal.SIGINT).finish(30)
+    check(time.monotonic() - begun < 8, f"it waited on\n{r}")
+    r.equal("the job", r.jobs(), {"job": "cancelled"}).equal("fetches", s.count("fetch"), 1)
 
 
 @case()
