@@ -70,7 +70,7 @@ static bool conflict(const char *a, const char *b)
            (m < n && strncasecmp(a, b, m) == 0 && a[m] == '/');
 }
 
-/* The branches that ARGS list, under their short names, for which BRANCH (NULL: any) leaves no room. */
+/* Deletes the local branches, or those of origin; with BRANCH only those that leave no room for it. */
 static bool delete_branches(const struct git *g, bool remote, const char *branch)
 {
     const char *head = remote ? "refs/remotes/" : "refs/heads/";
