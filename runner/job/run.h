@@ -206,6 +206,8 @@ struct step_run {
     int64_t timeout_minutes;         /* 0: none */
     struct annotation_counts counts; /* of this step and those embedded in it */
     bool stopping, timed_out, cancelled, broken;
+    bool
+        env_failed; /* inside a composite: its env could not be evaluated, and it ran all the same */
     bool inner_failed; /* an embedded pre or post stage failed */
     int exit_code;     /* -1: none */
     char *reason;      /* why it was skipped; NULL: it was not */

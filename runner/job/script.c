@@ -25,7 +25,7 @@ static void on_end(void *ctx, struct sandbox_exit how)
         step_end(s, RESULT_SUCCESS);
         return;
     }
-    if (!s->timed_out && !s->cancelled)
+    if (!s->stopping) /* else step_end() says what it was */
         log_issue(s->log, ANNOTATION_ERROR, "Process completed with exit code %d.", how.code);
     step_end(s, RESULT_FAILURE);
 }

@@ -291,6 +291,15 @@ static enum result conclude(struct step_run *s, enum result outcome)
     return forgiven ? RESULT_SUCCESS : RESULT_FAILURE;
 }
 
+/* S, or a composite around it. */
+static bool is_out_of_time(const struct step_run *s)
+{
+    for (; s; s = s->seq->owner)
+        if (s->timed_out)
+            return true;
+    return false;
+}
+
 void step_end(struct step_run *s, enum result result)
 {
     s->timeout = timer_free(s->timeout);
@@ -305,9 +314,12 @@ void step_end(struct step_run *s, enum result result)
     } else if (s->cancelled) {
         log_issue(s->log, ANNOTATION_ERROR, "The operation was canceled.");
         result = RESULT_CANCELLED;
+    } else if (s->stopping && is_out_of_time(s->seq->owner)) {
+        log_issue(s->log, ANNOTATION_ERROR, "The action has timed out.");
+        result = RESULT_FAILURE;
     } else if (s->broken) {
         result = RESULT_FAILURE;
-    } else if (log_failed(s->log)) { /* a workflow command was refused */
+    } else if (log_failed(s->log) || s->env_failed) { /* a workflow command was refused */
         result = result_merge(result, RESULT_FAILURE);
     }
     enum result conclusion = conclude(s, result);
@@ -418,31 +430,43 @@ static struct step_run *step_new(struct sequence *seq, struct sequence_item item
     return s;
 }
 
+/* What keeps S from running; RESULT_NONE: nothing. As on GitHub, a step in a composite runs with what there is of its
+ * env, and fails; and a condition there that cannot be evaluated is the end of the composite's steps. */
+static enum result before_running(struct step_run *s, struct eval *e, const struct err *env)
+{
+    bool inside = s->frame->parent && s->stage == STAGE_MAIN, failed = false;
+
+    if (env->code)
+        step_error(s, env->text);
+    s->env_failed = env->code && inside;
+    if (env->code && !inside)
+        return RESULT_FAILURE;
+    if (!s->run->shutdown && condition_holds(s, e, &failed))
+        return RESULT_NONE;
+    if (failed && inside)
+        s->seq->next = s->seq->items.len;
+    return failed ? RESULT_FAILURE : RESULT_SKIPPED;
+}
+
 /* Returns with the step under way, or already ended. */
 static void step_start(struct sequence *seq, struct sequence_item item)
 {
     struct step_run *s = step_new(seq, item);
     struct run *run = s->run;
-    enum result result = RESULT_NONE; /* it is to run */
     struct err err = ERR_INIT;
-    bool failed = false;
     struct eval e;
 
     seq->current = s;
     eval_init(&e, run, s->frame, s, &s->arena);
     /* the log comes after env, which may allow unsecure commands in it */
-    int r = template_map(&e.template, s->def->env, &s->env, &err);
+    (void)!template_map(&e.template, s->def->env, &s->env, &err);
     s->has_env = true;
     contexts_drop(s);
     s->log = effects_log_new(s);
     set_name(s, &e);
     tell_started(s);
-    if (r < 0) {
-        step_error(s, err.text);
-        result = RESULT_FAILURE;
-    } else if (run->shutdown || !condition_holds(s, &e, &failed)) {
-        result = failed ? RESULT_FAILURE : RESULT_SKIPPED;
-    } else {
+    enum result result = before_running(s, &e, &err);
+    if (result == RESULT_NONE) {
         log_printf(s->log, LOG_DEBUG, "Starting: %s", s->name);
         limit_time(s, &e);
     }

@@ -169,3 +169,30 @@ def an_action_that_needs_the_network_is_refused_offline(w):
     r = w.run(w.steps("- {name: far, uses: acme/unheard-of@v1}"), "--offline")
     check(r.code in (1, 2, 4), f"exit code\n{r}")
     r.shows("acme/unheard-of@v1")
+
+
+@case()
+def errors_inside_have_the_rules_of_composites(w):
+    """9.6: what a condition inside cannot decide ends the composite's steps; a broken env fails its step, which runs."""
+    composite(w, "act", """
+        name: act
+        runs:
+          using: composite
+          steps:
+            - {shell: bash, env: {A: here, B: "${{ fromJSON('x') }}"}, run: 'echo "runs with <$A>"'}
+            - {shell: bash, if: failure(), run: echo sees the failure}
+            - {shell: bash, if: "always() && fromJSON('x')", run: echo never this}
+            - {shell: bash, if: always(), run: echo nor this}
+        """)
+    flow = w.steps("- uses: actions/checkout@v4\n- {name: act, uses: ./act}\n- {name: later, if: failure(), run: echo later}")
+    r = w.run(flow, code=1).says("runs with <here>", "sees the failure", step="act").concluded(act="failure", later="success")
+    r.never_says("never this", "nor this", step="act")
+
+
+@case()
+def time_that_is_up_is_told_inside_and_outside(w):
+    composite(w, "act", "name: act\nruns: {using: composite, steps: [{shell: bash, run: exec sleep 100}]}\n")
+    flow = w.steps("- uses: actions/checkout@v4\n- {name: act, timeout-minutes: 1, uses: ./act}")
+    r = w.run(flow, env={"OSTLER_TEST_MINUTE_MS": "500"}, code=1)
+    r.says("The action has timed out.", "The action 'act' has timed out after 1 minutes.", step="act")
+    r.never_says("Process completed with exit code", step="act")
