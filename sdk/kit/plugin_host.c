@@ -1,9 +1,7 @@
-#include "kit/plugin_host.h"
+#include "kit/plugin_host_own.h"
 
-#include "base/buf.h"
 #include "base/fd.h"
 #include "base/path.h"
-#include "base/vec.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,53 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct pair {
-    char *name, *value;
-};
-typedef VEC(struct pair) pairs;
-typedef VEC(char *) texts;
-
-struct rule {
-    char *pattern;
-    struct plugin_answer answer; /* its texts are ours */
-};
-
-struct call { /* one command that was run */
-    char *line, *cwd, *input;
-};
-
-struct plugin_host {
-    struct ost_step step; /* first: the plugin's handle is ours */
-    struct ost_host table;
-    const struct ost_plugin *plugin;
-    pthread_mutex_t lock;
-
-    pairs with, contexts, given; /* GIVEN: saved before the run */
-    VEC(struct rule) rules;
-    char *dirs[OST_DIR_SELF + 1];
-    bool for_real;
-    char *search_path;
-
-    int phase, cancel_fd;
-    bool recording; /* a plan that main makes */
-    int fault_in, cancel_in;
-    bool struck, cancelled;
-    char broken[512]; /* how the plugin broke the contract; "" */
-
-    pairs outputs, envs, kept;
-    texts paths, masks, plans;
-    VEC(struct ost_note) notes;
-    VEC(struct call) calls;
-    struct buf summary, log;
-    char *failure;
-    char error[512]; /* of the latest failed call */
-
-    VEC(void *) memory; /* what alloc() and the lists gave out: freed with the host */
-};
-
 /* ---- small things ---- */
 
-static char *copy(const char *text)
+char *kit_copy(const char *text)
 {
     return mem_dup(text, strlen(text));
 }
@@ -76,32 +30,15 @@ static const char *pair_get(const struct pair *list, size_t n, const char *name)
 }
 
 #define PAIR_GET(v, name) pair_get((v)->ptr, (v)->len, (name))
-#define PAIR_ADD(v, n, t) vec_push((v), (struct pair){copy(n), copy(t)})
+#define PAIR_ADD(v, n, t) vec_push((v), (struct pair){kit_copy(n), kit_copy(t)})
 
-#define PAIRS_DEINIT(v)                                                                            \
-    do {                                                                                           \
-        VEC_EACH (pair_, v) {                                                                      \
-            free(pair_->name);                                                                     \
-            free(pair_->value);                                                                    \
-        }                                                                                          \
-        vec_deinit(v);                                                                             \
-    } while (0)
-
-#define TEXTS_DEINIT(v)                                                                            \
-    do {                                                                                           \
-        VEC_EACH (text_, v)                                                                        \
-            free(*text_);                                                                          \
-        vec_deinit(v);                                                                             \
-    } while (0)
-
-static struct plugin_host *host_of(struct ost_step *step)
+struct plugin_host *kit_host(struct ost_step *step)
 {
     return (struct plugin_host *)step;
 }
 
 /* A bug in the plugin, told when the phase has ended: an assertion cannot leave another thread. */
-__attribute__((format(printf, 2, 3))) static void broken(struct plugin_host *h, const char *format,
-                                                         ...)
+void kit_broken(struct plugin_host *h, const char *format, ...)
 {
     va_list ap;
 
@@ -112,14 +49,14 @@ __attribute__((format(printf, 2, 3))) static void broken(struct plugin_host *h, 
     va_end(ap);
 }
 
-static ost_status refuse(struct plugin_host *h, ost_status why, const char *text)
+ost_status kit_refuse(struct plugin_host *h, ost_status why, const char *text)
 {
     snprintf(h->error, sizeof h->error, "%s", text);
     return why;
 }
 
 /* At the start of each service: cancels when its time has come. */
-static void enter(struct plugin_host *h)
+void kit_enter(struct plugin_host *h)
 {
     pthread_mutex_lock(&h->lock);
     if (h->cancel_in > 0 && --h->cancel_in == 0) {
@@ -130,23 +67,23 @@ static void enter(struct plugin_host *h)
     }
 }
 
-static void leave(struct plugin_host *h)
+void kit_leave(struct plugin_host *h)
 {
     pthread_mutex_unlock(&h->lock);
 }
 
 /* For services that can fail: OST_OK, or what they return instead of doing anything. */
-static ost_status enter_fallible(struct plugin_host *h)
+ost_status kit_enter_fallible(struct plugin_host *h)
 {
-    enter(h);
+    kit_enter(h);
     if (h->fault_in > 0 && --h->fault_in == 0) {
         h->struck = true;
-        return refuse(h, OST_E_IO, "a fault of the test");
+        return kit_refuse(h, OST_E_IO, "a fault of the test");
     }
     return OST_OK;
 }
 
-static void *keep(struct plugin_host *h, void *memory)
+void *kit_keep(struct plugin_host *h, void *memory)
 {
     vec_push(&h->memory, memory);
     return memory;
@@ -157,78 +94,78 @@ static void *keep(struct plugin_host *h, void *memory)
 static void host_log(struct ost_step *step, int32_t level, const char *text)
 {
     static const char *const names[] = {"debug", "info", "notice", "warning", "error"};
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
 
-    enter(h);
+    kit_enter(h);
     if (level < OST_DEBUG || level > OST_ERROR || !text)
-        broken(h, "log() with level %d and text %s", (int)level, text ? "given" : "NULL");
+        kit_broken(h, "log() with level %d and text %s", (int)level, text ? "given" : "NULL");
     else
         buf_printf(&h->log, "%s: %s\n", names[level], text);
-    leave(h);
+    kit_leave(h);
 }
 
 static const char *keep_text(struct plugin_host *h, const char *text)
 {
-    return text ? keep(h, copy(text)) : NULL;
+    return text ? kit_keep(h, kit_copy(text)) : NULL;
 }
 
 static void host_annotate(struct ost_step *step, const struct ost_note *given)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     struct ost_note note = {0};
 
-    enter(h);
+    kit_enter(h);
     memcpy(&note, given, given->struct_size < sizeof note ? given->struct_size : sizeof note);
     if (!given->struct_size || !note.message || note.level < OST_NOTICE || note.level > OST_ERROR)
-        broken(h, "annotate() without a size, message or level");
+        kit_broken(h, "annotate() without a size, message or level");
     note.message = keep_text(h, note.message);
     note.title = keep_text(h, note.title);
     note.file = keep_text(h, note.file);
     vec_push(&h->notes, note);
-    leave(h);
+    kit_leave(h);
 }
 
 static void host_group(struct ost_step *step, const char *title)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
 
-    enter(h);
+    kit_enter(h);
     buf_printf(&h->log, "%s%s\n", title ? "group: " : "group ends", title ? title : "");
-    leave(h);
+    kit_leave(h);
 }
 
 static ost_status host_mask(struct ost_step *step, const char *secret)
 {
-    struct plugin_host *h = host_of(step);
-    ost_status r = enter_fallible(h);
+    struct plugin_host *h = kit_host(step);
+    ost_status r = kit_enter_fallible(h);
 
     if (r == OST_OK)
-        vec_push(&h->masks, copy(secret));
-    leave(h);
+        vec_push(&h->masks, kit_copy(secret));
+    kit_leave(h);
     return r;
 }
 
 static ost_status host_fail(struct ost_step *step, ost_status why, const char *message)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
 
-    enter(h);
+    kit_enter(h);
     if (why >= 0)
-        broken(h, "fail() with a code that is no failure");
+        kit_broken(h, "fail() with a code that is no failure");
     free(h->failure);
-    h->failure = copy(message);
-    leave(h);
+    h->failure = kit_copy(message);
+    kit_leave(h);
     return why;
 }
 
 static const char *host_last_error(struct ost_step *step)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     const char *text;
 
-    enter(h);
+    kit_enter(h);
     text = keep_text(h, h->error);
-    leave(h);
+    kit_leave(h);
     return text;
 }
 
@@ -249,7 +186,7 @@ static const char *input_value(struct plugin_host *h, const char *name)
     size_t n;
 
     if (!input) {
-        broken(h, "asked for the undeclared input '%s'", name);
+        kit_broken(h, "asked for the undeclared input '%s'", name);
         return "";
     }
     value = value ? value : input->fallback ? input->fallback : "";
@@ -258,30 +195,30 @@ static const char *input_value(struct plugin_host *h, const char *name)
         ;
     if (input->type == OST_BOOL)
         return n > 0 && (value[0] | 32) == 't' ? "true" : "false";
-    return keep(h, mem_dup(value, n));
+    return kit_keep(h, mem_dup(value, n));
 }
 
 static const char *host_input(struct ost_step *step, const char *name)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     const char *value;
 
-    enter(h);
+    kit_enter(h);
     value = input_value(h, name);
-    leave(h);
+    kit_leave(h);
     return value;
 }
 
 static size_t host_input_list(struct ost_step *step, const char *name, const char *const **items)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     const char **list;
     char *text, *rest, *item;
     size_t n = 0;
 
-    enter(h);
-    text = keep(h, copy(input_value(h, name)));
-    list = keep(h, mem_new((strlen(text) + 2) * sizeof *list));
+    kit_enter(h);
+    text = kit_keep(h, kit_copy(input_value(h, name)));
+    list = kit_keep(h, mem_new((strlen(text) + 2) * sizeof *list));
     for (rest = text; (item = strsep(&rest, "\n"));) {
         size_t size;
 
@@ -292,92 +229,92 @@ static size_t host_input_list(struct ost_step *step, const char *name, const cha
             list[n++] = item;
     }
     *items = list;
-    leave(h);
+    kit_leave(h);
     return n;
 }
 
 static const char *host_context(struct ost_step *step, const char *name)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     const char *value;
 
-    enter(h);
+    kit_enter(h);
     value = PAIR_GET(&h->contexts, name);
-    leave(h);
+    kit_leave(h);
     return value;
 }
 
 static ost_status host_output(struct ost_step *step, const char *name, const char *value)
 {
-    struct plugin_host *h = host_of(step);
-    ost_status r = enter_fallible(h);
+    struct plugin_host *h = kit_host(step);
+    ost_status r = kit_enter_fallible(h);
     bool declared = false;
 
     for (uint32_t i = 0; i < h->plugin->n_outputs; i++)
         declared |= strcasecmp(h->plugin->outputs[i].name, name) == 0;
     if (!declared)
-        broken(h, "set the undeclared output '%s'", name);
+        kit_broken(h, "set the undeclared output '%s'", name);
     if (r == OST_OK)
         PAIR_ADD(&h->outputs, name, value);
-    leave(h);
+    kit_leave(h);
     return r;
 }
 
 static ost_status host_env(struct ost_step *step, const char *name, const char *value)
 {
-    struct plugin_host *h = host_of(step);
-    ost_status r = enter_fallible(h);
+    struct plugin_host *h = kit_host(step);
+    ost_status r = kit_enter_fallible(h);
 
     if (r == OST_OK)
         PAIR_ADD(&h->envs, name, value);
-    leave(h);
+    kit_leave(h);
     return r;
 }
 
 static ost_status host_path(struct ost_step *step, const char *dir)
 {
-    struct plugin_host *h = host_of(step);
-    ost_status r = enter_fallible(h);
+    struct plugin_host *h = kit_host(step);
+    ost_status r = kit_enter_fallible(h);
 
     if (r == OST_OK)
-        vec_push(&h->paths, copy(dir));
-    leave(h);
+        vec_push(&h->paths, kit_copy(dir));
+    kit_leave(h);
     return r;
 }
 
 static ost_status host_summary(struct ost_step *step, const char *markdown)
 {
-    struct plugin_host *h = host_of(step);
-    ost_status r = enter_fallible(h);
+    struct plugin_host *h = kit_host(step);
+    ost_status r = kit_enter_fallible(h);
 
     if (r == OST_OK) {
         buf_add_str(&h->summary, markdown);
         if (h->summary.overflow)
-            r = refuse(h, OST_E_LIMIT, "the summary is larger than 1 MiB");
+            r = kit_refuse(h, OST_E_LIMIT, "the summary is larger than 1 MiB");
     }
-    leave(h);
+    kit_leave(h);
     return r;
 }
 
 static ost_status host_save(struct ost_step *step, const char *name, const char *value)
 {
-    struct plugin_host *h = host_of(step);
-    ost_status r = enter_fallible(h);
+    struct plugin_host *h = kit_host(step);
+    ost_status r = kit_enter_fallible(h);
 
     if (r == OST_OK)
         PAIR_ADD(&h->kept, name, value);
-    leave(h);
+    kit_leave(h);
     return r;
 }
 
 static const char *host_saved(struct ost_step *step, const char *name)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     const char *value;
 
-    enter(h);
+    kit_enter(h);
     value = PAIR_GET(&h->given, name);
-    leave(h);
+    kit_leave(h);
     return value;
 }
 
@@ -385,43 +322,43 @@ static const char *host_saved(struct ost_step *step, const char *name)
 
 static const char *host_dir(struct ost_step *step, int32_t which)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     const char *path = NULL;
 
-    enter(h);
+    kit_enter(h);
     if (which >= 0 && which <= OST_DIR_SELF)
         path = h->dirs[which];
-    leave(h);
+    kit_leave(h);
     return path;
 }
 
 static const char *host_temp(struct ost_step *step, const char *suffix)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     char path[4096];
     int fd = -1;
 
-    if (enter_fallible(h) == OST_OK) {
+    if (kit_enter_fallible(h) == OST_OK) {
         snprintf(path, sizeof path, "%s/temp-XXXXXX%s", h->dirs[OST_DIR_TEMP],
                  suffix ? suffix : "");
         fd = mkostemps(path, suffix ? (int)strlen(suffix) : 0, O_CLOEXEC);
         if (fd < 0)
-            refuse(h, OST_E_IO, "no temporary file");
+            kit_refuse(h, OST_E_IO, "no temporary file");
         else
             close(fd);
     }
-    leave(h);
+    kit_leave(h);
     return fd < 0 ? NULL : keep_text(h, path);
 }
 
 /* Nothing promises zeroes, so there are none; and one block each, so that ASan sees every overrun. */
 static void *host_alloc(struct ost_step *step, size_t size)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     void *memory = memset(mem_new(size ? size : 1), 0xa5, size);
 
     pthread_mutex_lock(&h->lock);
-    keep(h, memory);
+    kit_keep(h, memory);
     pthread_mutex_unlock(&h->lock);
     return memory;
 }
@@ -476,14 +413,14 @@ static char *find_program(const struct plugin_host *h, const char *name)
     char *list, *rest, *dir, *found = NULL;
 
     if (strchr(name, '/'))
-        return access(name, X_OK) == 0 ? copy(name) : NULL;
-    rest = list = copy(path ? path : "/usr/bin:/bin");
+        return access(name, X_OK) == 0 ? kit_copy(name) : NULL;
+    rest = list = kit_copy(path ? path : "/usr/bin:/bin");
     while (!found && (dir = strsep(&rest, ":"))) {
         char full[4096];
 
         snprintf(full, sizeof full, "%s/%s", dir, name);
         if (access(full, X_OK) == 0)
-            found = copy(full);
+            found = kit_copy(full);
     }
     free(list);
     return found;
@@ -506,7 +443,7 @@ static char **make_env(const struct plugin_host *h, const char *const *extra)
 
     for (char **e = environ; *e; e++)
         if ((!h->search_path || strncmp(*e, "PATH=", 5) != 0) && !is_set_in(extra, *e))
-            vec_push(&env, copy(*e));
+            vec_push(&env, kit_copy(*e));
     if (h->search_path) {
         char *line = NULL;
 
@@ -514,7 +451,7 @@ static char **make_env(const struct plugin_host *h, const char *const *extra)
         vec_push(&env, line);
     }
     for (; extra && *extra; extra++)
-        vec_push(&env, copy(*extra));
+        vec_push(&env, kit_copy(*extra));
     vec_push(&env, NULL);
     return env.ptr;
 }
@@ -614,7 +551,7 @@ static ost_status answer_with(struct plugin_host *h, const struct plugin_answer 
 {
     if (a->status < 0) {
         pthread_mutex_lock(&h->lock);
-        refuse(h, a->status, a->error ? a->error : "the command could not be run");
+        kit_refuse(h, a->status, a->error ? a->error : "the command could not be run");
         pthread_mutex_unlock(&h->lock);
         return a->status;
     }
@@ -631,56 +568,56 @@ static ost_status conclude(struct plugin_host *h, struct stream *s, struct ost_e
     char text[128];
 
     if (s->stopped < 0)
-        return refuse(h, s->stopped, "the output was not wanted any more");
+        return kit_refuse(h, s->stopped, "the output was not wanted any more");
     if (s->captured.len > 1 << 20)
-        return refuse(h, OST_E_LIMIT, "the output is larger than 1 MiB");
+        return kit_refuse(h, OST_E_LIMIT, "the output is larger than 1 MiB");
     res->out = "";
     if (s->exec->flags & OST_EXEC_CAPTURE) {
         if (s->captured.len > 0 && s->captured.ptr[s->captured.len - 1] == '\n')
             s->captured.len--;
-        res->out = keep(h, mem_dup(s->captured.ptr, s->captured.len));
+        res->out = kit_keep(h, mem_dup(s->captured.ptr, s->captured.len));
         res->out_size = s->captured.len;
     }
     if (!(s->exec->flags & OST_EXEC_CHECK) || (res->exit_code == 0 && !res->signal))
         return OST_OK;
     snprintf(text, sizeof text, "'%s' exited with %d", s->exec->argv[0], (int)res->exit_code);
-    return refuse(h, OST_E_EXIT, text);
+    return kit_refuse(h, OST_E_EXIT, text);
 }
 
 static void exec_record(struct plugin_host *h, const struct ost_exec *e, char *line)
 {
     vec_push(&h->calls, (struct call){
                             line,
-                            copy(e->cwd ? e->cwd : h->dirs[OST_DIR_WORKSPACE]),
-                            e->input ? mem_dup(e->input, e->input_size) : copy(""),
+                            kit_copy(e->cwd ? e->cwd : h->dirs[OST_DIR_WORKSPACE]),
+                            e->input ? mem_dup(e->input, e->input_size) : kit_copy(""),
                         });
     if (h->recording)
-        vec_push(&h->plans, copy(line));
+        vec_push(&h->plans, kit_copy(line));
 }
 
 static ost_status host_exec(struct ost_step *step, const struct ost_exec *given,
                             struct ost_exec_result *given_result)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     struct ost_exec e = {0};
     struct ost_exec_result res = {0};
     struct stream s = {.exec = &e, .captured = BUF_INIT(64 << 20)};
     const struct plugin_answer *a;
-    ost_status r = enter_fallible(h);
+    ost_status r = kit_enter_fallible(h);
     char *line;
 
     memcpy(&e, given, given->struct_size < sizeof e ? given->struct_size : sizeof e);
     if (!given->struct_size || !e.argv || !e.argv[0] ||
         (given_result && !given_result->struct_size)) {
-        broken(h, "exec() without a size or a command");
+        kit_broken(h, "exec() without a size or a command");
         r = OST_E_INVALID;
     }
-    line = e.argv ? join(e.argv) : copy("");
+    line = e.argv ? join(e.argv) : kit_copy("");
     exec_record(h, &e, line);
     a = find_answer(h, line);
     if (r == OST_OK && h->cancelled)
-        r = refuse(h, OST_E_CANCELLED, "the job was cancelled");
-    leave(h);
+        r = kit_refuse(h, OST_E_CANCELLED, "the job was cancelled");
+    kit_leave(h);
 
     if (r == OST_OK && !h->recording) {
         if (a)
@@ -692,7 +629,7 @@ static ost_status host_exec(struct ost_step *step, const struct ost_exec *given,
     if (r == OST_OK)
         r = conclude(h, &s, &res);
     else if (r == OST_E_NOT_FOUND)
-        refuse(h, r, "no such program");
+        kit_refuse(h, r, "no such program");
     pthread_mutex_unlock(&h->lock);
     buf_deinit(&s.captured);
     if (given_result) {
@@ -710,23 +647,23 @@ static ost_status host_exec(struct ost_step *step, const struct ost_exec *given,
 
 static int32_t host_phase(struct ost_step *step)
 {
-    return host_of(step)->phase;
+    return kit_host(step)->phase;
 }
 
 static int32_t host_cancelled(struct ost_step *step)
 {
-    struct plugin_host *h = host_of(step);
+    struct plugin_host *h = kit_host(step);
     bool cancelled;
 
-    enter(h);
+    kit_enter(h);
     cancelled = h->cancelled;
-    leave(h);
+    kit_leave(h);
     return cancelled;
 }
 
 static int32_t host_cancel_fd(struct ost_step *step)
 {
-    return host_of(step)->cancel_fd;
+    return kit_host(step)->cancel_fd;
 }
 
 static int64_t host_time_left_ms(struct ost_step *step)
@@ -738,8 +675,8 @@ static int64_t host_time_left_ms(struct ost_step *step)
 static ost_status host_plan(struct ost_step *step, const char *verb, const char *object,
                             const char *detail)
 {
-    struct plugin_host *h = host_of(step);
-    ost_status r = enter_fallible(h);
+    struct plugin_host *h = kit_host(step);
+    ost_status r = kit_enter_fallible(h);
     struct buf line = BUF_INIT(1 << 20);
 
     if (r == OST_OK) {
@@ -747,15 +684,19 @@ static ost_status host_plan(struct ost_step *step, const char *verb, const char 
                    detail ? detail : "");
         vec_push(&h->plans, buf_take(&line));
     }
-    leave(h);
+    kit_leave(h);
     return r;
 }
 
 static const void *host_extension(struct ost_step *step, const char *id)
 {
-    (void)step;
-    (void)id;
-    return NULL;
+    struct plugin_host *h = kit_host(step);
+    const void *table;
+
+    kit_enter(h);
+    table = kit_service(h, id);
+    kit_leave(h);
+    return table;
 }
 
 static const struct ost_host services = {
@@ -804,7 +745,7 @@ struct plugin_host *plugin_host_new(const struct ost_plugin *plugin)
     h->cancel_fd = -1;
     pthread_mutex_init(&h->lock, NULL);
     for (int i = 0; i <= OST_DIR_SELF; i++)
-        h->dirs[i] = copy(here);
+        h->dirs[i] = kit_copy(here);
     return h;
 }
 
@@ -824,6 +765,7 @@ static void clear(struct plugin_host *h)
         free(call->input);
     }
     vec_deinit(&h->calls);
+    TEXTS_DEINIT(&h->asked);
     buf_clear(&h->summary);
     buf_clear(&h->log);
     free(h->failure);
@@ -845,6 +787,9 @@ struct plugin_host *plugin_host_free(struct plugin_host *h)
     PAIRS_DEINIT(&h->with);
     PAIRS_DEINIT(&h->contexts);
     PAIRS_DEINIT(&h->given);
+    PAIRS_DEINIT(&h->refusals);
+    TEXTS_DEINIT(&h->absent);
+    kit_services_deinit(h);
     VEC_EACH (rule, &h->rules) {
         free(rule->pattern);
         free((char *)(uintptr_t)rule->answer.error);
@@ -883,12 +828,12 @@ void plugin_host_saved(struct plugin_host *h, const char *name, const char *valu
 void plugin_host_dir(struct plugin_host *h, int which, const char *path)
 {
     free(h->dirs[which]);
-    h->dirs[which] = copy(path);
+    h->dirs[which] = kit_copy(path);
 }
 
 static const char *copy_or_null(const char *text)
 {
-    return text ? copy(text) : NULL;
+    return text ? kit_copy(text) : NULL;
 }
 
 void plugin_host_on_exec(struct plugin_host *h, const char *pattern, const struct plugin_answer *a)
@@ -900,14 +845,14 @@ void plugin_host_on_exec(struct plugin_host *h, const char *pattern, const struc
     mine.err = copy_or_null(a->err);
     mine.out_file = copy_or_null(a->out_file);
     mine.err_file = copy_or_null(a->err_file);
-    vec_push(&h->rules, (struct rule){copy(pattern), mine});
+    vec_push(&h->rules, (struct rule){kit_copy(pattern), mine});
 }
 
 void plugin_host_exec_for_real(struct plugin_host *h, const char *path)
 {
     h->for_real = true;
     free(h->search_path);
-    h->search_path = path ? copy(path) : NULL;
+    h->search_path = path ? kit_copy(path) : NULL;
 }
 
 void plugin_host_fault(struct plugin_host *h, int nth)
@@ -1011,6 +956,25 @@ const char *plugin_host_summary(const struct plugin_host *h)
 const char *plugin_host_log(const struct plugin_host *h)
 {
     return h->log.ptr;
+}
+
+size_t plugin_host_lines(const struct plugin_host *h, const char *pattern)
+{
+    struct slice rest = buf_slice(&h->log), line;
+    size_t n = 0;
+
+    while (slice_line(&rest, &line)) {
+        CLEANUP(free_ptr) char *text = mem_dup(line.ptr, line.len);
+
+        n += fnmatch(pattern, text, 0) == 0;
+    }
+    return n;
+}
+
+void plugin_host_said(const struct plugin_host *h, const char *pattern)
+{
+    cr_expect(plugin_host_lines(h, pattern), "no line '%s' in:\n%s(failure: %s)", pattern,
+              h->log.ptr, h->failure ? h->failure : "none");
 }
 
 const char *plugin_host_failure(const struct plugin_host *h)

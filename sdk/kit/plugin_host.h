@@ -12,7 +12,7 @@
  * that are returned stay valid until plugin_host_free(). */
 #pragma once
 
-#include <ostler/plugin.h>
+#include <ostler/ext.h>
 #include <stdbool.h>
 
 struct plugin_host;
@@ -54,6 +54,31 @@ void plugin_host_cancel(struct plugin_host *h, int nth);
 /* True if a fault or cancel that was armed has come about. */
 bool plugin_host_struck(const struct plugin_host *h);
 
+/* ---- the services of ostler/ext.h: files are those of the disk, caches and artifacts are kept in memory,
+ * from run to run; of a cache, its name alone ---- */
+
+/* extension(ID) is NULL from now on. */
+void plugin_host_without(struct plugin_host *h, const char *id);
+
+/* Each call of SERVICE ("cache.save", "artifacts.upload", "files.glob") returns STATUS from now on, with ERROR
+ * for last_error(); OST_OK: it works again. */
+void plugin_host_on_service(struct plugin_host *h, const char *service, ost_status status,
+                            const char *error);
+
+/* A cache that another job saved; PATHS as under `path:`, one a line. */
+void plugin_host_cache(struct plugin_host *h, const char *key, const char *paths, int64_t size);
+
+struct plugin_artifact {
+    const char *name;
+    const char *const *files; /* path, content, path, content, NULL */
+    bool raw;                 /* the one file as it is */
+    const char *digest;       /* NULL: as it should be; "": not known */
+    const char *came;         /* the digest of what a download brings; NULL: the same */
+};
+
+/* An artifact that another job uploaded; returns its id. */
+int64_t plugin_host_artifact(struct plugin_host *h, const struct plugin_artifact *a);
+
 /* ---- the run, as often as wanted ---- */
 
 /* Runs the phase; OST_PHASE_PLAN of a plugin without a plan runs main, its effects only recorded, if
@@ -73,6 +98,9 @@ const char *plugin_host_masked(const struct plugin_host *h, size_t i);
 const char *plugin_host_planned(const struct plugin_host *h, size_t i); /* "verb object: detail" */
 const char *plugin_host_summary(const struct plugin_host *h); /* "" when nothing was said */
 const char *plugin_host_log(const struct plugin_host *h);     /* "warning: text" lines; likewise */
+/* How many lines of the log match PATTERN (fnmatch): "warning: *is full". The second fails the test if none. */
+size_t plugin_host_lines(const struct plugin_host *h, const char *pattern);
+void plugin_host_said(const struct plugin_host *h, const char *pattern);
 const char *plugin_host_failure(const struct plugin_host *h); /* the text of fail(); likewise */
 
 size_t plugin_host_notes(const struct plugin_host *h);
@@ -84,3 +112,15 @@ const char *plugin_host_exec(const struct plugin_host *h, size_t i);
 const char *plugin_host_exec_cwd(const struct plugin_host *h, size_t i);
 const char *plugin_host_exec_input(const struct plugin_host *h,
                                    size_t i); /* its stdin as text; "" */
+
+/* What was asked of these services: "cache.restore key=a,b paths=x,y lookup cross-os", "cache.save ...",
+ * "artifacts.list", "artifacts.upload NAME root=/r files=/r/a,/r/b days=3 level=6 raw", "artifacts.download 3
+ * dir=/d raw", "artifacts.remove NAME". How many match PATTERN, and the Ith of all. */
+size_t plugin_host_asks(const struct plugin_host *h, const char *pattern);
+const char *plugin_host_ask(const struct plugin_host *h, size_t i);
+
+/* The content of FILE in the artifact NAME. */
+const char *plugin_host_artifact_file(const struct plugin_host *h, const char *name,
+                                      const char *file);
+bool plugin_host_has_artifact(const struct plugin_host *h, const char *name);
+bool plugin_host_has_cache(const struct plugin_host *h, const char *key);
