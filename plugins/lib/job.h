@@ -13,3 +13,20 @@ ost_status job_write_file(struct ost_step *step, const char *path, const char *t
 /* Registers the problem matchers of JSON, a configuration of them, until the job ends. They are kept in the
  * file NAME of the temporary folder. Errors as above. */
 ost_status job_add_matchers(struct ost_step *step, const char *name, const char *json);
+
+/* A command as the setup actions run theirs: what it prints is in the log, and in the answer. */
+struct job_command {
+    const char *const *argv;
+    const char
+        *bin; /* folder to look in before PATH, as of a tool that was set up just now; NULL: none */
+    const char *cwd; /* NULL: the step's working directory */
+};
+
+struct job_output {
+    int32_t exit_code;
+    const char *out, *err; /* trimmed */
+};
+
+/* OST_E_NOT_FOUND: there is no such program. Recorded, as every error is. */
+ost_status job_run(struct ost_step *step, const struct job_command *command,
+                   struct job_output *ret);

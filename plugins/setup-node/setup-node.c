@@ -4,17 +4,14 @@
 #include "../lib/job.h"
 #include "found.h"
 #include "matchers.h"
+#include "packages.h"
 
 #include <string.h>
 
-#ifndef SETUP_NODE_VERSION
-#define SETUP_NODE_VERSION "4.4.0" /* the same code serves every major that the build asks for */
-#endif
-
-static const char *const package_managers[] = {"npm", "yarn", "pnpm", "", NULL};
-
 static const struct ost_input inputs[] = {
+#if SETUP_NODE_MAJOR < 6 /* npm no longer knows it */
     {.name = "always-auth", .fallback = "false", .description = "Set always-auth in npmrc"},
+#endif
     {.name = "node-version",
      .description = "Version to use: 20, 20.x, 20.11.1, >=18 <21, lts/*, lts/jod"},
     {.name = "node-version-file",
@@ -30,24 +27,29 @@ static const struct ost_input inputs[] = {
     {.name = "registry-url", .description = "Registry to set up for authentication"},
     {.name = "scope", .description = "Scope to authenticate against, for example @owner"},
     {.name = "token", .flags = OST_SECRET, .description = "Used for downloads; not needed here"},
-    {.name = "cache",
-     .type = OST_CHOICE,
-     .choices = package_managers,
-     .description = "Package manager whose downloads to cache; not served, with a warning"},
+    {.name = "cache", .description = "Package manager whose downloads to cache: npm, yarn, pnpm"},
+#if SETUP_NODE_MAJOR >= 5
     {.name = "package-manager-cache",
      .type = OST_BOOL,
      .fallback = "true",
-     .description = "Cache for the package manager of package.json; not served"},
+     .description = "Cache also for the package manager that package.json names"},
+#endif
     {.name = "cache-dependency-path",
-     .description = "Lock files that the cache depends on; not served"},
+     .description = "Lock files that the cache depends on, one a line; patterns will do"},
+#if SETUP_NODE_MAJOR >= 4
     {.name = "mirror", .description = "Used for downloads; not needed here"},
     {.name = "mirror-token",
      .flags = OST_SECRET,
      .description = "Used for downloads; not needed here"},
+#endif
 };
 
 static const struct ost_output outputs[] = {
-    {"cache-hit", "Whether the cache was found: always false here"},
+    {"cache-hit", "Whether a cache was found; empty when none was wanted"},
+#if SETUP_NODE_MAJOR >= 7
+    {"cache-primary-key", "The key that was looked for"},
+    {"cache-matched-key", "The key that was found; empty when none was"},
+#endif
     {"node-version", "The version that is in use, as 'v20.11.1'"},
 };
 
@@ -194,10 +196,7 @@ static void keep_lines(struct ost_step *step, const char *path, const char *scop
 }
 
 /* Version 6 left out always-auth, which npm no longer knows, and the stand-in for the token. */
-static bool is_older_than_6(void)
-{
-    return SETUP_NODE_VERSION[0] < '6';
-}
+static const bool is_older_than_6 = SETUP_NODE_MAJOR < 6;
 
 /* The token stays in the environment, where npm looks it up: the file only names the variable. */
 static ost_status pass_on_token(struct ost_step *step)
@@ -211,8 +210,8 @@ static ost_status pass_on_token(struct ost_step *step)
                         step->host->last_error(step));
     if (res.exit_code == 0 && *res.out)
         return step->host->env(step, "NODE_AUTH_TOKEN", res.out);
-    return is_older_than_6() ? step->host->env(step, "NODE_AUTH_TOKEN", "XXXXX-XXXXX-XXXXX-XXXXX")
-                             : OST_OK;
+    return is_older_than_6 ? step->host->env(step, "NODE_AUTH_TOKEN", "XXXXX-XXXXX-XXXXX-XXXXX")
+                           : OST_OK;
 }
 
 static ost_status set_registry(struct ost_step *step, const char *registry)
@@ -231,8 +230,9 @@ static ost_status set_registry(struct ost_step *step, const char *registry)
     }
     keep_lines(step, path, scope, &k);
     sink_addf(&k, "%s:_authToken=${NODE_AUTH_TOKEN}\n%sregistry=%s\n", host, scope, registry);
-    if (is_older_than_6())
-        sink_addf(&k, "always-auth=%s\n", step->host->input(step, "always-auth"));
+#if SETUP_NODE_MAJOR < 6
+    sink_addf(&k, "always-auth=%s\n", step->host->input(step, "always-auth"));
+#endif
     r = job_write_file(step, path, sink_text(&k));
     if (r == OST_OK)
         r = step->host->env(step, "NPM_CONFIG_USERCONFIG", path);
@@ -255,10 +255,6 @@ static void tell_limits(struct ost_step *step, const struct choice *c)
     else if (c->wanted.newest)
         ost_log(step, OST_NOTICE, "'%s' means the newest Node of this machine here",
                 c->wanted.text);
-    if (*step->host->input(step, "cache"))
-        ost_log(step, OST_WARNING,
-                "cache: %s is not served by this version of the plugin: going on without a cache",
-                step->host->input(step, "cache"));
 }
 
 static ost_status use(struct ost_step *step, const struct choice *c)
@@ -276,7 +272,7 @@ static ost_status use(struct ost_step *step, const struct choice *c)
 
 static ost_status setup_main(struct ost_step *step)
 {
-    const char *registry = step->host->input(step, "registry-url");
+    const char *registry = step->host->input(step, "registry-url"), *manager;
     struct choice c;
     ost_status r = choose(step, &c);
 
@@ -288,12 +284,14 @@ static ost_status setup_main(struct ost_step *step)
         r = tell_environment(step, &c);
     if (r == OST_OK && *registry)
         r = set_registry(step, registry);
-    if (r == OST_OK && *step->host->input(step, "cache"))
-        r = step->host->output(step, "cache-hit", "false");
+    manager = r == OST_OK ? packages_wanted(step) : "";
+    if (*manager)
+        r = packages_restore(step, manager,
+                             c.node.dir ? ost_fmt(step, "%s/bin", c.node.dir) : NULL);
     return r == OST_OK ? job_add_matchers(step, "setup-node-matchers.json", matchers_json) : r;
 }
 
-static ost_status setup_plan(struct ost_step *step)
+static ost_status plan_node(struct ost_step *step)
 {
     const char *tools = step->host->dir(step, OST_DIR_TOOLS);
     const char *arch = step->host->input(step, "architecture");
@@ -314,7 +312,19 @@ static ost_status setup_plan(struct ost_step *step)
                             *wanted.text ? ost_fmt(step, "if it is %s", wanted.text) : "");
 }
 
+static ost_status setup_plan(struct ost_step *step)
+{
+    const char *manager = packages_wanted(step);
+    ost_status r = plan_node(step);
+
+    if (r == OST_OK && *manager)
+        r = step->host->plan(step, "restore", ost_fmt(step, "the cache of %s", manager),
+                             "and keep it at the end of the job");
+    return r;
+}
+
 OST_PLUGIN(.id = "actions/setup-node", .version = SETUP_NODE_VERSION,
            .title = "Setup Node.js environment",
            .description = "Puts the wanted Node of this machine on PATH", .author = "Ostler",
-           OST_INPUTS(inputs), OST_OUTPUTS(outputs), .plan = setup_plan, .main = setup_main);
+           OST_INPUTS(inputs), OST_OUTPUTS(outputs), .plan = setup_plan, .main = setup_main,
+           .post = packages_save, .post_if = "success()");
