@@ -7,15 +7,9 @@
  * Python of the tool cache. */
 #include "../lib/job.h"
 #include "found.h"
+#include "packages.h"
 
 #include <string.h>
-
-#ifndef SETUP_PYTHON_VERSION /* the same code serves every major that the build asks for */
-#define SETUP_PYTHON_VERSION "6.3.0"
-#define SETUP_PYTHON_MAJOR 6
-#endif
-
-static const char *const package_managers[] = {"pip", "pipenv", "poetry", "", NULL};
 
 static const struct ost_input inputs[] = {
     {.name = "python-version",
@@ -25,9 +19,7 @@ static const struct ost_input inputs[] = {
      .description =
          "File with the version: .python-version, pyproject.toml, Pipfile, .tool-versions"},
     {.name = "cache",
-     .type = OST_CHOICE,
-     .choices = package_managers,
-     .description = "Package manager whose downloads to cache; not served, with a warning"},
+     .description = "Package manager whose downloads to cache: pip, pipenv, poetry"},
     {.name = "architecture",
      .description = "Architecture to use: x64, arm64, ...; default: the machine's"},
     {.name = "check-latest",
@@ -37,7 +29,7 @@ static const struct ost_input inputs[] = {
          "Look for a newer version than those on the machine; not served, with a warning"},
     {.name = "token", .flags = OST_SECRET, .description = "Used for downloads; not needed here"},
     {.name = "cache-dependency-path",
-     .description = "Dependency files that the cache depends on; not served"},
+     .description = "Files that the cache depends on, one a line; patterns will do"},
     {.name = "update-environment",
      .type = OST_BOOL,
      .fallback = "true",
@@ -63,7 +55,7 @@ static const struct ost_input inputs[] = {
 
 static const struct ost_output outputs[] = {
     {"python-version", "The version that is in use, as '3.12.4'"},
-    {"cache-hit", "Whether the cache was found: always false here"},
+    {"cache-hit", "Whether the very cache was found; empty when none was wanted"},
     {"python-path", "The path of the Python in use"},
 };
 
@@ -306,7 +298,7 @@ static ost_status install_packages(struct ost_step *step, const char *python, co
 /* ---- phases ---- */
 
 struct used { /* the latest one */
-    const char *python, *libraries;
+    const char *python, *libraries, *version;
 };
 
 static ost_status use(struct ost_step *step, struct places *p, const struct wanted *w,
@@ -337,6 +329,7 @@ static ost_status use(struct ost_step *step, struct places *p, const struct want
     version = ost_fmt(step, "%s%s", python->text, python->freethreaded ? "t" : "");
     ret->python = ost_fmt(step, "%s/bin/python", dir ? dir : "");
     ret->libraries = libraries;
+    ret->version = version;
     if (r == OST_OK)
         r = step->host->output(step, "python-version", version);
     if (r == OST_OK)
@@ -367,10 +360,6 @@ static void tell_limits(struct ost_step *step)
     if (ost_input_bool(step, "check-latest"))
         ost_log(step, OST_WARNING,
                 "check-latest is not served: going on with what this machine has");
-    if (*step->host->input(step, "cache"))
-        ost_log(step, OST_WARNING,
-                "cache: %s is not served by this version of the plugin: going on without a cache",
-                step->host->input(step, "cache"));
 }
 
 static ost_status read_wanted(struct ost_step *step, struct wanteds *ret)
@@ -400,8 +389,10 @@ static ost_status setup_main(struct ost_step *step)
                 "will be used.");
     else
         r = use_all(step, &wanteds, &used);
-    if (r == OST_OK && *step->host->input(step, "cache"))
-        r = step->host->output(step, "cache-hit", "false");
+    if (r == OST_OK && wanteds.n > 0)
+        r = packages_restore(
+            step, used.version,
+            ost_input_bool(step, "update-environment") ? rel_parent(step, used.python) : NULL);
     if (r == OST_OK && wanteds.n > 0)
         r = install_packages(step,
                              ost_input_bool(step, "update-environment") ? used.python : "python",
@@ -428,10 +419,16 @@ static ost_status setup_plan(struct ost_step *step)
                  : step->host->plan(step, "use", "a virtual environment of the Python on PATH",
                                     ost_fmt(step, "if there is a %s", w->text));
     }
-    return r == OST_OK && wanteds.n == 0 ? step->host->plan(step, "use", "the Python on PATH", "")
-                                         : r;
+    if (r == OST_OK && wanteds.n == 0)
+        return step->host->plan(step, "use", "the Python on PATH", "");
+    if (r == OST_OK && *step->host->input(step, "cache"))
+        r = step->host->plan(step, "restore",
+                             ost_fmt(step, "the cache of %s", step->host->input(step, "cache")),
+                             "and keep it at the end of the job");
+    return r;
 }
 
 OST_PLUGIN(.id = "actions/setup-python", .version = SETUP_PYTHON_VERSION, .title = "Setup Python",
            .description = "Puts the wanted Python of this machine on PATH", .author = "Ostler",
-           OST_INPUTS(inputs), OST_OUTPUTS(outputs), .plan = setup_plan, .main = setup_main);
+           OST_INPUTS(inputs), OST_OUTPUTS(outputs), .plan = setup_plan, .main = setup_main,
+           .post = packages_save, .post_if = "success()");
