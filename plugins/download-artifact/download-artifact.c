@@ -101,8 +101,8 @@ static ost_status check_run(struct ost_step *step)
         return OST_OK;
     return ost_fail(step, OST_E_UNSUPPORTED,
                     UNABLE "the artifacts of run %s of '%s' are GitHub's, and only those of this "
-                           "run are kept here. Let the action itself fetch them (plugins.prefer: "
-                           "never), or upload them in a job of this run",
+                           "run are kept here. Let the action itself fetch them (--plugins "
+                           "actions/download-artifact=never), or upload them in a job of this run",
                     step->host->input(step, "run-id"), repository);
 }
 

@@ -195,7 +195,7 @@ Test(download, other_runs_are_one_clear_error)
     run(OST_OK);
     plugin_host_with(host, "github-token", "t");
     fails(OST_E_UNSUPPORTED, "the artifacts of run 12 of 'acme/app' are GitHub's");
-    fails(OST_E_UNSUPPORTED, "plugins.prefer: never");
+    fails(OST_E_UNSUPPORTED, "--plugins actions/download-artifact=never");
     plugin_host_with(host, "run-id", "77");
     run(OST_OK);
     plugin_host_with(host, "repository", "acme/other");
