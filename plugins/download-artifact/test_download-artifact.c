@@ -139,11 +139,11 @@ Test(download, paths_are_of_the_workspace_the_home_or_absolute)
                                           {"~x", "/home/mex"},
                                           {"/tmp/./a/", "/tmp/a"},
                                           {"/", "/"},
-                                          {"", "/work"},
-                                          {"a/b", "/work/a/b"}};
+                                          {"", "/place"},
+                                          {"a/b", "/place/a/b"}};
 
     plugin_host_dir(host, OST_DIR_HOME, "/home/me");
-    plugin_host_dir(host, OST_DIR_WORKSPACE, "/work");
+    plugin_host_dir(host, OST_DIR_WORKSPACE, "/place");
     for (size_t i = 0; i < OST_COUNT(rows); i++) {
         plugin_host_with(host, "path", rows[i][0]);
         run(OST_OK);

@@ -2,7 +2,7 @@
  * hold its lock between them, and the rest is called with it. */
 #pragma once
 
-#include "kit/plugin_host.h"
+#include "plugin_host.h"
 
 #include "base/buf.h"
 #include "base/vec.h"
