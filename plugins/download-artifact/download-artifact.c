@@ -131,27 +131,24 @@ static ost_status read_wish(struct ost_step *step, struct wish *w)
 
 /* ---- which there are ---- */
 
-static ost_status list(struct ost_step *step, struct artifacts *ret)
+static ost_status told(struct ost_step *step, ost_status r)
 {
-    ost_status r = artifact_list(step, ret);
-
     if (r < 0 && r != OST_E_CANCELLED && *step->host->last_error(step))
         return ost_fail(step, r, UNABLE "%s", step->host->last_error(step));
     return r;
 }
 
+static ost_status list(struct ost_step *step, struct artifacts *ret)
+{
+    return told(step, artifact_list(step, ret));
+}
+
 static ost_status choose_by_name(struct ost_step *step, const struct wish *w, struct artifacts *all)
 {
     ost_log(step, OST_INFO, "Downloading single artifact");
-    ost_status r = list(step, all);
-    if (r < 0)
+    ost_status r = told(step, artifact_find(step, w->name, all));
+    if (r < 0 || all->n > 0)
         return r;
-    for (size_t i = 0; i < all->n; i++)
-        if (strcmp(all->list[i]->name, w->name) == 0) {
-            all->list[0] = all->list[i];
-            all->n = 1;
-            return OST_OK;
-        }
     return ost_fail(step, OST_E_NOT_FOUND,
                     UNABLE "Artifact not found for name: %s\n"
                            "        Please ensure that your artifact is not expired and the "

@@ -63,6 +63,7 @@ Test(download, one_by_its_name_comes_straight_into_the_folder)
     snprintf(line, sizeof line, "%s/in", scratch_path);
     cr_expect_str_eq(plugin_host_output(host, "download-path"), line);
     plugin_host_said(host, "info: Downloading single artifact");
+    cr_expect_eq(plugin_host_lines(host, "info: Found *"), 0);
     plugin_host_said(host, "info: - a (ID: 3, Size: 3, Expected Digest: sha256:0*3)");
     plugin_host_said(host, "info: Total of 1 artifact(s) downloaded");
     plugin_host_said(host, "info: Download artifact has finished successfully");
@@ -185,6 +186,7 @@ Test(download, skip_decompress_leaves_the_zip)
     plugin_host_with(host, "skip-decompress", "true");
     run(OST_OK);
     cr_expect_eq(plugin_host_asks(host, "artifacts.download 1 dir=*/in raw"), 1);
+    plugin_host_said(host, "info: Downloading raw file (non-zip) to: */in/a.zip");
 }
 
 Test(download, other_runs_are_one_clear_error)

@@ -38,7 +38,7 @@ static bool has_name(const struct artifacts *all, const char *name)
     return false;
 }
 
-ost_status artifact_list(struct ost_step *step, struct artifacts *ret)
+static ost_status list_latest(struct ost_step *step, struct artifacts *ret)
 {
     const struct ost_artifacts_v1 *service = artifact_service(step);
     const struct ost_artifact *const *all, **sorted;
@@ -54,8 +54,28 @@ ost_status artifact_list(struct ost_step *step, struct artifacts *ret)
     for (size_t i = 0; i < n; i++)
         if (!has_name(ret, sorted[i]->name))
             ret->list[ret->n++] = sorted[i];
-    ost_log(step, OST_INFO, "Found %zu artifact(s)", ret->n);
     return OST_OK;
+}
+
+ost_status artifact_list(struct ost_step *step, struct artifacts *ret)
+{
+    ost_status r = list_latest(step, ret);
+
+    if (r == OST_OK)
+        ost_log(step, OST_INFO, "Found %zu artifact(s)", ret->n);
+    return r;
+}
+
+ost_status artifact_find(struct ost_step *step, const char *name, struct artifacts *ret)
+{
+    size_t kept = 0;
+    ost_status r = list_latest(step, ret);
+
+    for (size_t i = 0; r == OST_OK && i < ret->n; i++)
+        if (strcmp(ret->list[i]->name, name) == 0)
+            ret->list[kept++] = ret->list[i];
+    ret->n = kept;
+    return r;
 }
 
 void artifact_filter(struct artifacts *all, const char *pattern)
@@ -88,6 +108,9 @@ ost_status artifact_download(struct ost_step *step, const struct ost_artifact *a
     if (r < 0)
         return ost_fail(step, r, "Unable to download and extract artifact: %s",
                         step->host->last_error(step));
+    if (raw || !came.zip)
+        ost_log(step, OST_INFO, "Downloading raw file (non-zip) to: %s/%s%s", dir, a->name,
+                came.zip ? ".zip" : "");
     ost_log(step, OST_INFO, "SHA256 digest of downloaded artifact is %s", came.digest);
     ost_log(step, OST_INFO, "Artifact download completed successfully.");
     *ret_mismatch = *a->digest && strcmp(a->digest, came.digest) != 0;
@@ -252,13 +275,14 @@ static void tell_done(struct ost_step *step, const struct artifact_upload *u, co
             u->name, (long long)done->size, (long long)done->id);
 }
 
-static ost_status not_uploaded(struct ost_step *step, ost_status r)
+static ost_status not_uploaded(struct ost_step *step, const char *name, ost_status r)
 {
     if (r != OST_E_DENIED)
         return fail_as_told(step, r);
     return ost_fail(step, r,
                     "Failed to CreateArtifact: Received non-retryable error: Failed request: (409) "
-                    "Conflict: an artifact with this name already exists on the workflow run");
+                    "Conflict: an artifact with this name already exists on the workflow run: '%s'",
+                    name);
 }
 
 ost_status artifact_upload(struct ost_step *step, const struct artifact_upload *u)
@@ -282,7 +306,7 @@ ost_status artifact_upload(struct ost_step *step, const struct artifact_upload *
     ost_log(step, OST_INFO, "Beginning upload of artifact content to blob storage");
     r = service->upload(step, &what, &done);
     if (r < 0)
-        return not_uploaded(step, r);
+        return not_uploaded(step, name, r);
     tell_done(step, u, name, &done);
     return give_outputs(step, &done);
 }

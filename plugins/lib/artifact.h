@@ -14,8 +14,11 @@ struct artifacts {
     size_t n;
 };
 
-/* The newest artifact of each name in this run, the newest first. */
+/* The newest artifact of each name in this run, the newest first; and says how many. */
 ost_status artifact_list(struct ost_step *step, struct artifacts *ret);
+
+/* The newest one of that NAME alone; none, and N is 0. */
+ost_status artifact_find(struct ost_step *step, const char *name, struct artifacts *ret);
 
 /* Keeps those whose name fits PATTERN (names.h). */
 void artifact_filter(struct artifacts *all, const char *pattern);

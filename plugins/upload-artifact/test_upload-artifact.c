@@ -162,7 +162,7 @@ Test(upload, a_name_is_taken_once_unless_it_may_be_overwritten)
     run(OST_OK);
     run(OST_E_DENIED);
     fails("Failed to CreateArtifact: Received non-retryable error: Failed request: (409) Conflict: "
-          "an artifact with this name already exists on the workflow run");
+          "an artifact with this name already exists on the workflow run: 'artifact'");
     plugin_host_with(host, "overwrite", "true");
     run(OST_OK);
     plugin_host_said(host, "info: Artifact 'artifact' (ID: 1) deleted");

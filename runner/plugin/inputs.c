@@ -35,7 +35,10 @@ static int check_bool(const struct plugin_input *in, struct slice *value, struct
     else if (is_one_of(*value, lies, COUNT_OF(lies)))
         *value = SLICE("false");
     else
-        return refuse(in, *value, "true or false", err);
+        return refuse(in, *value,
+                      "true or false (YAML 1.2 core schema: true | True | TRUE | false | False | "
+                      "FALSE)",
+                      err);
     return ERR_OK;
 }
 
