@@ -27,21 +27,31 @@ def without_node(w):
 
 
 def tool_cache(w):
-    """With a Python of its own, and GitHub's toolkit."""
-    tools = w.root / "tools"
+    """With a Python of its own, and a copy of GitHub's toolkit: a job sees the tool cache, but nothing round it."""
+    tools, toolkit = w.root / "tools", w.project / "build" / "tools" / "toolkit"
+    check((toolkit / "node_modules").is_dir(), f"there is no toolkit in {toolkit}: tests/run.sh fetches it")
+    shutil.copytree(toolkit, tools / "toolkit", symlinks=True,
+                    ignore=shutil.ignore_patterns("*.map", "*.md", "*.d.ts", "*.d.mts", "*.d.cts", "typescript"))
     place = tools / "Python" / "3.90.2"
     w.write("x64/bin/python", '#!/bin/sh\nexec /usr/bin/python3 "$@"\n', mode=0o755, below=place)
     w.write("x64.complete", "", below=place)
-    (tools / "toolkit").symlink_to(w.project / "build" / "tools" / "toolkit")
     tools.chmod(0o755)
     return str(tools)
 
 
 def client(w):
     """GitHub's own clients as the action "./client"."""
+    start(w)
     shutil.copytree(TOOLKIT / "client", w.repo / "client")
     w.env["RUNNER_TOOL_CACHE"] = str(w.project / "build" / "tools")
     w.commit("a client")
+
+
+def start(w, node=True):
+    """Caches have a place that is not the user's HOME."""
+    w.env["XDG_CACHE_HOME"] = str(w.root / "cache")
+    if not node:
+        w.env["PATH"] = without_node(w)
 
 
 def artifact(w, name):
@@ -92,7 +102,7 @@ CACHE = """
 @case(limit=120)
 def a_cache_comes_back_in_the_next_run(w):
     """Row 15 of the runtime contract's section 16: a total miss leaves cache-hit empty."""
-    w.env["PATH"] = without_node(w)
+    start(w, node=False)
     w.write("lock", "one")
     w.commit("a lock")
     flow = w.steps(CACHE)
@@ -116,6 +126,7 @@ def a_cache_comes_back_in_the_next_run(w):
 
 @case(limit=120)
 def restore_and_save_are_steps_of_their_own(w):
+    start(w)
     flow = w.steps("""
         - {name: miss, id: miss, uses: actions/cache/restore@v5, with: {path: a, key: one}}
         - {name: none, uses: actions/cache/save@v5, with: {path: a, key: one}}
@@ -167,7 +178,7 @@ def caches_are_shared_with_githubs_own_client(w):
 @case(limit=120)
 def artifacts_go_from_job_to_job(w):
     """Row 17 of the runtime contract's section 16: one that was chosen alone comes straight into the folder."""
-    w.env["PATH"] = without_node(w)
+    start(w, node=False)
     flow = w.workflow("""
         on: push
         jobs:
@@ -249,6 +260,7 @@ def artifacts_are_shared_with_githubs_own_client(w):
 
 @case()
 def artifacts_of_other_runs_are_not_here(w):
+    start(w)
     r = w.run(w.steps("""
         - {name: down, uses: actions/download-artifact@v4, with: {name: x, github-token: abc, run-id: 12}}
         """), code=1)
@@ -294,8 +306,8 @@ WHOLE = """
 
 def outcome(w, r):
     """What a run has come to, without what differs from one upload to the next."""
-    log = r.log("outputs")
-    steps = json.loads(log[log.index("{"):])
+    log = r.log("outputs").partition("##[endgroup]\n")[2]
+    steps = json.loads(log[log.index("{\n"):])
     upload = steps["upload"]["outputs"]
     zipped = (w.run_folder() / "artifacts" / "report.zip").read_bytes()
     r.equal("digest", upload.pop("artifact-digest"), hashlib.sha256(zipped).hexdigest())
@@ -304,7 +316,7 @@ def outcome(w, r):
     lines = [line for step in ("cache", "test", "nothing", "broken", "Post cache") for line in r.log(step).splitlines()
              if line.startswith(says)]
     notes = [{k: v for k, v in a.items() if k in ("level", "message", "title", "file", "line")} for a in r.of("annotation")]
-    return {"files": artifact(w, "report"), "back": log[:log.index("{")], "steps": steps, "annotations": notes,
+    return {"files": artifact(w, "report"), "back": log[:log.index("{\n")], "steps": steps, "annotations": notes,
             "conclusions": [(s["name"], s["conclusion"]) for s in r.steps()], "lines": lines}
 
 
