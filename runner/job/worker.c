@@ -405,6 +405,22 @@ static void tell_called(const struct run *run, struct log *log)
     log_write(log, LOG_ENDGROUP, SLICE(""));
 }
 
+/* Who serves what, each reference once. */
+static void tell_plugins(const struct frame *root, struct log *log)
+{
+    for (size_t i = 0; i < root->n_instances; i++) {
+        const struct instance *one = &root->instances[i];
+        bool told = !one->plugin;
+
+        for (size_t k = 0; k < i && !told; k++)
+            told = root->instances[k].plugin &&
+                   strcmp(root->instances[k].def->uses, one->def->uses) == 0;
+        if (!told)
+            log_printf(log, LOG_PLAIN, "%s is served by plugin %s %s", one->def->uses,
+                       one->plugin->id, one->plugin->version);
+    }
+}
+
 static int set_up(struct run *run, struct notice *n, struct err *err)
 {
     struct job *j = run->job;
@@ -433,13 +449,7 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
         r = shared_begin(run, err);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < run->root->n_instances; i++) {
-        const struct instance *one = &run->root->instances[i];
-
-        if (one->plugin)
-            log_printf(n->log, LOG_PLAIN, "%s is served by plugin %s %s", one->def->uses,
-                       one->plugin->id, one->plugin->version);
-    }
+    tell_plugins(run->root, n->log);
     tell_called(run, n->log);
     log_printf(n->log, LOG_PLAIN, "Complete job name: %s", j->name);
     return ERR_OK;
