@@ -87,6 +87,15 @@ static const char *line_of(struct ost_step *step, const char *const *argv)
     return sink_text(&line);
 }
 
+static void tell_output(struct ost_step *step, const struct sink *said)
+{
+    struct span text = span_trim(span_of(sink_text(said)));
+
+    if (text.size > 0)
+        ost_log(step, OST_INFO, "%s", span_dup(step, text));
+}
+
+/* The host would name the command with all of PATH, which is why it is quiet, and speaks here. */
 ost_status job_run(struct ost_step *step, const struct job_command *command, struct job_output *ret)
 {
     enum { ENV_NOT_FOUND = 127 };
@@ -97,8 +106,10 @@ ost_status job_run(struct ost_step *step, const struct job_command *command, str
 
     if (r == OST_OK) {
         ost_log(step, OST_INFO, "[command]%s", line_of(step, command->argv));
-        r = ost_exec(step, &res, .argv = argv, .cwd = command->cwd, .on_output = on_output,
-                     .ctx = &heard);
+        r = ost_exec(step, &res, .flags = OST_EXEC_QUIET, .argv = argv, .cwd = command->cwd,
+                     .on_output = on_output, .ctx = &heard);
+        tell_output(step, &heard.out);
+        tell_output(step, &heard.err);
     }
     if (r == OST_E_CANCELLED)
         return r;

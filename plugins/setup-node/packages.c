@@ -372,14 +372,14 @@ ost_status packages_save(struct ost_step *step)
     struct cache_done done;
     ost_status r;
 
-    if (!manager || !*manager || !cache_is_there(step))
+    if (!manager || !find_manager(manager) || !cache_is_there(step))
         return OST_OK;
     if (!ask.paths[0])
         return ost_fail(
             step, OST_E_FAILED,
             "Cache folder paths are not retrieved for %s with cache-dependency-path = %s", manager,
             step->host->input(step, "cache-dependency-path"));
-    if (found && strcmp(ask.key, found) == 0) {
+    if (strcmp(ask.key, found ? found : "") == 0) { /* both are empty when main failed half way */
         ost_log(step, OST_INFO, "Cache hit occurred on the primary key %s, not saving cache.",
                 ask.key);
         return OST_OK;

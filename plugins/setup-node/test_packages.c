@@ -91,6 +91,7 @@ Test(packages, npm_is_kept_under_the_hash_of_its_lock_file)
         1);
     plugin_host_said(host, "info: npm cache is not found");
     plugin_host_said(host, "info: [[]command]npm config get cache");
+    plugin_host_said(host, "info: /home/me/.npm");
 
     plugin_host_cache(host, key, "/home/me/.npm", 10);
     run(OST_PHASE_MAIN, OST_OK);
@@ -215,6 +216,8 @@ Test(packages, failures_are_the_actions_own)
     plugin_host_with(host, "cache", "bower");
     run(OST_PHASE_MAIN, OST_E_INVALID);
     cr_expect_str_eq(plugin_host_failure(host), "Caching for 'bower' is not supported");
+    run_post(OST_OK);
+    cr_expect_str_eq(plugin_host_log(host), "");
 
     plugin_host_with(host, "cache", "pnpm");
     run(OST_PHASE_MAIN, OST_E_NOT_FOUND);
@@ -228,6 +231,8 @@ Test(packages, failures_are_the_actions_own)
     run(OST_PHASE_MAIN, OST_E_NOT_FOUND);
     cr_expect_str_eq(plugin_host_failure(host),
                      "Some specified paths were not resolved, unable to cache dependencies.");
+    run_post(OST_OK);
+    cr_expect_eq(plugin_host_asks(host, "cache.save*"), 0);
 
     plugin_host_with(host, "cache-dependency-path", "");
     plugin_host_on_exec(host, "npm config *", &(struct plugin_answer){.exit_code = 3});

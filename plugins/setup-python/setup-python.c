@@ -199,14 +199,13 @@ static ost_status library_path(struct ost_step *step, const char *dir, const cha
 
 static ost_status update_environment(struct ost_step *step, const char *dir, const char *libraries)
 {
-    static const char *const names[] = {"pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR",
-                                        "Python3_ROOT_DIR"};
-    ost_status r = OST_OK;
+    static const char *const names[] = {"Python_ROOT_DIR", "Python2_ROOT_DIR", "Python3_ROOT_DIR"};
+    ost_status r = step->host->env(step, "pythonLocation", dir);
 
-    for (size_t i = 0; r == OST_OK && i < OST_COUNT(names); i++)
-        r = step->host->env(step, names[i], dir);
     if (r == OST_OK)
         r = step->host->env(step, "PKG_CONFIG_PATH", ost_fmt(step, "%s/lib/pkgconfig", dir));
+    for (size_t i = 0; r == OST_OK && i < OST_COUNT(names); i++)
+        r = step->host->env(step, names[i], dir);
     if (r == OST_OK)
         r = step->host->env(step, "LD_LIBRARY_PATH", libraries);
     if (r == OST_OK)
