@@ -31,7 +31,8 @@ def tool_cache(w):
     tools, toolkit = w.root / "tools", w.project / "build" / "tools" / "toolkit"
     check((toolkit / "node_modules").is_dir(), f"there is no toolkit in {toolkit}: tests/run.sh fetches it")
     shutil.copytree(toolkit, tools / "toolkit", symlinks=True,
-                    ignore=shutil.ignore_patterns("*.map", "*.md", "*.d.ts", "*.d.mts", "*.d.cts", "typescript"))
+                    ignore=shutil.ignore_patterns("*.map", "*.md", "*.d.ts", "*.d.mts", "*.d.cts", "typescript",
+                                                  "@bufbuild", "browser", "react-native"))
     place = tools / "Python" / "3.90.2"
     w.write("x64/bin/python", '#!/bin/sh\nexec /usr/bin/python3 "$@"\n', mode=0o755, below=place)
     w.write("x64.complete", "", below=place)

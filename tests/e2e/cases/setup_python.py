@@ -115,13 +115,11 @@ def a_python_that_is_not_there_is_a_clear_error(w):
 def what_is_not_served_is_a_warning(w):
     cached(w, "3.90.2")
     flow = w.steps("""
-        - {name: py, id: py, uses: actions/setup-python@v5, with: {python-version: 3.x, cache: pip, check-latest: true, architecture: x64}}
-        - {name: hit, run: 'echo "hit <${{ steps.py.outputs.cache-hit }}>"'}
+        - {name: py, id: py, uses: actions/setup-python@v5, with: {python-version: 3.x, check-latest: true, architecture: x64}}
         - {name: path, uses: actions/setup-python@v5}
         """)
-    r = w.run(flow, "--offline", code=0).says("hit <false>", step="hit")
+    r = w.run(flow, "--offline", code=0)
     found = [a["message"] for a in r.of("annotation", level="warning")]
-    check(any("cache: pip is not served" in m for m in found), f"{found}")
     check(any("check-latest is not served" in m for m in found), f"{found}")
     check(any("`python-version` input is not set" in m for m in found), f"{found}")
 
@@ -146,3 +144,28 @@ def the_plan_says_which_python(w):
     place = next((w.build / "plugins").rglob("setup-python.so"))
     r = w.ostler_call("plugin", "run", str(place), "--with", "python-version=3.90", "--plan").exits(0)
     r.shows(r"use +a virtual environment of the Python on PATH +\(if there is a 3\.90\)")
+
+
+@case(limit=180)
+def what_pip_has_fetched_comes_back(w):
+    """In the next run, as long as the requirements are the same; else as a beginning."""
+    w.env["XDG_CACHE_HOME"] = str(w.root / "cache")
+    minor = ".".join(version().split(".")[:2])
+    w.write("requirements.txt", "one\n")
+    w.commit("requirements")
+    flow = w.steps(f"""
+        - uses: actions/checkout@v4
+        - {{name: py, id: py, uses: actions/setup-python@v5, with: {{python-version: '{minor}', cache: pip}}}}
+        - name: work
+          run: |
+            place=$(pip cache dir)
+            echo "hit <${{{{ steps.py.outputs.cache-hit }}}}> $(cat "$place/wheel" 2>/dev/null)"
+            mkdir -p "$place" && cp requirements.txt "$place/wheel"
+        """)
+    r = w.run(flow, "--offline", code=0, limit=60).says("hit <false> \n", step="work").says("pip cache is not found", step="py")
+    r.says(f"Cache saved with the key: setup-python-Linux-x64-", f"-python-{version()}-pip-", step="Post py")
+    r = w.run(flow, "--offline", code=0, limit=60).says("hit <true> one", step="work")
+    r.says("Cache hit occurred on the primary key setup-python-", step="Post py")
+    w.write("requirements.txt", "two\n")
+    w.commit("others")
+    w.run(flow, "--offline", code=0, limit=60).says("hit <false> one", step="work")
