@@ -174,6 +174,29 @@ def caches_are_shared_with_githubs_own_client(w):
         """), code=0, limit=100).says("true client native", step="look")
 
 
+@case(quick=False, limit=120, needs=NEEDS)
+def what_npm_has_fetched_comes_back(w):
+    start(w)
+    w.write("package-lock.json", "{}\n")
+    w.write("package.json", '{"packageManager": "npm@10.1.0"}\n')
+    w.commit("a package")
+    work = """
+        - {name: work, run: 'echo "hit <${{ steps.node.outputs.cache-hit }}> $(cat ~/.npm/made 2>/dev/null)"; mkdir -p ~/.npm; echo it > ~/.npm/made'}
+        """
+    asked = w.steps("""
+        - uses: actions/checkout@v4
+        - {name: node, id: node, uses: actions/setup-node@v4, with: {cache: npm}}""" + work)
+    r = w.run(asked, code=0).says("hit <false> \n", step="work").says("npm cache is not found", step="node")
+    r.says("Cache saved with the key: node-cache-Linux-x64-npm-", step="Post node")
+    r = w.run(asked, code=0).says("hit <true> it", step="work").says("Cache restored from key: node-cache-", step="node")
+    r.says("Cache hit occurred on the primary key node-cache-", step="Post node")
+    # Since version 6 npm need not be asked for, if package.json does.
+    found = w.steps("""
+        - uses: actions/checkout@v4
+        - {name: node, id: node, uses: actions/setup-node@v7}""" + work)
+    w.run(found, code=0).says("hit <true> it", step="work").says("Detected npm as the package manager", step="node")
+
+
 # ---- artifacts ----
 
 @case(limit=120)
