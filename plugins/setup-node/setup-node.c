@@ -327,4 +327,4 @@ OST_PLUGIN(.id = "actions/setup-node", .version = SETUP_NODE_VERSION,
            .title = "Setup Node.js environment",
            .description = "Puts the wanted Node of this machine on PATH", .author = "Ostler",
            OST_INPUTS(inputs), OST_OUTPUTS(outputs), .plan = setup_plan, .main = setup_main,
-           .post = packages_save, .post_if = "success()");
+           .traits = OST_POST_IF_SAVED, .post = packages_save, .post_if = "success()");
