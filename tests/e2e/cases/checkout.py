@@ -89,6 +89,29 @@ def ref_checks_out_a_branch_a_tag_and_a_commit(w):
 
 
 @case()
+def refs_are_looked_for_as_git_has_them(w):
+    """An annotated tag stands for its commit; a branch comes before a tag of its name, and before one that only the
+    origin has."""
+    first = w.git("rev-parse", "HEAD")
+    w.git("tag", "-a", "-m", "noted", "noted")
+    w.git("tag", "both")
+    w.write("second.txt", "2")
+    second = w.commit("second")
+    w.git("branch", "both")
+    w.git("update-ref", "refs/remotes/origin/both", first)
+    w.git("update-ref", "refs/remotes/origin/theirs", first)
+    w.write("third.txt", "3")
+    w.commit("third")
+    rows = [("noted", first, ""), ("refs/tags/noted", first, ""), ("both", second, "both"), ("refs/tags/both", first, ""),
+            ("theirs", first, "theirs"), ("refs/heads/theirs", first, "theirs"), (second.upper(), second, "")]
+    flow = "".join(f"- {{id: c{n}, uses: actions/checkout@v4, with: {{ref: {ref}, path: p{n}}}}}\n" for n, (ref, *_) in enumerate(rows))
+    flow += "- name: look\n  run: |\n" + "".join(
+        f"    echo {n}:$(git -C p{n} rev-parse HEAD):${{{{ steps.c{n}.outputs.commit }}}}:$(git -C p{n} branch --show-current):\n" for n in range(len(rows)))
+    r = w.run(w.steps(flow), "--offline", code=0)
+    r.says(*(f"{n}:{sha}:{sha}:{branch}:" for n, (_, sha, branch) in enumerate(rows)), step="look")
+
+
+@case()
 def fetch_depth_decides_how_much_history(w):
     for n in range(4):
         w.commit(f"commit {n}")
