@@ -319,26 +319,12 @@ static int finalize(struct carrier *c, const struct sending *s, const struct upl
     return r;
 }
 
-static int send(struct carrier *c, const struct sending *s, const char *url, struct packer *p,
-                int in, json_t **ret, struct err *err)
-{
-    struct upload *u = upload_new(c, url, s->type, in);
-    struct uploaded done;
-    int r = upload_run(u, err);
-
-    if (r == ERR_OK) /* an archive that ends early looks whole from here */
-        r = packer_wait(p, err);
-    if (r == ERR_OK)
-        r = upload_commit(u, &done, err);
-    upload_free(u);
-    return r == ERR_OK ? finalize(c, s, &done, ret, err) : r;
-}
-
 int artifact_upload(struct carrier *c, json_t **ret, struct err *err)
 {
     CLEANUP(sending_deinit) struct sending s = {0};
     CLEANUP(fd_closep) int in = -1;
     struct packer *p = NULL;
+    struct uploaded done;
     json_t *place = NULL;
     int r = take_sending(c, &s, err);
 
@@ -347,7 +333,9 @@ int artifact_upload(struct carrier *c, json_t **ret, struct err *err)
     if (r == ERR_OK)
         r = create(c, &s, &place, err);
     if (r == ERR_OK)
-        r = send(c, &s, service_text(place, "signed_upload_url"), p, in, ret, err);
+        r = upload_packed(c, service_text(place, "signed_upload_url"), s.type, p, in, &done, err);
+    if (r == ERR_OK)
+        r = finalize(c, &s, &done, ret, err);
     packer_free(p);
     json_decref(place);
     return r;

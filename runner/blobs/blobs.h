@@ -24,7 +24,8 @@ enum {
     BLOBS_ARTIFACTS_MAX = 1000, /* that a run's list tells */
 };
 
-struct blobs_service { /* where the job's services are; texts may be NULL, but for the first two */
+struct
+    blobs_service { /* where the job's services are; texts may be NULL, the first two for http.fetch only */
     const char *url;   /* ACTIONS_RESULTS_URL */
     const char *token; /* ACTIONS_RUNTIME_TOKEN */
     const char *http_proxy, *https_proxy, *no_proxy;
@@ -41,6 +42,8 @@ struct blobs_service { /* where the job's services are; texts may be NULL, but f
  *   artifact.upload    name, root, files [texts]; raw (false), days (0), level (6)      -> an artifact
  *   artifact.download  id; dir; raw (false)                     -> an artifact; its digest is of what came
  *   artifact.remove    name
+ *   http.fetch         method, url, dir, name; headers [texts] (none), body (Base64; none), retries (0), timeout_ms
+ *                      (60,000), max (bytes)                    -> status, size; the answer's body is DIR/NAME
  *
  * An artifact has id, size, created (seconds), name, digest ("" or hex), zip. Errors: ERR_INVALID for a name that is
  * none; ERR_DENIED: it is there already; ERR_NOT_FOUND: no file, no such artifact; ERR_SYS and ERR_TIMEOUT: disk,

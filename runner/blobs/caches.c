@@ -180,20 +180,6 @@ static int finalize(struct carrier *c, const struct wanted *w, int64_t size, str
     return r;
 }
 
-static int send(struct carrier *c, const struct wanted *w, const char *url, struct packer *p,
-                int in, struct uploaded *ret, struct err *err)
-{
-    struct upload *u = upload_new(c, url, "application/octet-stream", in);
-    int r = upload_run(u, err);
-
-    if (r == ERR_OK) /* an archive that ends early looks whole from here */
-        r = packer_wait(p, err);
-    if (r == ERR_OK)
-        r = upload_commit(u, ret, err);
-    upload_free(u);
-    return r == ERR_OK ? finalize(c, w, ret->size, err) : r;
-}
-
 int cache_save(struct carrier *c, json_t **ret, struct err *err)
 {
     CLEANUP(wanted_deinit) struct wanted w = {0};
@@ -212,7 +198,10 @@ int cache_save(struct carrier *c, json_t **ret, struct err *err)
     if (r == ERR_OK)
         r = reserve(c, &w, &place, err);
     if (r == ERR_OK)
-        r = send(c, &w, service_text(place, "signed_upload_url"), p, in, &done, err);
+        r = upload_packed(c, service_text(place, "signed_upload_url"), "application/octet-stream",
+                          p, in, &done, err);
+    if (r == ERR_OK)
+        r = finalize(c, &w, done.size, err);
     if (r == ERR_OK)
         *ret = json_pack("{s:s, s:b, s:I}", "key", w.keys[0], "exact", 1, "size",
                          (json_int_t)done.size);

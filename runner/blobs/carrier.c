@@ -33,9 +33,13 @@ static const struct {
     const char *name;
     carrier_op *fn;
 } ops[] = {
-    {"artifact.list", artifact_list},         {"artifact.upload", artifact_upload},
-    {"artifact.download", artifact_download}, {"artifact.remove", artifact_remove},
-    {"cache.restore", cache_restore},         {"cache.save", cache_save},
+    {"artifact.list", artifact_list},
+    {"artifact.upload", artifact_upload},
+    {"artifact.download", artifact_download},
+    {"artifact.remove", artifact_remove},
+    {"cache.restore", cache_restore},
+    {"cache.save", cache_save},
+    {"http.fetch", http_fetch},
 };
 
 static carrier_op *find_op(const char *name)
@@ -80,7 +84,8 @@ static int work(struct carrier *c, json_t **ret, struct err *err)
     c->has_place = json_is_true(json_object_get(c->request, "place"));
     if (!op || !json_is_object(c->ask))
         return err_set(err, ERR_UNSUPPORTED, "this version has no such transfer");
-    r = service_open(c, service, err);
+    if (op != http_fetch) /* which has nothing to do with the job's services or its token */
+        r = service_open(c, service, err);
     if (r == ERR_OK)
         r = loop_new(&c->loop, err);
     if (r == ERR_OK)

@@ -33,3 +33,4 @@ void carrier_say_retry(void *ctx, unsigned tries, const char *why, int64_t wait_
 typedef int carrier_op(struct carrier *c, json_t **ret, struct err *err);
 carrier_op artifact_list, artifact_upload, artifact_download, artifact_remove; /* artifacts.c */
 carrier_op cache_restore, cache_save;                                          /* caches.c */
+carrier_op http_fetch;                                                         /* web.c */

@@ -80,7 +80,7 @@ static void take_type(struct slice header, char ret[128])
 
 /* ---- the file ---- */
 
-static int open_spool(int *ret, struct err *err)
+int fetch_spool(int *ret, struct err *err)
 {
     int fd = openat(CARRIER_SPOOL, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 
@@ -125,7 +125,7 @@ int fetch(struct carrier *c, const char *url, struct fetched *ret, struct err *e
     CLEANUP(fd_closep) int fd = -1;
     CLEANUP(http_answer_deinit) struct http_answer answer = {0};
     unsigned char sum[DIGEST_SIZE];
-    int r = open_spool(&fd, err);
+    int r = fetch_spool(&fd, err);
 
     if (r < 0)
         return r;

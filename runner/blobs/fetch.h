@@ -14,6 +14,9 @@ struct fetched {
     char name[256];               /* of Content-Disposition, the last component of it; "" */
 };
 
+/* A file without a name in the job's temporary folder; the caller's. */
+MUST_CHECK int fetch_spool(int *ret, struct err *err);
+
 /* ERR_SYS: the server refuses, in its words, or the disk is full. */
 MUST_CHECK int fetch(struct carrier *c, const char *url, struct fetched *ret, struct err *err);
 

@@ -257,3 +257,17 @@ int upload_commit(struct upload *u, struct uploaded *ret, struct err *err)
     ret->size = u->size;
     return ERR_OK;
 }
+
+int upload_packed(struct carrier *c, const char *url, const char *type, struct packer *p, int in,
+                  struct uploaded *ret, struct err *err)
+{
+    struct upload *u = upload_new(c, url, type, in);
+    int r = upload_run(u, err);
+
+    if (r == ERR_OK) /* an archive that ends early looks whole from here */
+        r = packer_wait(p, err);
+    if (r == ERR_OK)
+        r = upload_commit(u, ret, err);
+    upload_free(u);
+    return r;
+}

@@ -2,7 +2,7 @@
  * blob (runtime contract 13.3). Nobody sees it before upload_commit(). */
 #pragma once
 
-#include "blobs/carrier.h"
+#include "blobs/packer.h"
 #include "io/digest.h"
 
 enum {
@@ -29,3 +29,7 @@ MUST_CHECK int upload_run(struct upload *u, struct err *err);
 
 /* Makes it one blob. */
 MUST_CHECK int upload_commit(struct upload *u, struct uploaded *ret, struct err *err);
+
+/* All of these with what P writes to IN; its failure is the upload's. */
+MUST_CHECK int upload_packed(struct carrier *c, const char *url, const char *type, struct packer *p,
+                             int in, struct uploaded *ret, struct err *err);

@@ -19,7 +19,7 @@ struct plugin_stream {
 
 struct state {
     struct plugin_run *run;
-    struct blobs_service service; /* if it has one */
+    struct blobs_service service;
     struct strmap inputs;
 };
 
@@ -292,9 +292,9 @@ static const char *first_of(const struct strmap *env, const char *const *names)
     return NULL;
 }
 
-/* Where the job's artifacts and caches go, as its actions are told (runtime contract 11.3 for the proxies). False: it
- * has no such services. The texts live in the step's arena. */
-static bool find_service(struct step_run *s, struct blobs_service *ret)
+/* Where the job's artifacts and caches go, as its actions are told, if anywhere; and which way requests take (runtime
+ * contract 11.3). The texts live in the step's arena. */
+static void find_service(struct step_run *s, struct blobs_service *ret)
 {
     static const char *const http[] = {"http_proxy", "HTTP_PROXY", NULL};
     static const char *const https[] = {"https_proxy", "HTTPS_PROXY", NULL};
@@ -305,16 +305,14 @@ static bool find_service(struct step_run *s, struct blobs_service *ret)
     contexts_environ(s, true, &env); /* with NO_PROXY lengthened by the services' host */
     const char *url = strmap_get(&env, "ACTIONS_RESULTS_URL");
     const char *token = strmap_get(&s->run->job->runtime, "ACTIONS_RUNTIME_TOKEN");
-    if (!url || !*url || !token || !*token)
-        return false;
+    bool has = url && *url && token && *token;
     *ret = (struct blobs_service){
-        .url = arena_str(a, slice_of(url)),
-        .token = token,
+        .url = has ? arena_str(a, slice_of(url)) : NULL,
+        .token = has ? token : NULL,
         .http_proxy = arena_str(a, slice_of(first_of(&env, http))),
         .https_proxy = arena_str(a, slice_of(first_of(&env, https))),
         .no_proxy = arena_str(a, slice_of(first_of(&env, none))),
     };
-    return true;
 }
 
 /* The checkout of a run that has the source itself: that lies beside the container, on this machine, and the image may
@@ -383,6 +381,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
         job_container_environ(s, false, &env);
     else
         contexts_environ(s, false, &env);
+    find_service(s, &st->service);
     struct plugin_spec spec = {
         .plugin = p,
         .object = object,
@@ -396,7 +395,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
         .temp = places.temp,
         .tools = places.tools,
         .home = places.home,
-        .service = find_service(s, &st->service) ? &st->service : NULL,
+        .service = &st->service,
         .deadline_ms = step_deadline(s),
         .services = &services,
         .end = on_end,

@@ -747,19 +747,23 @@ ost_status calls_find_source(struct ost_step *step, const struct ost_source_quer
 
 static const void *host_extension(struct ost_step *step, const char *id)
 {
+    const struct child_start *start = step_of(step)->start;
     const struct {
         const char *id;
         const void *table;
-        bool service;
+        bool there;
     } tables[] = {
-        {OST_EXT_FILES, &calls_files, false}, {OST_EXT_SOURCE, &calls_source, false},
-        {OST_EXT_CACHE, &calls_cache, true},  {OST_EXT_ARTIFACTS, &calls_artifacts, true},
-        {OST_EXT_BLOBS, &calls_blobs, true},
+        {OST_EXT_FILES, &calls_files, true},
+        {OST_EXT_SOURCE, &calls_source, true},
+        {OST_EXT_CACHE, &calls_cache, start->services},
+        {OST_EXT_ARTIFACTS, &calls_artifacts, start->services},
+        {OST_EXT_BLOBS, &calls_blobs, start->services},
+        {OST_EXT_HTTP, &calls_http, start->http},
     };
 
     for (size_t i = 0; id && i < COUNT_OF(tables); i++)
         if (strcmp(tables[i].id, id) == 0)
-            return tables[i].service && !step_of(step)->start->services ? NULL : tables[i].table;
+            return tables[i].there ? tables[i].table : NULL;
     return NULL;
 }
 
@@ -804,6 +808,7 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
     ret->network = wire_int(f);
     ret->strict = wire_int(f);
     ret->services = wire_int(f);
+    ret->http = wire_int(f);
     ret->deadline_ms = wire_int(f);
     ret->cwd = keep(wire_text(f));
     for (size_t i = 0; i < COUNT_OF(ret->dirs); i++)

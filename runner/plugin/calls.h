@@ -26,4 +26,5 @@ extern const struct ost_files_v1 calls_files;         /* calls_files.c */
 extern const struct ost_cache_v1 calls_cache;         /* calls_blobs.c */
 extern const struct ost_artifacts_v1 calls_artifacts; /* the same */
 extern const struct ost_blobs_v1 calls_blobs;         /* the same */
+extern const struct ost_http_v1 calls_http;           /* calls_http.c */
 extern const struct ost_source_v1 calls_source;       /* calls_source.c */

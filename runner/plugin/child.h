@@ -31,6 +31,7 @@ struct child_start { /* what START says */
     bool has_place, network;
     bool strict;         /* without namespaces to be shut in nothing is loaded */
     bool services;       /* the job has some for artifacts and caches */
+    bool http;           /* the runner makes requests for it */
     int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */
     const char *cwd;
     const char *dirs[5];                          /* by OST_DIR_... */

@@ -340,7 +340,10 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
     wire_put_int(to, has_place);
     wire_put_int(to, network);
     wire_put_int(to, s->forked);
-    wire_put_int(to, mode == CHILD_RUN && (s->service || r->plan)); /* a plan is made without any */
+    /* a plan is made without any */
+    wire_put_int(to, mode == CHILD_RUN && (r->plan || (s->service && s->service->url)));
+    wire_put_int(to, mode == CHILD_RUN && s->plugin->needs & OST_NEED_NETWORK &&
+                         (r->plan || s->service));
     wire_put_int(to, s->deadline_ms);
     wire_put_text(to, s->cwd ? s->cwd : "");
     for (size_t i = 0; i < COUNT_OF(places); i++)

@@ -119,7 +119,8 @@ struct plugin_spec { /* zeroed members are fine where it says so; all borrowed u
     const char *search_path;                     /* PATH for their look-up; NULL: the one in env */
     const char *cwd;                             /* the step's working directory, the job's path */
     const char *workspace, *temp, *tools, *home; /* the job's paths, for dir() */
-    /* Where artifacts and caches go, and with which token, of which the plugin knows nothing; NULL: nowhere. */
+    /* Where artifacts and caches go, and with which token, of which the plugin knows nothing; without a url nowhere.
+     * NULL: no requests over HTTP either. */
     const struct blobs_service *service;
     int64_t deadline_ms; /* clock_ms() for time_left_ms(); CLOCK_NEVER: none. The caller keeps
                                     the time and calls plugin_cancel() */

@@ -76,6 +76,7 @@ static void record(struct plugin_run *r, const char *op, const json_t *ask)
         {"artifact.upload", "artifact-upload", "name", "root"},
         {"artifact.download", "artifact-download", "dir", ""},
         {"artifact.remove", "artifact-remove", "name", ""},
+        {"http.fetch", "http", "url", "method"},
     };
 
     r->unknown = true;
@@ -143,7 +144,9 @@ static int begin(struct transfer *t, const char *op, const json_t *ask, struct e
 
     if (t->run->cancelled)
         return err_set(err, ERR_CANCELLED, "cancelled");
-    if (!s->service)
+    if (strcmp(op, "http.fetch") == 0 && !(s->plugin->needs & OST_NEED_NETWORK))
+        return err_set(err, ERR_DENIED, "the plugin's contract asks for no network");
+    if (!s->service || (!s->service->url && strcmp(op, "http.fetch") != 0))
         return err_set(err, ERR_UNSUPPORTED, "this job has no service for artifacts and caches");
     return blobs_start(&spec, t->run->loop, &client, &t->call, err);
 }

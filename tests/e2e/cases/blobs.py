@@ -1,9 +1,11 @@
 """Artifacts and caches of plugins: through the runner, and shared with GitHub's own clients."""
 
+import http.server
 import os
 import shutil
 import signal
 import textwrap
+import threading
 import time
 
 import watch
@@ -246,3 +248,59 @@ def nobody_sees_the_token_and_no_proxy_is_asked_for_this_machine(w):
     r.says("save: fine", "restore: fine, k exactly", "put: fine")
     text = (toolkit.run_folder(w) / "events.jsonl").read_text()
     check("eyJhbGciOiJIUzI1NiIs" not in text, "a token is in the record")
+
+
+# ---- requests of a plugin's own ----
+
+class Web(http.server.BaseHTTPRequestHandler):
+    """What test/web asks for."""
+    busy = 0
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        try:
+            self.wfile.write(body)
+        except OSError:
+            pass
+
+    def do_POST(self):
+        self.answer(201, repr(self.rfile.read(int(self.headers["Content-Length"]))).encode())
+
+    def do_GET(self):
+        if self.path == "/header":
+            self.answer(200, f"{self.headers['X-Mine']}, token {self.headers['Authorization']}".encode())
+        elif self.path == "/busy":
+            Web.busy += 1
+            self.answer(503 if Web.busy < 2 else 200, b"at last")
+        elif self.path == "/slow":
+            time.sleep(2)
+            self.answer(200, b"late")
+        elif self.path == "/huge":
+            self.answer(200, b"x" * (9 << 20))
+        else:
+            self.answer(404, b"no such page")
+
+
+@case(limit=60)
+def a_plugin_asks_servers_through_the_runner(w):
+    w.plugin("web")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        Web.busy = 0
+        r = w.run(w.steps(f"""
+            - {{uses: test/web@v1, with: {{server: '{address}'}}}}
+            - {{name: size, run: 'stat -c "%s bytes" below/huge; ls -A $RUNNER_TEMP'}}
+            """), code=0, limit=50)
+    finally:
+        server.shutdown()
+    r.says("/header: 200, 16 bytes: mine, token None", "/mirror: 201, 10 bytes: b'b\\x00dy'", "/missing: 404, 12 bytes: no such page",
+           "/busy: 200, 7 bytes: at last", "/slow: failed -8: ", "/huge: failed -7: the answer is larger than 8388608 bytes",
+           "/huge: 200, 0 bytes", "file:///etc/passwd: failed -2: ")
+    r.says("9437184 bytes", step="size").never_says(".http", step="size")

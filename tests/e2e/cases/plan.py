@@ -357,7 +357,9 @@ def a_plugin_without_a_plan_is_recorded_if_it_allows_that(w):
 def transfers_are_recorded_and_nobody_is_asked(w):
     """Nothing is known of what would be found: all that comes after it may depend on it."""
     w.plugin("blobs")
+    w.plugin("web")
     w.steps("""
+        - {uses: test/web@v1, with: {server: 'http://127.0.0.1:1'}}
         - uses: test/blobs@v1
           with:
             do: |
@@ -367,7 +369,9 @@ def transfers_are_recorded_and_nobody_is_asked(w):
               upload|name|out|=/x|6
               remove|name
         """)
-    one, = steps_of(next(iter(jobs_of(plan(w)).values())))
+    web, one = steps_of(next(iter(jobs_of(plan(w)).values())))
+    equal("requests", [(line["verb"], line["object"], line["detail"]) for line in web["plugin"]["plan"][:2]],
+          [("http", "http://127.0.0.1:1/header", "GET"), ("http", "http://127.0.0.1:1/mirror", "POST")])
     equal("recorded", [(line["verb"], line["object"], line.get("detail")) for line in one["plugin"]["plan"]],
           [("cache-restore", "key", "deps"), ("cache-save", "key", "deps"), ("artifact-list", "", None),
            ("artifact-upload", "name", one["plugin"]["plan"][3]["detail"]), ("artifact-remove", "name", None)])

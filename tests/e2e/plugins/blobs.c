@@ -183,6 +183,8 @@ static ost_status blobs_main(struct ost_step *s)
 
     if (!cache || !artifacts || !blobs)
         return ost_fail(s, OST_E_UNSUPPORTED, "there are no services");
+    if (s->host->extension(s, OST_EXT_HTTP))
+        return ost_fail(s, OST_E_FAILED, "there is a network that was not asked for");
     for (size_t i = 0; i < n && !s->host->cancelled(s); i++) {
         split(s, lines[i]);
         do_one(s, cache, artifacts, blobs);
