@@ -426,21 +426,3 @@ def code_of_a_fork_is_refused(w):
             f"      {line}\n" for line in step(s, **more).splitlines()))
         r = w.run(flow, "--event", "pull_request_target", "--event-file", event)
         r.exits(1 if said == "Refusing" else 0).says(said, step="co")
-
-
-@case()
-def inputs_and_outputs_are_those_of_the_action(w):
-    """Of each major, with their defaults: tests/data/checkout/manifest.tsv has what its action.yml says."""
-    wanted = {}
-    for line in (w.project / "tests/data/checkout/manifest.tsv").read_text().splitlines():
-        if not line.startswith("#"):
-            major, kind, name, default = line.split("\t")
-            wanted.setdefault(major, {}).setdefault(kind, {})[name] = None if default == "-" else default
-    for major, kinds in wanted.items():
-        found = list((w.build / "plugins/actions/checkout").glob(f"{major}.*/install.json"))
-        check(len(found) == 1, f"version {major}: {found}")
-        record = json.loads(found[0].read_text())
-        got = {i["name"]: i.get("default") for i in record["inputs"]}
-        check(got == kinds["input"], f"inputs of version {major}: {got} instead of {kinds['input']}")
-        got = [o["name"] for o in record["outputs"]]
-        check(got == list(kinds.get("output", {})), f"outputs of version {major}: {got}")
