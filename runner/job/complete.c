@@ -38,7 +38,7 @@ static json_t *evaluate_outputs(struct run *run, struct log *log, struct err *er
 static void evaluate_url(struct run *run, struct log *log, struct err *err)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
-    CLEANUP(eval_deinit) struct eval e;
+    CLEANUP(eval_deinit) struct eval e = {0}; /* let go of below also when it never began */
     struct slice url = SLICE("");
 
     if (!run->job->environment_url)
