@@ -64,6 +64,7 @@ static const char help[] =
     "  --isolation LEVEL       sandbox (default) or host; naming it forbids the fallback\n"
     "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200, disk=10G\n"
     "  --cache-size SIZE       of a repository's caches, all together: 20G (default: 10G)\n"
+    "  --store-size SIZE       of the actions that are kept, all together (default: 5G)\n"
     "  --offline               nothing is fetched: actions come from the store\n"
     "  --pull                  images of containers are pulled although they are here\n"
     "  --keep                  leave the jobs' folders behind\n"

@@ -28,6 +28,7 @@ static const struct key {
     {"plugins", SCALAR | PAIRS, false},
     {"pull", FLAG, false},
     {"secret-file", SCALAR, true},
+    {"store-size", SCALAR, false},
     {"var", PAIRS, false},
 };
 

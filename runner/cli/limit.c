@@ -43,9 +43,9 @@ static int parse_cpus(struct slice value, int64_t *ret, struct err *err)
     return ERR_OK;
 }
 
-int limit_parse_cache(struct slice text, int64_t *ret, struct err *err)
+int limit_parse_size(struct slice text, int64_t *ret, struct err *err)
 {
-    return parse_bytes(text, "size for the caches: 512M, 20G, or bytes, 16M at least", ret, err);
+    return parse_bytes(text, "size: 512M, 20G, or bytes, 16M at least", ret, err);
 }
 
 int limit_parse(struct slice text, struct job_limits *ret, struct err *err)

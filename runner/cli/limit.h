@@ -1,4 +1,4 @@
-/* limit - the values of --limit and --cache-size. */
+/* limit - the values of --limit, --cache-size and --store-size. */
 #pragma once
 
 #include "job/job.h"
@@ -7,5 +7,5 @@
  * says what there is. */
 MUST_CHECK int limit_parse(struct slice text, struct job_limits *ret, struct err *err);
 
-/* The value of --cache-size: "20G", in the same units. */
-MUST_CHECK int limit_parse_cache(struct slice text, int64_t *ret, struct err *err);
+/* The value of --cache-size and --store-size: "20G", in the same units. */
+MUST_CHECK int limit_parse_size(struct slice text, int64_t *ret, struct err *err);

@@ -51,6 +51,7 @@ enum option_id {
     OPT_OFFLINE,
     OPT_CACHE_SIZE,
     OPT_PULL,
+    OPT_STORE_SIZE,
     OPT_LIMIT,
     OPT_JSON,
     OPT_PLAN,
@@ -90,6 +91,7 @@ static const struct option table[] = {
     {"offline", no_argument, NULL, OPT_OFFLINE},
     {"cache-size", required_argument, NULL, OPT_CACHE_SIZE},
     {"pull", no_argument, NULL, OPT_PULL},
+    {"store-size", required_argument, NULL, OPT_STORE_SIZE},
     {"limit", required_argument, NULL, OPT_LIMIT},
     {"json", no_argument, NULL, OPT_JSON},
     {"plan", no_argument, NULL, OPT_PLAN},
@@ -522,11 +524,14 @@ static int take(struct run_options *o, int option, const char *text, struct err 
         o->offline = true;
         break;
     case OPT_CACHE_SIZE:
-        r = limit_parse_cache(slice_of(text), &o->cache_size, err);
+        r = limit_parse_size(slice_of(text), &o->cache_size, err);
         return r < 0 ? err_in(err, "--cache-size") : r;
     case OPT_PULL:
         o->pull = true;
         break;
+    case OPT_STORE_SIZE:
+        r = limit_parse_size(slice_of(text), &o->store_size, err);
+        return r < 0 ? err_in(err, "--store-size") : r;
     case OPT_LIMIT:
         r = limit_parse(slice_of(text), &o->limits, err);
         return r < 0 ? err_in(err, "--limit") : r;

@@ -27,8 +27,8 @@ struct run_options {
     int slots;
     const char *node; /* --node, an absolute path */
     const char *isolation;
-    struct job_limits limits; /* --limit */
-    int64_t cache_size;       /* --cache-size, bytes; 0: not said */
+    struct job_limits limits;       /* --limit */
+    int64_t cache_size, store_size; /* --cache-size, --store-size, bytes; 0: not said */
     bool isolation_required, ignored, keep, offline, pull, json, verbose, help;
 
     bool plan;         /* show what would run */

@@ -354,6 +354,7 @@ static int open_store(struct start *s, struct err *err)
         .folder = settings_action_store(&s->arena),
         .source = source,
         .offline = s->options->offline || !s->may_fetch,
+        .budget = s->options->store_size,
         .since = store_now(),
         .locks = &s->locks,
         .clones = &s->options->repositories,

@@ -1,11 +1,13 @@
 #include "job/actions.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/path.h"
 #include "io/spawn.h"
 #include "job/handlers.h"
 #include "job/manifest.h"
 #include "job/steps.h"
+#include "store/room.h"
 
 #include <unistd.h>
 
@@ -40,6 +42,7 @@ void actions_deinit(struct run *run)
         free(a->key);
         free(a->dir);
         free(a->source);
+        fd_closep(&a->hold);
     }
     vec_deinit(&run->actions);
 }
@@ -95,12 +98,17 @@ static int show(struct actions_get *g, const struct action_ref *ref,
     const char *key = arena_printf(&g->arena, "%s@%s", ref->repository, ref->ref);
     const char *place = arena_printf(&g->arena, "_actions/%s/%s", ref->repository, ref->ref);
     char *dir = path_join(sandbox_work(run->sandbox), place);
+    int hold = -1;
+    int r = store_hold(entry->path, &hold, err);
 
     vec_push(&run->actions, (struct run_action){
                                 .key = mem_dup(key, strlen(key)),
                                 .dir = dir,
                                 .source = mem_dup(entry->path, strlen(entry->path)),
+                                .hold = hold,
                             });
+    if (r < 0)
+        return r;
     if (run->shared) /* a container of the job's is to see it */
         return sandbox_copy_tree(run->sandbox, entry->path, dir, NULL, err);
     return sandbox_show_tree(run->sandbox, entry->path, dir, NULL, err);
@@ -248,6 +256,7 @@ static void start_level(struct actions_get *g)
         .folder = j->store,
         .source = j->store_source,
         .offline = j->offline,
+        .budget = j->store_budget,
         .since = j->store_since,
         .locks = &j->store_locks,
         .clones = &j->repositories,

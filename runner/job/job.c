@@ -28,10 +28,10 @@ static const struct member flags[] = {
     MEMBER(id_token),           MEMBER(offline),        MEMBER(pull),
 };
 
-static const struct member times[] = {MEMBER(timeout_ms),       MEMBER(cancel_timeout_ms),
-                                      MEMBER(store_since),      MEMBER(limits.memory_bytes),
-                                      MEMBER(limits.processes), MEMBER(limits.cpu_milli),
-                                      MEMBER(limits.disk_bytes)};
+static const struct member times[] = {MEMBER(timeout_ms),          MEMBER(cancel_timeout_ms),
+                                      MEMBER(store_since),         MEMBER(store_budget),
+                                      MEMBER(limits.memory_bytes), MEMBER(limits.processes),
+                                      MEMBER(limits.cpu_milli),    MEMBER(limits.disk_bytes)};
 
 static const struct member tokens[] = {
     MEMBER(default_shell), MEMBER(default_working_directory),

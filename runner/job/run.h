@@ -104,6 +104,7 @@ struct run_action {
     char *key;    /* "owner/repo@ref" */
     char *dir;    /* as the job sees it */
     char *source; /* in the store */
+    int hold;     /* keeps that there */
 };
 
 struct run {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "io/proc.h"
+#include "store/room.h"
 
 enum { SWEEP_MS = 5000 }; /* for what a killed child had started to end */
 
@@ -282,6 +283,8 @@ struct store_fetch *store_fetch_start(const struct store_spec *spec, const struc
 
         *it = (struct item){.fetch = f, .out = -1, .text = BUF_INIT(STORE_ANSWER_MAX)};
         it->ready = store_find(spec, &refs[i], &f->arena, &it->entry, &it->why) == ERR_OK;
+        if (it->ready)
+            store_touch(it->entry.path);
         if (it->ready || !may_ask(spec, &refs[i], it))
             continue;
         it->why = (struct err)ERR_INIT;

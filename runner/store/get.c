@@ -14,6 +14,7 @@
 #include "io/archive.h"
 #include "store/lock.h"
 #include "store/refs.h"
+#include "store/room.h"
 #include "store/web.h"
 
 struct get {
@@ -22,7 +23,8 @@ struct get {
     struct arena *arena;
     struct store_origin from;
     struct git_env git;
-    int lock; /* held while it is open; -1: not */
+    int lock;  /* held while it is open; -1: not */
+    bool made; /* an entry, that was not there before */
 };
 
 /* ---- git ---- */
@@ -392,6 +394,7 @@ static int get_commit(struct get *g, const char *sha, struct store_entry *ret, s
     if (mkdir(work, 0700) < 0)
         return err_sys(err, "cannot create '%s'", work);
     r = make_entry(g, work, sha, ret, err);
+    g->made = r == ERR_OK;
     (void)!path_remove(AT_FDCWD, work, &ignored); /* what stays goes with the next */
     return r;
 }
@@ -460,5 +463,7 @@ int store_get(const struct store_spec *spec, const struct action_ref *ref, struc
     }
     r = get(&g, ret, err);
     fd_closep(&g.lock);
+    if (g.made)
+        store_make_room(spec->folder, spec->budget ? spec->budget : STORE_BUDGET_DEFAULT);
     return r;
 }

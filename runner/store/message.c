@@ -40,6 +40,7 @@ char *store_request_format(const struct store_spec *spec, const struct action_re
     json_object_set_new(json, "folder", text_json(spec->folder));
     json_object_set_new(json, "source", text_json(spec->source));
     json_object_set_new(json, "offline", json_boolean(spec->offline));
+    json_object_set_new(json, "budget", json_integer(spec->budget));
     json_object_set_new(json, "since", json_integer(spec->since));
     json_object_set_new(json, "locks", map_json(spec->locks ? spec->locks : &none));
     json_object_set_new(json, "clones", map_json(spec->clones ? spec->clones : &none));
@@ -97,6 +98,7 @@ int store_request_parse(struct slice text, struct store_request *ret, struct err
         .folder = member(a, json, "folder"),
         .source = member(a, json, "source"),
         .offline = json_is_true(json_object_get(json, "offline")),
+        .budget = json_integer_value(json_object_get(json, "budget")),
         .since = json_integer_value(json_object_get(json, "since")),
         .locks = &ret->locks,
         .clones = &ret->clones,

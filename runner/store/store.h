@@ -3,6 +3,7 @@
  *   FOLDER/HOST/OWNER/REPO/
  *     COMMIT/    the tree of that commit, as git has it; whole from the moment it has this name
  *     refs       which commit a branch or tag was, and when that was asked (refs.h)
+ *     COMMIT.size how much that is (room.h)
  *     lock       held by whoever fetches from this repository
  *     new-...    what the holder of the lock is making; what a killed one left goes with the next
  *
@@ -28,6 +29,7 @@ struct store_spec {
     const char *folder; /* absolute; made when something is fetched */
     const char *source; /* where repositories are had, see source.h */
     bool offline;       /* never ask the source */
+    int64_t budget;     /* bytes that all entries may have, see room.h; 0: STORE_BUDGET_DEFAULT */
     /* Milliseconds since 1970: a name that was asked for then or later is not asked for again. So a run has one
      * commit for a name, however many of its jobs use it. */
     int64_t since;

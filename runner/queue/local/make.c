@@ -105,6 +105,7 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
         j->store = how->store->folder;
         j->store_source = how->store->source;
         j->store_since = how->store->since;
+        j->store_budget = how->store->budget;
         j->fetch_env = how->store->git.more;
         if (how->store->locks)
             strmap_merge(&j->store_locks, how->store->locks);

@@ -3,10 +3,13 @@
 import base64
 import http.server
 import io
+import os
 import pathlib
+import signal
 import subprocess
 import tarfile
 import threading
+import time
 
 from case import case
 from world import check
@@ -81,7 +84,7 @@ def commit(w, s, name, words):
     w.write("words", words, below=work)
     w.write("tool", "#!/bin/sh\n", mode=0o755, below=work)
     w.git("add", "-A", cwd=work)
-    w.git("commit", "-q", "-m", words, cwd=work)
+    w.git("commit", "-q", "-m", name, cwd=work)
     sha = w.git("rev-parse", "HEAD", cwd=work)
     s.files[sha] = subprocess.run(["git", "archive", "--format=tar.gz", f"--prefix=acme-greet-{sha[:7]}/", sha], cwd=work,
                                   env=w.env, check=True, capture_output=True).stdout
@@ -166,4 +169,33 @@ def archives_that_want_to_get_out_are_refused(w):
         r = w.run(w.steps(f"- uses: acme/greet@{sha}"), "--action-source", where, code=1)
         check(why in r.log(), f"wanted {why!r}\n{r}")
         check(s.entries() == [] and not list(w.root.rglob("escaped")), s.entries())
+    s.stop()
+
+
+@case()
+def the_store_keeps_to_its_size_and_to_what_is_in_use(w):
+    s = Server(w)
+    where = f"http://127.0.0.1:{s.port}/files/{{owner}}/{{repo}}/{{sha}}.tar.gz"
+    shas = [commit(w, s, f"v{n}", f"{n}" * (9 << 20)) for n in range(3)]
+    args = ("--action-source", where, "--store-size", "16M")
+
+    def age(seconds):
+        for at, path in enumerate(sorted(s.store.glob("*/*/*/*/"), key=lambda p: p.stat().st_mtime)):
+            os.utime(path, times=(time.time() - seconds + at, time.time() - seconds + at))
+    use = {n: w.workflow(f"""
+        on: push
+        jobs: {{a: {{runs-on: x, steps: [{{uses: 'acme/greet@{sha}', if: false}}, {{run: 'echo up; {"exec sleep 300" if n == 0 else ":"}'}}]}}}}
+        """, f"n{n}.yml") for n, sha in enumerate(shas)}
+    holding = w.start(use[0], *args).wait_for(r'\nup\n')
+    age(5000)
+    w.start(use[1], *args).finish().exits(0)
+    age(5000)
+    check(len(s.entries()) == 2, "the first one is in use")
+    w.start(use[2], *args).finish().exits(0)
+    check(s.entries() == sorted(f"acme/greet/{shas[n]}" for n in (0, 2)), f"{s.entries()}, {shas}")
+    holding.send(signal.SIGINT).send(signal.SIGINT)
+    holding.finish().exits(3)
+    age(5000)
+    w.run(use[1], *args, code=0)
+    check(len(s.entries()) == 1, f"nobody uses it: {s.entries()}")
     s.stop()

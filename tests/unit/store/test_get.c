@@ -154,7 +154,7 @@ Test(get, what_a_killed_one_left_goes_with_the_next)
     const char *one = commit("one"), *two;
 
     gives("acme/tools@main", one, "one");
-    cr_assert_eq(count(), 3); /* the commit, refs, lock */
+    cr_assert_eq(count(), 4); /* the commit and its size, refs, lock */
     struct store_origin from;
     struct action_ref ref;
     struct err err = ERR_INIT;
@@ -165,7 +165,7 @@ Test(get, what_a_killed_one_left_goes_with_the_next)
         ERR_OK);
     two = commit("two");
     gives("acme/tools@main", two, "two");
-    cr_assert_eq(count(), 4);
+    cr_assert_eq(count(), 6);
 }
 
 Test(get, a_commit_that_somebody_moved_is_refused)

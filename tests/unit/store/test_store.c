@@ -312,13 +312,14 @@ Test(store, a_request_survives_the_way)
     spec.locks = &locks;
     spec.offline = true;
     spec.since = 42;
+    spec.budget = 17;
     spec.git = (struct git_env){.path = "/bin", .home = "/root", .more = more};
     CLEANUP(free_ptr) char *text = store_request_format(&spec, &ref);
     cr_assert_eq(store_request_parse(slice_of(text), &r, &err), ERR_OK, "%s", err.text);
     cr_assert_str_eq(r.uses, "acme/tools@v1");
     cr_assert_str_eq(r.spec.folder, scratch_path);
     cr_assert_str_eq(r.spec.source, "https://github.com");
-    cr_assert(r.spec.offline && r.spec.since == 42);
+    cr_assert(r.spec.offline && r.spec.since == 42 && r.spec.budget == 17);
     cr_assert_str_eq(strmap_get(r.spec.locks, "acme/tools@v1"), ONE);
     cr_assert_str_eq(r.spec.git.path, "/bin");
     cr_assert_str_eq(r.spec.git.home, "/root");
