@@ -359,3 +359,24 @@ def scripts_can_be_started(tree):
             yield name, 1, "has a #! line but may not be executed: chmod +x"
         if not starts and mode:
             yield name, 1, "may be executed but has no #! line: chmod -x"
+
+
+ROWS = 18  # of the runtime contract's section 16: what implementers usually get wrong
+
+
+@check(
+    ({"tests/e2e/cases/a.py": '"""Rows 1, 2 and 3 of the contract\'s list: x."""\n',
+      "tests/unit/job/test_a.c": "/* Row 4 of the runtime contract's section 16. */\n",
+      "plugins/b/test_b.c": "".join(f"/* Row {n} of the contract's list. */\n" for n in range(5, 18)),
+      "runner/job/a.c": "/* row 18 of the contract's list */\n"}, [("tests", 1)]),
+)
+def every_row_of_the_contract_is_tested(tree):
+    """Each row has a test that names it: "Row 7 of the contract's list"."""
+    naming = re.compile(r"\b[Rr]ows? (\d+(?:(?:, | and )\d+)*) of the (?:runtime )?contract's")
+    named = set()
+    for name in tree.having(".py", ".c", ".mjs"):
+        if name.startswith("tests/") or posixpath.basename(name).startswith("test_"):
+            for match in naming.finditer(tree.text(name)):
+                named |= {int(number) for number in re.findall(r"\d+", match.group(1))}
+    for row in sorted(set(range(1, ROWS + 1)) - named):
+        yield "tests", 1, f"no test names row {row} of the contract's list"
