@@ -438,11 +438,11 @@ static void remove_one(struct run *run, struct log *log, const struct container 
     struct engine_command logs = {.args = (const char *const[]){"logs", "--details", one->id, NULL},
                                   .limit_ms = REMOVE_MS};
     struct engine *e = run->engine;
-    struct engine_command rm = {
-        .args = (const char *const[]){"rm", "--force", "--volumes", one->id, NULL},
-        .limit_ms = REMOVE_MS};
+    const char *args[ENGINE_REMOVAL_WORDS];
+    struct engine_command rm = {.args = args, .limit_ms = REMOVE_MS};
     struct err err = ERR_INIT;
 
+    engine_removal(e, one->id, args);
     if (one->def.alias) {
         log_printf(log, LOG_PLAIN, "Print service container logs: %s", one->name);
         if (engine_must(e, &logs, &err) < 0)

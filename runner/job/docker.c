@@ -192,9 +192,11 @@ static void on_run_end(void *ctx, int code)
 {
     struct step_run *s = ctx;
     struct docker *d = s->state;
-    struct engine_command rm = {
-        .args = (const char *const[]){"rm", "--force", "--volumes", d->name, NULL}};
+    const char *args[ENGINE_REMOVAL_WORDS];
+    struct engine_command rm = {.args = args};
     struct err err = ERR_INIT;
+
+    engine_removal(d->engine, d->name, args);
 
     d->call = engine_call_free(d->call);
     d->code = code;

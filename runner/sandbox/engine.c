@@ -613,6 +613,23 @@ static int remove_listed(struct engine *e, const char *const *listing, const cha
     }
 }
 
+void engine_removal(const struct engine *e, const char *id,
+                    const char *ret_args[ENGINE_REMOVAL_WORDS])
+{
+    size_t n = 0;
+
+    ret_args[n++] = "rm";
+    ret_args[n++] = "--force";
+    ret_args[n++] = "--volumes";
+    if (e->podman) { /* it asks first, and waits ten seconds */
+        ret_args[n++] = "--time";
+        ret_args[n++] = "0";
+    }
+    ret_args[n++] = id;
+    if (id)
+        ret_args[n] = NULL;
+}
+
 int engine_remove(struct engine *e, const char *value, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf label = BUF_INIT(1024);
@@ -622,8 +639,10 @@ int engine_remove(struct engine *e, const char *value, struct err *err)
     const char *containers[] = {"ps",       "--all",   "--quiet", "--no-trunc",
                                 "--filter", label.ptr, NULL};
     const char *networks[] = {"network", "ls", "--quiet", "--filter", label.ptr, NULL};
-    int r = remove_listed(e, containers, (const char *const[]){"rm", "--force", "--volumes", NULL},
-                          err);
+    const char *rm[ENGINE_REMOVAL_WORDS];
+
+    engine_removal(e, NULL, rm);
+    int r = remove_listed(e, containers, rm, err);
     int r2 = remove_listed(e, networks, (const char *const[]){"network", "rm", NULL}, &later);
 
     if (r == ERR_OK && r2 < 0) {
@@ -635,23 +654,29 @@ int engine_remove(struct engine *e, const char *value, struct err *err)
 
 int engine_sweep(struct engine *e, struct err *err)
 {
-    static const char format[] = "{{.Label \"" OWNER_LABEL "\"}}";
+    /* podman's templates are its own; its networks say "ostler=..." */
+    const char *of_containers =
+        e->podman ? "{{index .Labels \"" OWNER_LABEL "\"}}" : "{{.Label \"" OWNER_LABEL "\"}}";
+    const char *of_networks = e->podman ? "{{.Labels}}" : of_containers;
     CLEANUP(buf_deinit) struct buf owners = BUF_INIT(1 << 20);
     CLEANUP(buf_deinit) struct buf seen = BUF_INIT(1 << 20);
     int r = list(e,
                  (const char *const[]){"ps", "--all", "--filter", "label=" OWNER_LABEL, "--format",
-                                       format, NULL},
+                                       of_containers, NULL},
                  &owners, err);
 
     if (r == ERR_OK)
         r = list(e,
                  (const char *const[]){"network", "ls", "--filter", "label=" OWNER_LABEL,
-                                       "--format", format, NULL},
+                                       "--format", of_networks, NULL},
                  &owners, err);
     struct slice rest = buf_slice(&owners), line;
     while (r == ERR_OK && slice_line(&rest, &line)) {
-        CLEANUP(free_ptr) char *value = mem_dup(line.ptr, line.len);
+        const struct slice prefix = SLICE(OWNER_LABEL "=");
 
+        if (slice_starts(line, prefix))
+            line = slice_from(line, prefix.len);
+        CLEANUP(free_ptr) char *value = mem_dup(line.ptr, line.len);
         if (!line.len || strstr(seen.ptr, value) || !owner_is_dead(value))
             continue;
         buf_printf(&seen, "%s\n", value);

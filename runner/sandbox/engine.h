@@ -117,6 +117,11 @@ struct engine_call *engine_call_free(struct engine_call *c); /* kills it; return
  * answer. */
 MUST_CHECK int engine_check(struct engine *e, struct err *err);
 
+/* What removes the container ID, and its unnamed volumes, at once. */
+enum { ENGINE_REMOVAL_WORDS = 7 };
+void engine_removal(const struct engine *e, const char *id,
+                    const char *ret_args[ENGINE_REMOVAL_WORDS]);
+
 /* Removes containers, and their unnamed volumes, and networks whose label has this VALUE. What cannot be
  * removed is told by the hooks; the first such error is returned when all was tried. */
 MUST_CHECK int engine_remove(struct engine *e, const char *value, struct err *err);
