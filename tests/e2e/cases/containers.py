@@ -617,3 +617,29 @@ def a_docker_action_that_nobody_foresaw_sees_the_job_s_files(w):
         r.says("of the lane and env", "a file of root", "of the job", "hello.txt", step="later").never_says("gone.txt", step="later")
         nothing_left(r)
     check((w.repo / "act").exists() and (w.repo / "gone.txt").exists(), "the tree itself has changed")
+
+
+@case(**DOCKER)
+def core_actions_work_on_the_containers_files(w):
+    """Paths, home and hashes are the container's; neither Node nor tar has to be in its image."""
+    w.env["XDG_CACHE_HOME"] = str(w.root / "cache")
+    w.write("package-lock.json", "{}\n")
+    w.commit("a lock")
+    w.plugin("hash")
+    flow = w.steps("""
+        - uses: actions/checkout@v4
+        - {name: plugin, uses: test/hash@v1, with: {pattern: '**/package-lock.json'}}
+        - {name: runner, run: 'echo "hash ${{ hashFiles(''**/package-lock.json'') }}"'}
+        - {name: cache, id: cache, uses: actions/cache@v4, with: {path: "deps\\n~/.store", key: "k-${{ hashFiles('package-lock.json') }}"}}
+        - run: 'echo "hit <${{ steps.cache.outputs.cache-hit }}> $(cat deps/a ~/.store/b 2>/dev/null | tr "\\n" " ")"'
+          name: work
+        - run: mkdir -p deps ~/.store && echo inside > deps/a && echo home > ~/.store/b
+        - {uses: actions/upload-artifact@v4, with: {path: "deps\\n~/.store/b"}}
+        - {name: down, id: down, uses: actions/download-artifact@v5, with: {path: in}}
+        - {name: look, run: 'echo "${{ steps.down.outputs.download-path }}"; find in -type f'}
+        """, box())
+    r = w.run(flow, code=0).says("hit <> ", step="work").says("Cache saved with key: k-", step="Post cache")
+    hashes = [line for step in ("plugin", "runner") for line in r.log(step).splitlines() if line.startswith("hash ")]
+    check(len(hashes) == 2 and hashes[0] == hashes[1] and len(hashes[0]) > 60, f"{hashes}\n{r}")
+    r.says("/__w/app/app/in", "in/__w/app/app/deps/a", "in/github/home/.store/b", step="look")
+    w.run(flow, code=0).says("hit <true> inside home", step="work")
