@@ -24,9 +24,13 @@ static void on_disk_over(void *ctx, int64_t used)
     struct run *run = ctx;
 
     if (!run->seq.frame)
-        return; /* nothing of the job's own runs yet: it is told so again */
+        return;                     /* nothing of the job's own runs yet: it is told so again */
+    if (run->limits.disk_stopped) { /* what it had written until its end was seen only now */
+        run->limits.disk_stopped = false;
+        disk_allow(run->limits.disk, used + run->job->limits.disk_bytes / 8);
+        return;
+    }
     run->limits.disk_over = used;
-    disk_allow(run->limits.disk, used + run->job->limits.disk_bytes / 16);
     sequence_break(&run->seq);
 }
 
@@ -58,6 +62,7 @@ static void tell_disk(struct step_run *s)
               (long long)(run->limits.disk_over / MIB + 1),
               (long long)(run->job->limits.disk_bytes / MIB));
     run->limits.disk_over = 0;
+    run->limits.disk_stopped = true;
 }
 
 static void tell_killed(struct step_run *s, uint64_t n, enum annotation_level level)

@@ -172,6 +172,7 @@ struct run {
         uint64_t killed, refused;       /* as told so far */
         struct disk *disk;              /* NULL: no limit on disk space */
         int64_t disk_over; /* bytes at the last time that it was broken; 0: told already */
+        bool disk_stopped; /* what broke it is gone, and was not measured since */
     } limits;
     const char *cancel_reason;
     struct timer *deadline, *cancel_deadline;
