@@ -194,12 +194,14 @@ def a_wrong_token_is_one_clear_error(w):
 
 @case()
 def nobody_sees_the_token(w):
-    """Not in a command line, not in its base64 form, not in what the job prints of it."""
+    """Not in a command line, not in its base64 form, not in what the job prints of it. (The brackets keep who looks
+    for it from being found.)"""
     s = server(w, "acme/lib")
-    flow = (sh("watch", "(while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -ao 'ght-5[a-z0-9-]*\\|eC1hY2Nlc3[A-Za-z0-9+/=]*' >>/tmp/seen; done) &")
+    flow = (sh("watch", "(while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -ao 'gh[t]-5ecret[a-z-]*\\|eC1hY2Nl[c]3[A-Za-z0-9+/=]*' >>/tmp/seen || :; done) &")
             + step(s, "v7") + step(s, "v4", "again", path="again")
-            + sh("look", "cat \"$RUNNER_TEMP\"/git-credentials-*.config again/.git/config", "test -s /tmp/seen && echo SEEN || echo unseen"))
-    r = w.run(w.steps(flow), *s.args, code=0).says("AUTHORIZATION: basic ***", "unseen", step="look")
+            + sh("look", "cat \"$RUNNER_TEMP\"/git-credentials-*.config again/.git/config", "test -s /tmp/seen && echo SEEN || echo unseen",
+                 "sh -c 'sleep 1; :' '${{ github.token }}'", "test -s /tmp/seen && echo who looks does see"))
+    r = w.run(w.steps(flow), *s.args, code=0).says("AUTHORIZATION: basic ***", "unseen\nwho looks does see", step="look")
     basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
     check(TOKEN not in r.out + r.err and basic not in r.out + r.err, "the token is in the output")
 
