@@ -31,6 +31,7 @@ TEST_NEEDS=(
     'cmd:cppcheck cppcheck'
     'cmd:newuidmap uidmap'
     'cmd:setpriv util-linux'
+    'cmd:openssl openssl'
     'cmd:strace strace'
     'file:/usr/lib/python3/dist-packages/jsonschema python3-jsonschema'
     'cmd:useradd passwd'

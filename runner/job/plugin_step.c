@@ -9,6 +9,7 @@
 #include "job/job_container.h"
 #include "job/source.h"
 #include "job/steps.h"
+#include "job/switches.h"
 #include "plugin/trust.h"
 
 struct plugin_stream {
@@ -312,6 +313,7 @@ static void find_service(struct step_run *s, struct blobs_service *ret)
         .http_proxy = arena_str(a, slice_of(first_of(&env, http))),
         .https_proxy = arena_str(a, slice_of(first_of(&env, https))),
         .no_proxy = arena_str(a, slice_of(first_of(&env, none))),
+        .ca_file = switch_text("SSL_CERT_FILE"),
     };
 }
 

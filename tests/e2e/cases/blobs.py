@@ -4,6 +4,8 @@ import http.server
 import os
 import shutil
 import signal
+import ssl
+import subprocess
 import textwrap
 import threading
 import time
@@ -304,3 +306,26 @@ def a_plugin_asks_servers_through_the_runner(w):
            "/busy: 200, 7 bytes: at last", "/slow: failed -8: ", "/huge: failed -7: the answer is larger than 8388608 bytes",
            "/huge: 200, 0 bytes", "file:///etc/passwd: failed -2: ")
     r.says("9437184 bytes", step="size").never_says(".http", step="size")
+
+
+@case(limit=60)
+def a_private_authority_is_trusted_once_the_runner_names_it(w):
+    """SSL_CERT_FILE of the machine counts for the requests that the runner makes for plugins, too."""
+    w.plugin("web")
+    key, certificate = w.root / "tls.key", w.root / "tls.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-keyout", key, "-out", certificate, "-subj", "/CN=test", "-addext",
+                    "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    certificate.chmod(0o644)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    flow = w.steps(f"- {{name: ask, uses: test/web@v1, with: {{server: 'https://127.0.0.1:{server.server_address[1]}'}}}}")
+    try:
+        Web.busy = 0
+        w.run(flow, limit=50).says("/missing: failed -8: ", "certificate", step="ask")
+        w.run(flow, env={"SSL_CERT_FILE": str(certificate)}, code=0, limit=50).says("/missing: 404, 12 bytes: no such page", step="ask")
+    finally:
+        server.shutdown()

@@ -12,8 +12,11 @@ static struct arena arena;
 
 static void enter(void)
 {
+    static const char *const more[] = {"GIT_CONFIG_NOSYSTEM=1",
+                                       NULL}; /* git-lfs has filters there */
+
     scratch_enter();
-    env = (struct git_env){.path = getenv("PATH"), .home = scratch_path};
+    env = (struct git_env){.path = getenv("PATH"), .home = scratch_path, .more = more};
 }
 
 static void leave(void)
