@@ -283,7 +283,8 @@ struct store_fetch *store_fetch_start(const struct store_spec *spec, const struc
 
         *it = (struct item){.fetch = f, .out = -1, .text = BUF_INIT(STORE_ANSWER_MAX)};
         it->ready = store_find(spec, &refs[i], &f->arena, &it->entry, &it->why) == ERR_OK;
-        if (it->ready)
+        if (it->ready &&
+            !spec->offline) /* a plan leaves no trace, and nothing goes while nothing is fetched */
             store_touch(it->entry.path);
         if (it->ready || !may_ask(spec, &refs[i], it))
             continue;
