@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # run - the whole test suite, from a bare clone: installs what is missing, builds, tests, counts.
 #
-#   tests/run.sh [--quick] [--fuzz SECONDS] [NAME...]
+#   tests/run.sh [--quick | --thorough] [--fuzz SECONDS] [NAME...]
 #   tests/run.sh --conformance [DIR]
 #
 # --quick          under two minutes: without release build, network and fuzzing
+# --thorough       every end-to-end case as root and as an ordinary user, with both builds; else it runs with
+#                  both, as root with the one and as the user with the other, in turn
 # --fuzz SECONDS   how long each fuzz target runs (default 30; 0: not at all)
 # --conformance    only the conformance suite, over DIR (default ../shared/conformance)
 # NAME             only this kind (house, unit, plugin, conformance, e2e, fuzz), or KIND/PATTERN:
@@ -58,7 +60,7 @@ FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 NODE_NEEDS=('cmd:npm npm' 'file:/etc/ssl/certs/ca-certificates.crt ca-certificates')
 
 usage() {
-    complain "$1" 'tests/run.sh [--quick] [--fuzz SECONDS] [NAME...] | --conformance [DIR]'
+    complain "$1" 'tests/run.sh [--quick | --thorough] [--fuzz SECONDS] [NAME...] | --conformance [DIR]'
     exit 2
 }
 
@@ -116,11 +118,12 @@ fetch_toolkit() {
     cp "$from/package.json" "$to/fetched.json"
 }
 
-quick=false fuzz=30 conformance_only=false conformance=../shared/conformance
+quick=false thorough=false fuzz=30 conformance_only=false conformance=../shared/conformance
 names=()
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) quick=true fuzz=0 ;;
+    --thorough) thorough=true ;;
     --fuzz)
         [[ ${2-} =~ ^[0-9]+$ ]] || usage '--fuzz wants a number of seconds'
         fuzz=$2
@@ -180,4 +183,5 @@ if wanted fuzz && [ "$fuzz" -gt 0 ]; then
     build_preset fuzz
 fi
 $quick && set -- --quick
+$thorough && set -- "$@" --thorough
 exec python3 -B tests/suite.py "$@" --fuzz "$fuzz" --conformance "$conformance" "${names[@]}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the test programs of all kinds, two and more at once, and counts what they tell.
 
-    tests/suite.py [--quick] [--fuzz SECONDS] [--conformance DIR] [NAME...]
+    tests/suite.py [--quick | --thorough] [--fuzz SECONDS] [--conformance DIR] [NAME...]
 
 Started by tests/run.sh, which has built everything. A kind is a list of programs; each says at its end
 how many of its tests passed, in one of the two ways below. What cannot be started, or ends without
@@ -112,10 +112,12 @@ def conformance(args, _pattern):
 
 
 def e2e(args, pattern):
-    """The dev build finds what the sanitizers see, the release what only the real thing shows."""
+    """The dev build finds what the sanitizers see, the release what only the real thing shows. Each case runs with
+    both, as root with the one and as an ordinary user with the other."""
     quick = ["--quick"] if args.quick else []
-    for build in [DEV] if args.quick else [DEV, RELEASE]:
-        yield Program("e2e", build.name, [sys.executable, "-B", "tests/e2e/run.py", "--build", str(build),
+    for half, build in enumerate([DEV] if args.quick else [DEV, RELEASE], 1):
+        turns = [] if args.thorough or args.quick else ["--half", str(half)]
+        yield Program("e2e", build.name, [sys.executable, "-B", "tests/e2e/run.py", "--build", str(build), *turns,
                                           *quick, *([pattern] if pattern else [])], limit=1800, whole=True)
 
 
@@ -186,6 +188,7 @@ def table(programs, seconds):
 def main():
     parser = argparse.ArgumentParser(description="runs and counts all tests")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--thorough", action="store_true")
     parser.add_argument("--fuzz", type=int, default=0, metavar="SECONDS")
     parser.add_argument("--conformance", default="../shared/conformance", metavar="DIR")
     parser.add_argument("names", nargs="*", metavar="KIND[/PATTERN]")

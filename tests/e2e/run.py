@@ -172,14 +172,14 @@ def choose(args):
     if args.as_whom == "root" and not root:
         sys.exit("tests/e2e/run.py: --as root: you are not")
     who = {"both": ["root", "user"] if root else ["user"]}.get(args.as_whom, [args.as_whom])
-    for item in case.load():
+    for index, item in enumerate(case.load()):
         if args.names and not any(n in item.name for n in args.names):
             continue
         if args.quick and not (item.quick and not item.needs):
             continue
         possible = [w for w in who if item.who in ("any", w)]
-        if args.quick and len(possible) > 1 and not item.name.startswith("isolation/"):
-            possible = possible[len(chosen) % 2:][:1]  # turn and turn about
+        if (args.quick or args.half) and len(possible) > 1 and not item.name.startswith("isolation/"):
+            possible = [possible[(index + (args.half == 2)) % 2]]  # turn and turn about
         chosen += [(item, w) for w in possible]
         if not possible and not root and item.who == "root":
             left_out.append(f"{item.name}: it needs root")
@@ -267,6 +267,8 @@ def main():
     parser = argparse.ArgumentParser(description="end-to-end tests")
     parser.add_argument("--build", default=ROOT / "build" / "dev", help="the build folder to test")
     parser.add_argument("--as", dest="as_whom", choices=["root", "user", "both"], default="both")
+    parser.add_argument("--half", type=int, choices=[1, 2],
+                        help="each case as one of those it can be, root or the user, in turn; 2: as the other one")
     parser.add_argument("--quick", action="store_true", help="without the slow ones and the network")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="cases at once")
     parser.add_argument("--keep", action="store_true", help="leave the scratch folders for a look")
