@@ -37,7 +37,7 @@ static void leave(void)
     scratch_leave();
 }
 
-TestSuite(http, .init = enter, .fini = leave, .timeout = 60);
+TestSuite(http, .init = enter, .fini = leave);
 
 static char url[300];
 
