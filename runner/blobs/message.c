@@ -85,7 +85,7 @@ int message_error(const json_t *end, struct err *err)
 
     if (json_is_integer(code) && r == ERR_OK)
         return ERR_OK;
-    if (!json_is_integer(code) || r < ERR_FAILED || r > ERR_OK || !text)
+    if (!json_is_integer(code) || r < ERR_FAILED || r > ERR_OK || !text || !*text)
         return err_set(err, ERR_FAILED, "a malformed answer");
     (void)err_set(err, (int)r, "%s", text);
     err->sys = (int)json_integer_value(json_object_get(end, "sys"));

@@ -160,9 +160,13 @@ Test(answers, an_end_is_what_it_was_made_of)
 
 Test(answers, what_is_no_end_is_an_error)
 {
-    static const char *const bad[] = {
-        "{}", "{\"code\":\"0\"}", "{\"code\":5}", "{\"code\":-1}", "{\"code\":-99,\"text\":\"x\"}",
-        NULL};
+    static const char *const bad[] = {"{}",
+                                      "{\"code\":\"0\"}",
+                                      "{\"code\":5}",
+                                      "{\"code\":-1}",
+                                      "{\"code\":-99,\"text\":\"x\"}",
+                                      "{\"code\":-3,\"text\":\"\"}",
+                                      NULL};
 
     for (const char *const *text = bad; *text; text++) {
         struct err err = ERR_INIT;
