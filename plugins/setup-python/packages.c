@@ -182,7 +182,7 @@ static const struct json *setting(struct ost_step *step, const char *list, const
 
     while (span_line(&rest, &line)) {
         struct span value = span_trim(line);
-        size_t comment = span_find(value, " #");
+        size_t comment;
         const char *why;
 
         if (!span_eat(&value, name))
