@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,6 +63,22 @@ int fd_read_all(int fd, struct buf *to, struct err *err)
         if (n == 0)
             return ERR_OK;
     }
+}
+
+int fd_memory(struct slice data, int *ret, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = memfd_create("ostler", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, "cannot make a file in memory");
+    int r = fd_write_all(fd, data, err);
+    if (r < 0)
+        return r;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return err_sys(err, "cannot rewind a file in memory");
+    *ret = fd;
+    fd = -1;
+    return ERR_OK;
 }
 
 int fd_pipe(int *ret_read, int *ret_write, struct err *err)

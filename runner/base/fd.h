@@ -16,6 +16,10 @@ MUST_CHECK int fd_read_all(int fd, struct buf *to, struct err *err);
  * (EAGAIN included). */
 ssize_t fd_read_some(int fd, struct buf *to, size_t size);
 
+/* DATA as a file in memory, to be read from its beginning: what a process is to get that may not stand in its argv or
+ * environment, which others can look at. *RET is the caller's. */
+MUST_CHECK int fd_memory(struct slice data, int *ret, struct err *err);
+
 MUST_CHECK int fd_pipe(int *ret_read, int *ret_write, struct err *err);
 MUST_CHECK int fd_socketpair(int type, int ret[2], struct err *err); /* AF_UNIX, SOCK_... */
 MUST_CHECK int fd_set_nonblock(int fd, bool on, struct err *err);

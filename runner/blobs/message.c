@@ -8,23 +8,14 @@
 
 int message_file(const json_t *request, int *ret, struct err *err)
 {
-    CLEANUP(fd_closep) int fd = memfd_create("request", MFD_CLOEXEC);
     char *text = json_dumps(request, JSON_COMPACT);
 
-    if (fd < 0 || !text) {
-        free(text);
-        return err_sys(err, "cannot make a request");
-    }
-    int r = fd_write_all(fd, slice_of(text), err);
+    if (!text)
+        return err_set(err, ERR_INVALID, "a request with texts that are not UTF-8");
+    int r = fd_memory(slice_of(text), ret, err);
     explicit_bzero(text, strlen(text));
     free(text);
-    if (r < 0)
-        return r;
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return err_sys(err, "cannot rewind a request");
-    *ret = fd;
-    fd = -1;
-    return ERR_OK;
+    return r;
 }
 
 int message_read(int fd, json_t **ret, struct err *err)

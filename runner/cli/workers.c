@@ -181,22 +181,13 @@ static void on_exit_of_worker(void *ctx, struct proc_exit how)
 /* The message in memory that nobody else can read: it holds the job's secrets. */
 static int message_of(const struct job *job, int *ret, struct err *err)
 {
-    CLEANUP(fd_closep) int fd = memfd_create("job", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     size_t size;
-
-    if (fd < 0)
-        return err_sys(err, "cannot make a job message");
     char *text = job_format(job, &size);
-    int r = fd_write_all(fd, slice_make(text, size), err);
+    int r = fd_memory(slice_make(text, size), ret, err);
+
     explicit_bzero(text, size);
     free(text);
-    if (r == ERR_OK && lseek(fd, 0, SEEK_SET) < 0)
-        r = err_sys(err, "cannot rewind a job message");
-    if (r < 0)
-        return r;
-    *ret = fd;
-    fd = -1;
-    return ERR_OK;
+    return r;
 }
 
 /* Most actions get on without artifacts and caches, so a job is not given up for them. */

@@ -382,22 +382,6 @@ static const char **merge_env(const struct plugin_spec *spec, struct request *q)
     return all;
 }
 
-static int input_file(struct slice input, int *ret, struct err *err)
-{
-    CLEANUP(fd_closep) int fd = memfd_create("stdin", MFD_CLOEXEC);
-
-    if (fd < 0)
-        return err_sys(err, "cannot make a memory file for the command's input");
-    int e = fd_write_all(fd, input, err);
-    if (e < 0)
-        return e;
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return err_sys(err, "cannot rewind the command's input");
-    *ret = fd;
-    fd = -1;
-    return ERR_OK;
-}
-
 static int open_pipe(struct pipe_end *p, int *ret_write, struct err *err)
 {
     int e = fd_pipe(&p->fd, ret_write, err);
@@ -418,7 +402,7 @@ static int start(struct exec *x, struct request *q, struct err *err)
 
     if (!spec->sandbox)
         return err_set(err, ERR_UNSUPPORTED, "there is no place to run a command in");
-    if ((e = q->has_input ? input_file(q->input, &in, err) : ERR_OK) < 0 ||
+    if ((e = q->has_input ? fd_memory(q->input, &in, err) : ERR_OK) < 0 ||
         (e = open_pipe(&x->pipes[0], &out, err)) < 0 ||
         (e = open_pipe(&x->pipes[1], &err_fd, err)) < 0)
         return e;

@@ -243,23 +243,6 @@ void engine_call_stop(struct engine_call *c, bool now)
 
 /* ---- starting ---- */
 
-/* DATA as a file in memory, at its beginning. */
-static int file_of(struct slice data, int *ret, struct err *err)
-{
-    CLEANUP(fd_closep) int fd = memfd_create("ostler", MFD_CLOEXEC);
-
-    if (fd < 0)
-        return err_sys(err, "cannot make a memory file");
-    int r = fd_write_all(fd, data, err);
-    if (r < 0)
-        return r;
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return err_sys(err, "cannot rewind a memory file");
-    *ret = fd;
-    fd = -1;
-    return ERR_OK;
-}
-
 static int stream_open(struct engine_call *c, struct stream *st, int *ret_write, struct err *err)
 {
     int r = fd_pipe(&st->fd, ret_write, err);
@@ -318,9 +301,9 @@ static int spawn_program(struct engine_call *c, const struct engine_command *com
     for (size_t i = 0; i < n_more; i++)
         env[n++] = command->env->more.ptr[i];
     if (command->input.len)
-        r = file_of(command->input, &in, err);
+        r = fd_memory(command->input, &in, err);
     if (r == ERR_OK && command->env)
-        r = file_of(buf_slice(&command->env->file), &env_file, err);
+        r = fd_memory(buf_slice(&command->env->file), &env_file, err);
     if (r < 0)
         return r;
     pass.ours = env_file;

@@ -105,11 +105,8 @@ struct services *services_free(struct services *s)
 
 static int orders_of(const struct services *s, int *ret, struct err *err)
 {
-    CLEANUP(fd_closep) int fd = memfd_create("orders", MFD_CLOEXEC);
     CLEANUP(buf_deinit) struct buf key = BUF_INIT(2 * TOKEN_KEY_SIZE);
 
-    if (fd < 0)
-        return err_sys(err, "cannot make the server's orders");
     base64_url(&key, slice_make((const char *)s->key.bytes, TOKEN_KEY_SIZE));
     json_t *ended = json_array();
     STRMAP_EACH (i, &s->ended)
@@ -119,20 +116,14 @@ static int orders_of(const struct services *s, int *ret, struct err *err)
                   s->run, "run_dir", s->run_dir, "caches", s->caches, s->state, "repository",
                   s->repository, "budget", (json_int_t)s->cache_size);
     char *text = json_dumps(json, JSON_COMPACT);
-    int r = text ? fd_write_all(fd, slice_of(text), err)
+    int r = text ? fd_memory(slice_of(text), ret, err)
                  : err_set(err, ERR_INVALID, "the names of their folders are not UTF-8");
     if (text)
         explicit_bzero(text, strlen(text));
     free(text);
     explicit_bzero(key.ptr, key.len);
     json_decref(json);
-    if (r == ERR_OK && lseek(fd, 0, SEEK_SET) < 0)
-        r = err_sys(err, "cannot rewind the server's orders");
-    if (r < 0)
-        return r;
-    *ret = fd;
-    fd = -1;
-    return ERR_OK;
+    return r;
 }
 
 static void on_server_end(void *ctx, struct proc_exit how)

@@ -167,22 +167,6 @@ static void on_exit_of_child(void *ctx, struct proc_exit how)
     on_end(i);
 }
 
-/* In memory: there are addresses with passwords in it, and what is in argv is for everybody. */
-static int request_fd(const char *request, int *ret, struct err *err)
-{
-    CLEANUP(fd_closep) int fd = memfd_create("request", MFD_CLOEXEC);
-
-    if (fd < 0)
-        return err_sys(err, "cannot make a request");
-    if (fd_write_all(fd, slice_of(request), err) < 0)
-        return err->code;
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return err_sys(err, "cannot rewind a request");
-    *ret = fd;
-    fd = -1;
-    return ERR_OK;
-}
-
 static int start_child(struct item *i, struct err *err)
 {
     static const char *const argv[] = {"/proc/self/exe", "store-child", NULL};
@@ -190,7 +174,8 @@ static int start_child(struct item *i, struct err *err)
     CLEANUP(fd_closep) int in = -1;
     CLEANUP(fd_closep) int end = -1;
     struct proc_spec spec = PROC_SPEC_INIT;
-    int r = request_fd(i->request, &in, err);
+    /* There are addresses with passwords in it. */
+    int r = fd_memory(slice_of(i->request), &in, err);
 
     if (r == ERR_OK)
         r = fd_pipe(&i->out, &end, err);
