@@ -25,6 +25,27 @@ ost_status job_write_file(struct ost_step *step, const char *path, const char *t
     return r;
 }
 
+ost_status job_replace_file(struct ost_step *step, const char *cwd, const char *path,
+                            const char *text)
+{
+    const char *folder = rel_parent(step, path), *part = ost_fmt(step, "%s.part", path);
+    ost_status r = OST_OK;
+
+    if (*folder)
+        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK, .cwd = cwd,
+                     .argv = OST_ARGV("mkdir", "-p", "--", folder));
+    if (r == OST_OK)
+        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK | OST_EXEC_QUIET, .cwd = cwd,
+                     .input = text, .input_size = strlen(text),
+                     .argv = OST_ARGV("tee", "--", part));
+    if (r == OST_OK)
+        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK, .cwd = cwd,
+                     .argv = OST_ARGV("mv", "-f", "--", part, path));
+    if (r < 0 && r != OST_E_CANCELLED)
+        return ost_fail(step, r, "cannot write '%s': %s", path, step->host->last_error(step));
+    return r;
+}
+
 /* A workflow command in a command's output is how any action registers matchers. */
 ost_status job_add_matchers(struct ost_step *step, const char *name, const char *json)
 {

@@ -10,6 +10,11 @@ const char *job_arch(struct ost_step *step);
  * been recorded. */
 ost_status job_write_file(struct ost_step *step, const char *path, const char *text);
 
+/* The same, all of it or nothing: into a file beside, which then takes the place of PATH. PATH is relative to the
+ * folder CWD or absolute; folders above it that are missing are made. Errors as above. */
+ost_status job_replace_file(struct ost_step *step, const char *cwd, const char *path,
+                            const char *text);
+
 /* Registers the problem matchers of JSON, a configuration of them, until the job ends. They are kept in the
  * file NAME of the temporary folder. Errors as above. */
 ost_status job_add_matchers(struct ost_step *step, const char *name, const char *json);

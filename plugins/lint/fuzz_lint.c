@@ -1,6 +1,6 @@
 /* What linters and git print: whatever it is, reading it stays within bounds, and what was read can be
  * written as SARIF. The first byte picks the reader. */
-#include "lint_changed.h"
+#include "../lib/changes.h"
 #include "lint_read.h"
 #include "lint_sarif.h"
 #include "lint_tool.h"
@@ -45,7 +45,7 @@ static void read_one(struct ost_step *step, const struct tool *tool, const char 
     read_check(step, &c, "/w");
     for (size_t i = 0; tool->help && i < c.findings.n; i++)
         c.findings.list[i].help = tool->help(step, c.findings.list[i].rule);
-    (void)sarif_format(step, &checks);
+    (void)lint_sarif(step, &checks);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,6 +1,7 @@
 /* lint - ostler/lint@v1: runs the linters that a project configures, and says what they found where it
  * stands. One job of a phase, in order: settings, checks, runs, findings, report, verdict. */
-#include "lint_changed.h"
+#include "../lib/changes.h"
+#include "../lib/job.h"
 #include "lint_project.h"
 #include "lint_read.h"
 #include "lint_report.h"
@@ -185,32 +186,6 @@ static void read_findings(struct lint *l)
     report_merge(l->step, &l->checks);
 }
 
-/* ---- SARIF ---- */
-
-/* Written by a command in the job, so that this plugin need not be allowed to write there: into a file
- * beside, which then takes the place of PATH. */
-static ost_status write_sarif(struct lint *l, const char *path)
-{
-    struct ost_step *step = l->step;
-    const char *text = sarif_format(step, &l->checks), *part = ost_fmt(step, "%s.part", path);
-    const char *folder = rel_parent(step, path), *cwd = l->project.workspace;
-    ost_status r = OST_OK;
-
-    if (*folder)
-        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK, .cwd = cwd,
-                     .argv = OST_ARGV("mkdir", "-p", "--", folder));
-    if (r == OST_OK)
-        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK | OST_EXEC_QUIET, .cwd = cwd,
-                     .input = text, .input_size = strlen(text),
-                     .argv = OST_ARGV("tee", "--", part));
-    if (r == OST_OK)
-        r = ost_exec(step, NULL, .flags = OST_EXEC_CHECK, .cwd = cwd,
-                     .argv = OST_ARGV("mv", "-f", "--", part, path));
-    if (r < 0 && r != OST_E_CANCELLED)
-        return ost_fail(step, r, "cannot write '%s': %s", path, step->host->last_error(step));
-    return r;
-}
-
 /* ---- verdict ---- */
 
 /* Whatever else is fine: of a linter that did not do its work, nobody knows what it would have found. One
@@ -272,13 +247,27 @@ static ost_status conclude(struct lint *l)
     if (r == OST_OK)
         r = host->output(l->step, "warnings", ost_fmt(l->step, "%zu", t.warnings));
     if (r == OST_OK && *sarif)
-        r = write_sarif(l, sarif);
+        r = job_replace_file(l->step, l->project.workspace, sarif, lint_sarif(l->step, &l->checks));
     if (r == OST_OK)
         r = host->output(l->step, "sarif", sarif);
     return r == OST_OK ? judge(l, t) : r;
 }
 
 /* ---- phases ---- */
+
+static ost_status load_changes(struct lint *l)
+{
+    const char *first = l->project.paths[0];
+    bool folder = file_is_folder(rel_join(l->step, l->project.workspace, first));
+    const struct changes_ask ask = {
+        .workspace = l->project.workspace,
+        .dir = folder ? first : rel_parent(l->step, first),
+        .base = l->step->host->input(l->step, "base"),
+        .needed_by = "'changed-only'",
+    };
+
+    return changes_load(l->step, &ask, &l->changes);
+}
 
 static ost_status lint_main(struct ost_step *step)
 {
@@ -292,11 +281,7 @@ static ost_status lint_main(struct ost_step *step)
             "with their own defaults",
             *l.project.paths[0] ? l.project.paths[0] : ".");
     if (r == OST_OK && l.changed_only)
-        r = changes_load(step, l.project.workspace,
-                         file_is_folder(rel_join(step, l.project.workspace, l.project.paths[0]))
-                             ? l.project.paths[0]
-                             : rel_parent(step, l.project.paths[0]),
-                         step->host->input(step, "base"), &l.changes);
+        r = load_changes(&l);
     if (r == OST_OK && l.changed_only && l.changes.n == 0) {
         ost_log(step, OST_INFO, "nothing has changed, so there is nothing to lint");
         l.checks.n = 0;

@@ -6,17 +6,8 @@
  *   lint_read     understands them    from printed text to findings */
 #pragma once
 
-#include "lint_finding.h"
-
-enum {
-    OUTPUT_MAX = 64 << 20, /* bytes that one linter may print to stdout; as many to stderr */
-};
-
-struct output { /* zeroed is empty; one thread fills it */
-    char *data; /* NUL-terminated once SIZE is above 0 */
-    size_t size, room;
-    bool overflow; /* it was more than OUTPUT_MAX */
-};
+#include "../lib/findings.h"
+#include "../lib/quiet.h"
 
 struct tool;
 

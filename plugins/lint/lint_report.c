@@ -1,5 +1,6 @@
 #include "lint_report.h"
 
+#include "../lib/markdown.h"
 #include "lint_tool.h"
 
 #include <string.h>
@@ -147,22 +148,6 @@ void report_log(struct ost_step *step, const struct checks *checks)
 
 /* ---- the summary ---- */
 
-/* TEXT as one line of Markdown that stays text. */
-static void put_plain(struct sink *k, const char *text)
-{
-    for (; *text && *text != '\n'; text++)
-        sink_addf(k, "%s%c", strchr("\\`*_{}[]<>|#~", *text) ? "\\" : "", *text);
-}
-
-/* TEXT as code: no backtick may end it, no bar may end the table's cell. */
-static void put_code(struct sink *k, const char *text)
-{
-    sink_add(k, SPAN("`"));
-    for (; *text && *text != '\n'; text++)
-        sink_addf(k, "%c", *text == '`' || *text == '|' ? '\'' : *text);
-    sink_add(k, SPAN("`"));
-}
-
 static void put_row(struct sink *k, const struct check *c)
 {
     const struct findings *f = &c->findings;
@@ -170,7 +155,7 @@ static void put_row(struct sink *k, const struct check *c)
     sink_addf(k, "| %s", c->tool->name);
     if (*c->root) {
         sink_add(k, SPAN(" in "));
-        put_code(k, c->root);
+        markdown_code(k, c->root);
     }
     if (check_is_left_out(c))
         sink_add(k, SPAN(" | left out | | | |\n"));
@@ -188,12 +173,12 @@ static void put_finding(struct sink *k, const struct finding *f)
 
     sink_addf(k, "- %s ", names[f->severity]);
     if (*f->file)
-        put_code(k, f->line ? ost_fmt(k->step, "%s:%u", f->file, f->line) : f->file);
+        markdown_code(k, f->line ? ost_fmt(k->step, "%s:%u", f->file, f->line) : f->file);
     sink_add(k, SPAN(" "));
-    put_plain(k, f->message);
+    markdown_plain(k, f->message);
     if (*f->rule) {
         sink_add(k, *f->help ? SPAN(" ([") : SPAN(" ("));
-        put_plain(k, f->rule);
+        markdown_plain(k, f->rule);
         if (*f->help)
             sink_addf(k, "](%s)", f->help);
         sink_add(k, SPAN(")"));

@@ -2,36 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <string.h>
 #include <time.h>
-
-/* English, columns counted in characters, and no colours; a job that sets FORCE_COLOR gets its colours, and
- * readers take them out. */
-static const char *const environment[] = {"NO_COLOR=1", "LC_ALL=C.UTF-8", NULL};
-
-static ost_status output_add(struct ost_step *step, struct output *o, const char *data, size_t size)
-{
-    if (o->size + size > OUTPUT_MAX) {
-        o->overflow = true;
-        return OST_E_LIMIT;
-    }
-    if (o->size + size >= o->room) {
-        size_t room = o->room ? o->room : 4096;
-        char *grown;
-
-        while (room <= o->size + size)
-            room *= 2;
-        grown = step->host->alloc(step, room);
-        if (o->size > 0)
-            memcpy(grown, o->data, o->size);
-        o->data = grown;
-        o->room = room;
-    }
-    memcpy(o->data + o->size, data, size);
-    o->size += size;
-    o->data[o->size] = '\0';
-    return OST_OK;
-}
 
 static int64_t now_ms(void)
 {
@@ -39,32 +10,6 @@ static int64_t now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Where the bytes of one command go. */
-struct outputs {
-    struct ost_step *step;
-    struct output *out, *err;
-};
-
-static ost_status on_output(void *ctx, int32_t fd, const char *data, size_t size)
-{
-    const struct outputs *o = ctx;
-
-    return output_add(o->step, fd == 2 ? o->err : o->out, data, size);
-}
-
-ost_status run_quietly(struct ost_step *step, const char *const *argv, const char *cwd,
-                       struct output *out, struct output *err, int32_t *ret_code)
-{
-    struct ost_exec_result result = OST_RESULT;
-    struct outputs o = {step, out, err};
-    ost_status r = ost_exec(step, &result, .flags = OST_EXEC_QUIET, .argv = argv,
-                            .env = environment, .cwd = cwd, .on_output = on_output, .ctx = &o);
-
-    if (r == OST_OK)
-        *ret_code = result.exit_code;
-    return r;
 }
 
 /* ---- several at a time ---- */
@@ -82,7 +27,6 @@ static void run_check(struct pool *pool, struct check *c)
 {
     struct ost_step *step = pool->step;
     const char *cwd = rel_clean(step, rel_join(step, pool->workspace, *c->root ? c->root : "."));
-    struct outputs o = {step, &c->out, &c->err};
     struct strings argv = {0};
     int64_t start = now_ms();
 
@@ -93,8 +37,7 @@ static void run_check(struct pool *pool, struct check *c)
         struct ost_exec_result result = OST_RESULT;
 
         argv.list[0] = c->programs[i];
-        c->status = ost_exec(step, &result, .flags = OST_EXEC_QUIET, .argv = strings_list(&argv),
-                             .env = environment, .cwd = cwd, .on_output = on_output, .ctx = &o);
+        c->status = quiet_run(step, strings_list(&argv), cwd, &c->out, &c->err, &result);
         if (c->status < 0)
             c->error = span_dup(step, span_of(step->host->last_error(step)));
         c->exit_code = result.exit_code;

@@ -11,8 +11,3 @@ enum {
  * of it. WORKSPACE is absolute. OST_E_CANCELLED when the job was cancelled meanwhile; how each command
  * ended is in the check. */
 ost_status run_checks(struct ost_step *step, struct checks *checks, const char *workspace);
-
-/* Runs one command in the folder CWD and appends what it prints to OUT and ERR. *RET_CODE is its exit
- * code, -1 when a signal ended it. */
-ost_status run_quietly(struct ost_step *step, const char *const *argv, const char *cwd,
-                       struct output *out, struct output *err, int32_t *ret_code);

@@ -1,4 +1,4 @@
-#include "lint_finding.h"
+#include "findings.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,16 +1,16 @@
-/* lint_finding - one thing a linter has to say, the same whichever linter says it. */
+/* findings - what a linter, a scanner or a compiler has to say, the same whichever says it. */
 #pragma once
 
-#include "../lib/text.h"
+#include "text.h"
 
 enum {
-    FINDINGS_MAX = 100000, /* of one linter run; what is beyond is counted but not kept */
+    FINDINGS_MAX = 100000, /* of one run of a tool; what is beyond is counted but not kept */
 };
 
 enum severity { SEVERITY_NOTICE, SEVERITY_WARNING, SEVERITY_ERROR, SEVERITIES };
 
 struct finding {        /* texts are never NULL; numbers are 0 when they are not known */
-    const char *file;   /* relative to the workspace; "": the linter as a whole */
+    const char *file;   /* relative to the workspace; "": the tool as a whole */
     uint32_t line, col; /* from 1 */
     uint32_t end_line;
     uint32_t end_col; /* the first column behind it */

@@ -1,4 +1,4 @@
-#include "lint_changed.h"
+#include "changes.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "kit/plugin_host.h"
 #include "kit/scratch.h"
 
-extern const struct ost_plugin ostler_plugin_v1;
+static const struct ost_plugin plugin;
 
 static struct plugin_host *host;
 static struct ost_step *step;
@@ -14,7 +14,7 @@ static struct ost_step *step;
 static void enter(void)
 {
     scratch_enter();
-    host = plugin_host_new(&ostler_plugin_v1);
+    host = plugin_host_new(&plugin);
     step = plugin_host_step(host);
     plugin_host_exec_for_real(host, NULL);
 }
@@ -25,7 +25,7 @@ static void leave(void)
     scratch_leave();
 }
 
-TestSuite(lint_changed, .init = enter, .fini = leave);
+TestSuite(changes, .init = enter, .fini = leave);
 
 /* "a.c 1-3 7-7", "new.c *", one file a line. */
 static const char *show(const struct changes *c)
@@ -41,7 +41,7 @@ static const char *show(const struct changes *c)
     return sink_text(&k);
 }
 
-Test(lint_changed, reads_diffs)
+Test(changes, reads_diffs)
 {
     static const char diff[] =
         "diff --git a/a.c b/a.c\nindex 1..2 100644\n--- a/a.c\n+++ b/a.c\n"
@@ -67,7 +67,7 @@ Test(lint_changed, reads_diffs)
         show(&c));
 }
 
-Test(lint_changed, survives_any_diff)
+Test(changes, survives_any_diff)
 {
     static const char *const rows[] = {"",
                                        "@@",
@@ -87,7 +87,7 @@ Test(lint_changed, survives_any_diff)
     }
 }
 
-Test(lint_changed, holds_against_a_change_what_touches_it)
+Test(changes, holds_against_a_change_what_touches_it)
 {
     struct changes c = {0};
     static const struct {
@@ -108,6 +108,12 @@ Test(lint_changed, holds_against_a_change_what_touches_it)
         cr_expect_eq(changes_touch(&c, &f), rows[i].touches, "%s:%u-%u", f.file, f.line,
                      f.end_line);
     }
+}
+
+static ost_status load(const char *workspace, const char *dir, const char *base,
+                       struct changes *ret)
+{
+    return changes_load(step, &(struct changes_ask){workspace, dir, base, "'changed-only'"}, ret);
 }
 
 /* Runs a script in the scratch folder. */
@@ -131,18 +137,17 @@ static void make_repository(void)
        "printf 'build/\\n' > .gitignore && mkdir build && echo x > build/out.txt");
 }
 
-Test(lint_changed, asks_git_for_commits_edits_and_new_files)
+Test(changes, asks_git_for_commits_edits_and_new_files)
 {
     struct changes c = {0};
 
     make_repository();
-    cr_assert_eq(changes_load(step, scratch_path, "", "main", &c), OST_OK, "%s",
-                 plugin_host_failure(host));
+    cr_assert_eq(load(scratch_path, "", "main", &c), OST_OK, "%s", plugin_host_failure(host));
     cr_expect_str_eq(show(&c), "a.txt 3-3 7-7\nc.txt 6-6\n.gitignore *\nnew.txt *\n", "%s",
                      show(&c));
 }
 
-Test(lint_changed, compares_with_where_the_branch_left_the_base)
+Test(changes, compares_with_where_the_branch_left_the_base)
 {
     struct changes c = {0};
 
@@ -150,12 +155,11 @@ Test(lint_changed, compares_with_where_the_branch_left_the_base)
     sh(GIT "stash -q && git checkout -q main && seq 20 > a.txt && " GIT
            "commit -qam three && git checkout -q topic "
            "&& git stash pop -q");
-    cr_assert_eq(changes_load(step, scratch_path, "", "main", &c), OST_OK, "%s",
-                 plugin_host_failure(host));
+    cr_assert_eq(load(scratch_path, "", "main", &c), OST_OK, "%s", plugin_host_failure(host));
     cr_expect(strstr(show(&c), "a.txt 3-3 7-7\n"), "%s", show(&c));
 }
 
-Test(lint_changed, sees_a_repository_in_a_folder_and_a_folder_in_a_repository)
+Test(changes, sees_a_repository_in_a_folder_and_a_folder_in_a_repository)
 {
     struct changes c = {0};
     const char *top = ost_fmt(step, "%s/top", scratch_path);
@@ -163,36 +167,35 @@ Test(lint_changed, sees_a_repository_in_a_folder_and_a_folder_in_a_repository)
     sh("mkdir -p top/sub && cd top && " GIT
        "init -q . && seq 3 > sub/a && seq 3 > b && git add . && " GIT
        "commit -qm one && seq 4 > sub/a && seq 4 > b");
-    cr_assert_eq(changes_load(step, scratch_path, "top/sub", "HEAD", &c), OST_OK, "%s",
+    cr_assert_eq(load(scratch_path, "top/sub", "HEAD", &c), OST_OK, "%s",
                  plugin_host_failure(host));
     cr_expect_str_eq(show(&c), "top/b 4-4\ntop/sub/a 4-4\n", "%s", show(&c));
     c = (struct changes){0};
-    cr_assert_eq(changes_load(step, ost_fmt(step, "%s/sub", top), "", "HEAD", &c), OST_OK);
+    cr_assert_eq(load(ost_fmt(step, "%s/sub", top), "", "HEAD", &c), OST_OK);
     cr_expect_str_eq(show(&c), "a 4-4\n", "%s", show(&c));
 }
 
-Test(lint_changed, takes_the_base_from_the_event)
+Test(changes, takes_the_base_from_the_event)
 {
     struct changes c = {0};
 
     make_repository();
     plugin_host_context(host, "github.event.repository.default_branch", "main");
     plugin_host_context(host, "github.event.before", "0000000000000000000000000000000000000000");
-    cr_assert_eq(changes_load(step, scratch_path, "", "", &c), OST_OK, "%s",
-                 plugin_host_failure(host));
+    cr_assert_eq(load(scratch_path, "", "", &c), OST_OK, "%s", plugin_host_failure(host));
     cr_expect(strstr(plugin_host_log(host), "since 'main'"), "%s", plugin_host_log(host));
 
     /* The commit before the push is the base even where it is not known here: another would hide things. */
     plugin_host_context(host, "github.event.before", "1234567890123456789012345678901234567890");
-    cr_expect_eq(changes_load(step, scratch_path, "", "", &c), OST_E_NOT_FOUND);
+    cr_expect_eq(load(scratch_path, "", "", &c), OST_E_NOT_FOUND);
     cr_expect(strstr(plugin_host_failure(host), "does not know the base '1234567890"), "%s",
               plugin_host_failure(host));
 
     plugin_host_context(host, "github.base_ref", "main");
-    cr_expect_eq(changes_load(step, scratch_path, "", "", &c), OST_OK);
+    cr_expect_eq(load(scratch_path, "", "", &c), OST_OK);
 }
 
-Test(lint_changed, names_the_cure_for_a_shallow_clone)
+Test(changes, names_the_cure_for_a_shallow_clone)
 {
     struct changes c = {0};
 
@@ -200,36 +203,34 @@ Test(lint_changed, names_the_cure_for_a_shallow_clone)
     sh("cd .. && git clone -q --depth 1 --branch topic file://$OLDPWD shallow-$$ && mv shallow-$$ "
        "$OLDPWD/clone");
     sh("cd clone && git fetch -q --depth 1 origin main:refs/remotes/origin/main");
-    cr_expect_eq(changes_load(step, ost_fmt(step, "%s/clone", scratch_path), "", "main", &c),
-                 OST_E_NOT_FOUND);
+    cr_expect_eq(load(ost_fmt(step, "%s/clone", scratch_path), "", "main", &c), OST_E_NOT_FOUND);
     cr_expect(strstr(plugin_host_failure(host), "shallow") &&
                   strstr(plugin_host_failure(host), "fetch-depth: 0"),
               "%s", plugin_host_failure(host));
-    cr_expect_eq(changes_load(step, ost_fmt(step, "%s/clone", scratch_path), "", "release", &c),
-                 OST_E_NOT_FOUND);
+    cr_expect_eq(load(ost_fmt(step, "%s/clone", scratch_path), "", "release", &c), OST_E_NOT_FOUND);
     cr_expect(strstr(plugin_host_failure(host), "'release'") &&
                   strstr(plugin_host_failure(host), "fetch-depth: 0"),
               "%s", plugin_host_failure(host));
 }
 
-Test(lint_changed, says_when_there_is_no_repository_or_no_git)
+Test(changes, says_when_there_is_no_repository_or_no_git)
 {
     struct changes c = {0};
 
     plugin_host_exec_for_real(host, "/usr/bin:/bin");
-    cr_expect_eq(changes_load(step, scratch_path, "", "main", &c), OST_E_INVALID);
+    cr_expect_eq(load(scratch_path, "", "main", &c), OST_E_INVALID);
     cr_expect(strstr(plugin_host_failure(host), "actions/checkout"), "%s",
               plugin_host_failure(host));
     plugin_host_on_exec(host, "git *", &(struct plugin_answer){.status = OST_E_NOT_FOUND});
-    cr_expect_eq(changes_load(step, scratch_path, "", "main", &c), OST_E_NOT_FOUND);
+    cr_expect_eq(load(scratch_path, "", "main", &c), OST_E_NOT_FOUND);
     cr_expect(strstr(plugin_host_failure(host), "no git in this job"), "%s",
               plugin_host_failure(host));
 }
 
-Test(lint_changed, takes_no_base_for_an_option)
+Test(changes, takes_no_base_for_an_option)
 {
     struct changes c = {0};
 
     make_repository();
-    cr_expect_eq(changes_load(step, scratch_path, "", "--all", &c), OST_E_NOT_FOUND);
+    cr_expect_eq(load(scratch_path, "", "--all", &c), OST_E_NOT_FOUND);
 }

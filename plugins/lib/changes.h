@@ -1,7 +1,7 @@
-/* lint_changed - which lines differ from a base, so that only what is new is held against anyone. */
+/* changes - which lines differ from a base, so that only what is new is held against anyone. */
 #pragma once
 
-#include "lint_finding.h"
+#include "findings.h"
 
 struct line_range {
     uint32_t first, last; /* both included */
@@ -19,12 +19,16 @@ struct changes { /* zeroed is empty */
     size_t n, room;
 };
 
-/* Asks git, in the workspace's folder DIR, for what differs between the working tree and the point where
- * it left BASE: commits, changes not committed yet and new files. BASE "" is what the event says: the
- * target of a pull request, else what was there before a push, else the default branch. Below 0: the
- * failure has been recorded, with the cure. */
-ost_status changes_load(struct ost_step *step, const char *workspace, const char *dir,
-                        const char *base, struct changes *ret);
+struct changes_ask {
+    const char *workspace; /* absolute */
+    const char *dir;       /* a folder in it that lies in the repository; "": the workspace */
+    const char *base;      /* branch, tag or commit; "": what the event says */
+    const char *needed_by; /* the setting that asks, for errors: "'changed-only'" */
+};
+
+/* Asks git for what differs between the working tree and the point where it left the base: commits, changes
+ * not committed yet and new files. Below 0: the failure has been recorded, with the cure. */
+ost_status changes_load(struct ost_step *step, const struct changes_ask *ask, struct changes *ret);
 
 /* Adds the files of a diff that was made with --unified=0. PREFIX is the repository's folder in the
  * workspace. */
