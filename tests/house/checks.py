@@ -29,7 +29,7 @@ FLOORS = [{"base"}, {"io"}, {"lang"}, {"sandbox", "blobs", "plugin", "store"}, {
 FLOOR = {room: n for n, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {("plugin", "sandbox"), ("plugin", "blobs"), ("blobs", "sandbox")}  # the arrows along a floor
 
-# Which files may include a library's headers; folders and beginnings of names below runner/.
+# Which files may include a library's headers; folders and beginnings of names below runner/, and in plugins.
 LIBRARIES = {
     "curl/": ["io/http"],
     "yaml.h": ["lang/yaml"],
@@ -95,6 +95,8 @@ def includes_point_downwards(tree):
     ({"runner/serve/cache.c": "#include <microhttpd.h>\n", "runner/serve/a.c": "#include <openssl/evp.h>"},
      [("runner/serve/a.c", 1)]),
     ({"runner/plugin/host.c": "#include <dlfcn.h>\n"}, [("runner/plugin/host.c", 1)]),
+    ({"plugins/lib/web.c": "#include <curl/curl.h>\n", "plugins/x/x.c": "#include <curl/curl.h>\n"},
+     [("plugins/x/x.c", 1)]),
 )
 def one_module_a_library(tree):
     """Each external library is included by the one module that wraps it."""
@@ -105,6 +107,10 @@ def one_module_a_library(tree):
                     continue
                 if not any(name.startswith(f"runner/{place}") for place in places):
                     yield name, line, f"<{wanted}> belongs to {' and '.join(places)} alone"
+    for name in tree.having(".c", ".h", below="plugins/"):
+        for line, _, wanted in includes(tree.text(name)):
+            if wanted.startswith("curl/") and not name.startswith("plugins/lib/web"):
+                yield name, line, f"<{wanted}> belongs to plugins/lib/web alone"
 
 
 # ---- STYLE.md, section 6 ----
