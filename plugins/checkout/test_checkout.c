@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "kit/scratch.h"
 
 extern const struct ost_plugin ostler_plugin_v1;
@@ -18,7 +18,7 @@ extern const struct ost_plugin ostler_plugin_v1;
 #define BASIC "eC1hY2Nlc3MtdG9rZW46Z2h0LW9mLXRoZS11bml0LXRlc3Rz" /* of x-access-token:TOKEN */
 #define SHA "0123456789012345678901234567890123456789"
 
-static struct plugin_host *host;
+static struct ost_test *host;
 static char work[8192], temp[8192];
 
 /* The folders of a job, and a server: git takes its addresses for folders below scratch. */
@@ -39,19 +39,19 @@ static void enter(void)
     setenv("GIT_CONFIG_SYSTEM", "/dev/null", 1);
     unsetenv("GIT_CONFIG_GLOBAL");
     setenv("RUNNER_TEMP", temp, 1);
-    host = plugin_host_new(&ostler_plugin_v1);
-    plugin_host_dir(host, OST_DIR_WORKSPACE, work);
-    plugin_host_dir(host, OST_DIR_TEMP, temp);
-    plugin_host_dir(host, OST_DIR_HOME, home);
-    plugin_host_context(host, "github.repository", "acme/app");
-    plugin_host_context(host, "github.server_url", "https://git.test");
-    plugin_host_with(host, "repository", "acme/lib");
-    plugin_host_with(host, "token", TOKEN);
+    host = ost_test_new(&ostler_plugin_v1);
+    ost_test_dir(host, OST_DIR_WORKSPACE, work);
+    ost_test_dir(host, OST_DIR_TEMP, temp);
+    ost_test_dir(host, OST_DIR_HOME, home);
+    ost_test_context(host, "github.repository", "acme/app");
+    ost_test_context(host, "github.server_url", "https://git.test");
+    ost_test_with(host, "repository", "acme/lib");
+    ost_test_with(host, "token", TOKEN);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
     scratch_leave();
 }
 
@@ -87,12 +87,12 @@ static void serve(void)
         "git branch topic && git tag -a -m noted noted && echo two >file && git commit -qam two && "
         "git clone -q --bare . ../server/acme/lib && "
         "git -C ../server/acme/lib config uploadpack.allowAnySHA1InWant true");
-    plugin_host_exec_for_real(host, NULL);
+    ost_test_exec_for_real(host, NULL);
 }
 
 static ost_status run_main(void)
 {
-    return plugin_host_run(host, OST_PHASE_MAIN);
+    return ost_test_run(host, OST_PHASE_MAIN);
 }
 
 static void expect_has(const char *text, const char *part)
@@ -103,7 +103,7 @@ static void expect_has(const char *text, const char *part)
 static void refused(ost_status why, const char *text)
 {
     cr_expect_eq(run_main(), why, "%s", text);
-    expect_has(plugin_host_failure(host), text);
+    expect_has(ost_test_failure(host), text);
 }
 
 /* What a later phase gets. */
@@ -113,8 +113,8 @@ static void hand_on(void)
 
     for (const char *const *names = auth_saved, *const *end = more; names; names = end, end = NULL)
         for (const char *const *name = names; *name; name++)
-            if (plugin_host_kept(host, *name))
-                plugin_host_saved(host, *name, plugin_host_kept(host, *name));
+            if (ost_test_kept(host, *name))
+                ost_test_saved(host, *name, ost_test_kept(host, *name));
 }
 
 /* Fails if the token, or what stands for it, is in any file of the job. */
@@ -146,7 +146,7 @@ Test(checkout, servers_are_known_by_scheme_host_and_port)
         {"https://x\n.test", NULL, NULL},
         {"https://x\"y", NULL, NULL},
     };
-    struct ost_step *step = plugin_host_step(host);
+    struct ost_step *step = ost_test_step(host);
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *name = NULL, *origin = server_origin(step, rows[i][0], &name);
@@ -184,7 +184,7 @@ Test(checkout, refspecs_are_those_of_the_action)
         {"refs/heads/b", SHA, true, "+refs/tags/*:refs/tags/* +" SHA ":refs/remotes/origin/b",
          "+" SHA ":refs/remotes/origin/b"},
     };
-    struct ost_step *step = plugin_host_step(host);
+    struct ost_step *step = ost_test_step(host);
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct wanted w = {rows[i].ref, rows[i].commit};
@@ -215,11 +215,11 @@ Test(checkout, mistakes_are_told_before_anything_is_done)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        plugin_host_with(host, rows[i][0], rows[i][1]);
+        ost_test_with(host, rows[i][0], rows[i][1]);
         cr_expect_lt(run_main(), 0, "%s: %s", rows[i][0], rows[i][1]);
-        expect_has(plugin_host_failure(host), rows[i][2]);
-        cr_expect_eq(plugin_host_execs(host, "*"), 0, "%s", rows[i][1]);
-        plugin_host_with(host, rows[i][0], i < 3 ? "acme/lib" : "");
+        expect_has(ost_test_failure(host), rows[i][2]);
+        cr_expect_eq(ost_test_execs(host, "*"), 0, "%s", rows[i][1]);
+        ost_test_with(host, rows[i][0], i < 3 ? "acme/lib" : "");
     }
 }
 
@@ -254,16 +254,16 @@ Test(checkout, code_of_forks_is_refused_where_it_would_have_secrets)
     };
 
     for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
-        plugin_host_context(host, facts[i][0], facts[i][1]);
+        ost_test_context(host, facts[i][0], facts[i][1]);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct settings s;
 
-        plugin_host_context(host, "github.event_name", rows[i].event);
-        plugin_host_context(host, "github.event.workflow_run.event", rows[i].inner);
-        plugin_host_with(host, "repository", rows[i].repository);
-        plugin_host_with(host, "ref", rows[i].ref);
-        plugin_host_with(host, "allow-unsafe-pr-checkout", rows[i].allow);
-        cr_expect_eq(settings_read(plugin_host_step(host), &s),
+        ost_test_context(host, "github.event_name", rows[i].event);
+        ost_test_context(host, "github.event.workflow_run.event", rows[i].inner);
+        ost_test_with(host, "repository", rows[i].repository);
+        ost_test_with(host, "ref", rows[i].ref);
+        ost_test_with(host, "allow-unsafe-pr-checkout", rows[i].allow);
+        cr_expect_eq(settings_read(ost_test_step(host), &s),
                      rows[i].refused ? OST_E_DENIED : OST_OK, "row %zu", i);
     }
 }
@@ -273,21 +273,21 @@ Test(checkout, code_of_forks_is_refused_where_it_would_have_secrets)
 Test(checkout, gets_the_default_branch_and_takes_its_credentials_back)
 {
     serve();
-    cr_assert_eq(run_main(), OST_OK, "%s\n%s", plugin_host_failure(host), plugin_host_log(host));
+    cr_assert_eq(run_main(), OST_OK, "%s\n%s", ost_test_failure(host), ost_test_log(host));
     scratch_has("work/file", "two\n");
-    cr_expect_str_eq(plugin_host_masked(host, 0), BASIC);
+    cr_expect_str_eq(ost_test_masked(host, 0), BASIC);
     if (CHECKOUT_MAJOR >= 4) {
-        cr_expect_str_eq(plugin_host_output(host, "ref"), "refs/heads/main");
-        cr_expect_eq(strlen(plugin_host_output(host, "commit")), 40);
+        cr_expect_str_eq(ost_test_output(host, "ref"), "refs/heads/main");
+        cr_expect_eq(strlen(ost_test_output(host, "commit")), 40);
     }
-    cr_expect_eq(plugin_host_execs(host, "*" TOKEN "*"), 0);
-    cr_expect_eq(plugin_host_execs(host, "*" BASIC "*"), 0);
+    cr_expect_eq(ost_test_execs(host, "*" TOKEN "*"), 0);
+    cr_expect_eq(ost_test_execs(host, "*" BASIC "*"), 0);
     shell("cat work/.git/config temp/git-credentials-*.config 2>/dev/null | grep -q '" BASIC "'");
     shell("! grep -q safe home/.gitconfig");
 
     hand_on();
-    cr_expect_eq(plugin_host_run(host, OST_PHASE_POST), OST_OK);
-    cr_expect_eq(plugin_host_notes(host), 0, "%s", plugin_host_log(host));
+    cr_expect_eq(ost_test_run(host, OST_PHASE_POST), OST_OK);
+    cr_expect_eq(ost_test_notes(host), 0, "%s", ost_test_log(host));
     no_token_left("after the post phase");
     shell("! git -C work config --get-regexp 'includeif|extraheader'");
     shell("test -z \"$(ls temp | grep -v checkout-git.json)\"");
@@ -304,28 +304,28 @@ Test(checkout, each_kind_of_ref_is_checked_out)
 
     serve();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        plugin_host_with(host, "ref", rows[i][0]);
-        plugin_host_with(host, "fetch-depth", i % 2 ? "0" : "1");
-        cr_assert_eq(run_main(), OST_OK, "%s: %s\n%s", rows[i][0], plugin_host_failure(host),
-                     plugin_host_log(host));
+        ost_test_with(host, "ref", rows[i][0]);
+        ost_test_with(host, "fetch-depth", i % 2 ? "0" : "1");
+        cr_assert_eq(run_main(), OST_OK, "%s: %s\n%s", rows[i][0], ost_test_failure(host),
+                     ost_test_log(host));
         scratch_has("work/file", rows[i][1]);
         snprintf(script, sizeof script, "test \"$(git -C work branch --show-current)\" = '%s'",
                  rows[i][2]);
         shell(script);
-        cr_expect_eq(plugin_host_execs(host, "* init *"), i == 0, "the clone is used again");
+        cr_expect_eq(ost_test_execs(host, "* init *"), i == 0, "the clone is used again");
     }
-    plugin_host_with(host, "ref", "nosuch");
-    plugin_host_with(host, "fetch-depth", "1");
+    ost_test_with(host, "ref", "nosuch");
+    ost_test_with(host, "fetch-depth", "1");
     refused(OST_E_NOT_FOUND, "A branch or tag with the name 'nosuch' could not be found");
-    plugin_host_with(host, "fetch-depth", "0");
+    ost_test_with(host, "fetch-depth", "0");
     refused(OST_E_NOT_FOUND, "A branch or tag with the name 'nosuch' could not be found");
 }
 
 Test(checkout, a_tag_that_moved_is_not_what_was_asked_for)
 {
-    plugin_host_context(host, "github.repository", "acme/lib");
-    plugin_host_context(host, "github.ref", "refs/tags/v1");
-    plugin_host_context(host, "github.sha", SHA);
+    ost_test_context(host, "github.repository", "acme/lib");
+    ost_test_context(host, "github.ref", "refs/tags/v1");
+    ost_test_context(host, "github.sha", SHA);
     serve();
     if (CHECKOUT_MAJOR >= 6)
         refused(OST_E_FAILED, "does not point to the expected commit '" SHA "'");
@@ -339,16 +339,16 @@ Test(checkout, an_annotated_tag_stands_for_its_commit)
     FILE *file;
     char sha[64] = "";
 
-    plugin_host_context(host, "github.repository", "acme/lib");
-    plugin_host_context(host, "github.ref", "refs/tags/noted");
+    ost_test_context(host, "github.repository", "acme/lib");
+    ost_test_context(host, "github.ref", "refs/tags/noted");
     serve();
     shell("git -C seed rev-parse noted^{commit} >sha");
     file = fopen("sha", "r");
     cr_assert(file && fgets(sha, sizeof sha, file));
     fclose(file);
     sha[strcspn(sha, "\n")] = '\0';
-    plugin_host_context(host, "github.sha", sha);
-    cr_assert_eq(run_main(), OST_OK, "%s\n%s", plugin_host_failure(host), plugin_host_log(host));
+    ost_test_context(host, "github.sha", sha);
+    cr_assert_eq(run_main(), OST_OK, "%s\n%s", ost_test_failure(host), ost_test_log(host));
     scratch_has("work/file", "one\n");
     if (CHECKOUT_MAJOR >= 6)
         shell("test \"$(git -C work cat-file -t noted)\" = tag");
@@ -359,21 +359,21 @@ Test(checkout, what_is_no_clone_of_it_is_removed)
     serve();
     scratch_file("work/left", "x");
     scratch_file("work/.hidden/left", "x");
-    cr_assert_eq(run_main(), OST_OK, "%s", plugin_host_failure(host));
-    expect_has(plugin_host_log(host), "Deleting the contents");
+    cr_assert_eq(run_main(), OST_OK, "%s", ost_test_failure(host));
+    expect_has(ost_test_log(host), "Deleting the contents");
     shell("test ! -e work/left && test ! -e work/.hidden && test -e work/file");
     scratch_file("work/sub", "a file where the folder is to be");
-    plugin_host_with(host, "path", "sub");
-    cr_assert_eq(run_main(), OST_OK, "%s", plugin_host_failure(host));
+    ost_test_with(host, "path", "sub");
+    cr_assert_eq(run_main(), OST_OK, "%s", ost_test_failure(host));
     scratch_has("work/sub/file", "two\n");
 }
 
 Test(checkout, a_clone_that_is_broken_is_made_anew)
 {
     serve();
-    cr_assert_eq(run_main(), OST_OK, "%s", plugin_host_failure(host));
+    cr_assert_eq(run_main(), OST_OK, "%s", ost_test_failure(host));
     shell("rm -rf work/.git/objects work/.git/refs && touch work/.git/index.lock");
-    cr_assert_eq(run_main(), OST_OK, "%s\n%s", plugin_host_failure(host), plugin_host_log(host));
+    cr_assert_eq(run_main(), OST_OK, "%s\n%s", ost_test_failure(host), ost_test_log(host));
     scratch_has("work/file", "two\n");
 }
 
@@ -382,19 +382,16 @@ Test(checkout, an_ssh_key_lies_in_a_file_of_its_own)
     char path[4200];
     struct stat st;
 
-    plugin_host_with(host, "ssh-key",
-                     "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----");
-    plugin_host_with(host, "ssh-known-hosts", "git.test ssh-ed25519 AAAA");
-    plugin_host_with(host, "ref", "main");
-    plugin_host_on_exec(
-        host, "*fetch*",
-        &(struct plugin_answer){.exit_code = 128,
-                                .err = "git@git.test: Permission denied (publickey).\n"});
-    plugin_host_exec_for_real(host, NULL);
+    ost_test_with(host, "ssh-key", "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----");
+    ost_test_with(host, "ssh-known-hosts", "git.test ssh-ed25519 AAAA");
+    ost_test_with(host, "ref", "main");
+    ost_test_on_exec(host, "*fetch*", .exit_code = 128,
+                     .err = "git@git.test: Permission denied (publickey).\n");
+    ost_test_exec_for_real(host, NULL);
     refused(OST_E_DENIED, "the server refused the SSH key");
-    cr_expect_eq(plugin_host_execs(host, "*fetch*"), 1);
-    cr_expect_eq(plugin_host_execs(host, "*remote add origin git@git.test:acme/lib.git"), 1);
-    snprintf(path, sizeof path, "%s", plugin_host_kept(host, "sshKeyPath"));
+    cr_expect_eq(ost_test_execs(host, "*fetch*"), 1);
+    cr_expect_eq(ost_test_execs(host, "*remote add origin git@git.test:acme/lib.git"), 1);
+    snprintf(path, sizeof path, "%s", ost_test_kept(host, "sshKeyPath"));
     cr_assert_eq(stat(path, &st), 0);
     cr_expect_eq(st.st_mode & 0777, 0600);
     shell("grep -q 'UserKnownHostsFile=$RUNNER_TEMP/' work/.git/config && "
@@ -402,95 +399,80 @@ Test(checkout, an_ssh_key_lies_in_a_file_of_its_own)
           "temp/*_known_hosts && "
           "grep -q '^github.com ssh-rsa' temp/*_known_hosts");
     hand_on();
-    cr_expect_eq(plugin_host_run(host, OST_PHASE_POST), OST_OK);
+    cr_expect_eq(ost_test_run(host, OST_PHASE_POST), OST_OK);
     no_token_left("after the post phase");
     shell("! grep -q ssh work/.git/config && test -z \"$(ls temp | grep -v checkout-git.json)\"");
 }
 
 Test(checkout, what_a_server_fails_at_is_tried_three_times)
 {
-    plugin_host_with(host, "ref", "main");
-    plugin_host_exec_for_real(host, NULL);
-    plugin_host_on_exec(
-        host, "*fetch*",
-        &(struct plugin_answer){.exit_code = 128, .err = "fatal: the remote end hung up\n"});
+    ost_test_with(host, "ref", "main");
+    ost_test_exec_for_real(host, NULL);
+    ost_test_on_exec(host, "*fetch*", .exit_code = 128, .err = "fatal: the remote end hung up\n");
     refused(OST_E_FAILED, "failed with exit code 128");
-    cr_expect_eq(plugin_host_execs(host, "*fetch*"), 3);
-    plugin_host_on_exec(
-        host, "*fetch*",
-        &(struct plugin_answer){.exit_code = 128,
-                                .err = "fatal: could not read Username for 'https://git.test': "
-                                       "terminal prompts disabled\n"});
+    cr_expect_eq(ost_test_execs(host, "*fetch*"), 3);
+    ost_test_on_exec(host, "*fetch*", .exit_code = 128,
+                     .err = "fatal: could not read Username for 'https://git.test': "
+                            "terminal prompts disabled\n");
     refused(OST_E_DENIED, "the server refused the token");
-    cr_expect_eq(plugin_host_execs(host, "*fetch*"), 1);
-    plugin_host_with(host, "token", "");
+    cr_expect_eq(ost_test_execs(host, "*fetch*"), 1);
+    ost_test_with(host, "token", "");
     refused(OST_E_DENIED, "the server wants a token");
 }
 
 Test(checkout, without_git_it_says_what_to_install)
 {
-    plugin_host_on_exec(host, "sh -c command -v git", &(struct plugin_answer){.exit_code = 127});
+    ost_test_on_exec(host, "sh -c command -v git", .exit_code = 127);
     refused(OST_E_NOT_FOUND, "install git");
-    plugin_host_on_exec(host, "sh -c command -v git",
-                        &(struct plugin_answer){.out = "/usr/bin/git\n"});
-    plugin_host_on_exec(host, "/usr/bin/git version",
-                        &(struct plugin_answer){.out = "git version 2.17.1\n"});
+    ost_test_on_exec(host, "sh -c command -v git", .out = "/usr/bin/git\n");
+    ost_test_on_exec(host, "/usr/bin/git version", .out = "git version 2.17.1\n");
     refused(OST_E_NOT_FOUND, "git 2.18 or newer");
-    plugin_host_on_exec(host, "/usr/bin/git version",
-                        &(struct plugin_answer){.out = "git version 2.20.1 (Apple Git-1)\n"});
-    plugin_host_with(host, "sparse-checkout", "docs");
+    ost_test_on_exec(host, "/usr/bin/git version", .out = "git version 2.20.1 (Apple Git-1)\n");
+    ost_test_with(host, "sparse-checkout", "docs");
     refused(OST_E_UNSUPPORTED, "sparse-checkout needs git 2.2");
-    plugin_host_with(host, "sparse-checkout", "");
-    plugin_host_with(host, "lfs", "true");
-    plugin_host_on_exec(host, "* lfs version", &(struct plugin_answer){.exit_code = 1});
+    ost_test_with(host, "sparse-checkout", "");
+    ost_test_with(host, "lfs", "true");
+    ost_test_on_exec(host, "* lfs version", .exit_code = 1);
     refused(OST_E_NOT_FOUND, "install git-lfs");
 }
 
 Test(checkout, the_plan_says_what_and_where)
 {
-    plugin_host_with(host, "ref", "topic");
-    plugin_host_with(host, "path", "lib");
-    cr_assert_eq(plugin_host_run(host, OST_PHASE_PLAN), OST_OK, "%s", plugin_host_failure(host));
-    cr_expect_str_eq(plugin_host_planned(host, 0), "check out acme/lib at topic: into lib");
-    cr_expect_eq(plugin_host_execs(host, "*"), 0);
+    ost_test_with(host, "ref", "topic");
+    ost_test_with(host, "path", "lib");
+    cr_assert_eq(ost_test_run(host, OST_PHASE_PLAN), OST_OK, "%s", ost_test_failure(host));
+    cr_expect_str_eq(ost_test_planned(host, 0), "check out acme/lib at topic: into lib");
+    cr_expect_eq(ost_test_execs(host, "*"), 0);
 }
 
 /* ---- faults ---- */
 
-/* Whatever fails, or when the job is cancelled: the post phase leaves nothing of the token behind. */
-static void break_each(void (*arm)(struct plugin_host *, int), ost_status never)
+static void start_over(struct ost_test *t, const struct ost_test_round *round, void *ctx)
+{
+    (void)round;
+    (void)ctx;
+    shell("rm -rf work temp && mkdir work temp");
+    for (const char *const *name = auth_saved; *name; name++)
+        ost_test_saved(t, *name, "");
+}
+
+/* Whatever failed, or when the job was cancelled: the post phase leaves nothing of the token behind. */
+static void leaves_no_token(struct ost_test *t, const struct ost_test_round *round, void *ctx)
 {
     char when[64];
 
-    serve();
-    plugin_host_with(host, "ref", "main");
-    for (int nth = 1;; nth++) {
-        shell("rm -rf work temp && mkdir work temp");
-        for (const char *const *name = auth_saved; *name; name++)
-            plugin_host_saved(host, *name, "");
-        arm(host, nth);
-        ost_status r = run_main();
-        bool struck = plugin_host_struck(host);
-        arm(host, 0);
-        snprintf(when, sizeof when, "number %d", nth);
-        cr_assert_neq(r, never, "%s", when);
-        if (!struck)
-            cr_assert_eq(r, OST_OK, "%s: %s", when, plugin_host_failure(host));
-        hand_on();
-        cr_assert_eq(plugin_host_run(host, OST_PHASE_POST), OST_OK, "%s", when);
-        no_token_left(when);
-        if (!struck)
-            break;
-        cr_assert_lt(nth, 400, "it never comes to an end");
-    }
+    (void)ctx;
+    snprintf(when, sizeof when, "%s %d", round->cancel ? "cancel" : "fault", round->nth);
+    cr_assert_neq(round->status, round->cancel ? OST_E_FAILED : OST_E_CANCELLED, "%s", when);
+    hand_on();
+    cr_assert_eq(ost_test_run(t, OST_PHASE_POST), OST_OK, "%s", when);
+    no_token_left(when);
 }
 
 Test(checkout, leaves_no_token_whatever_fails)
 {
-    break_each(plugin_host_fault, OST_E_CANCELLED);
-}
-
-Test(checkout, leaves_no_token_whenever_it_is_cancelled)
-{
-    break_each(plugin_host_cancel, OST_E_FAILED);
+    serve();
+    ost_test_with(host, "ref", "main");
+    ost_test_each_fault(host, .phase = OST_PHASE_MAIN, .before = start_over,
+                        .after = leaves_no_token);
 }

@@ -1,25 +1,25 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "kit/scratch.h"
 
 extern const struct ost_plugin ostler_plugin_v1;
 
-static struct plugin_host *host;
+static struct ost_test *host;
 
 static void enter(void)
 {
     scratch_enter();
-    host = plugin_host_new(&ostler_plugin_v1);
-    plugin_host_context(host, "github.repository", "acme/app");
-    plugin_host_context(host, "github.run_id", "77");
-    plugin_host_with(host, "path", "in");
+    host = ost_test_new(&ostler_plugin_v1);
+    ost_test_context(host, "github.repository", "acme/app");
+    ost_test_context(host, "github.run_id", "77");
+    ost_test_with(host, "path", "in");
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
     scratch_leave();
 }
 
@@ -29,25 +29,25 @@ static int64_t artifact(const char *name, const char *file, const char *content)
 {
     const char *const files[] = {file, content, NULL};
 
-    return plugin_host_artifact(host, &(struct plugin_artifact){.name = name, .files = files});
+    return ost_test_artifact(host, &(struct ost_test_upload){.name = name, .files = files});
 }
 
 static void run(ost_status wanted)
 {
-    ost_status r = plugin_host_run(host, OST_PHASE_MAIN);
+    ost_status r = ost_test_run(host, OST_PHASE_MAIN);
 
     cr_assert_eq(r, wanted, "wanted %d, got %d: %s\n%s", (int)wanted, (int)r,
-                 plugin_host_failure(host), plugin_host_log(host));
+                 ost_test_failure(host), ost_test_log(host));
 }
 
 static void fails(ost_status why, const char *text)
 {
     run(why);
-    cr_expect(strstr(plugin_host_failure(host), "Unable to download artifact(s): ") ==
-                  plugin_host_failure(host),
-              "%s", plugin_host_failure(host));
-    cr_expect(strstr(plugin_host_failure(host), text), "wanted '%s', got '%s'", text,
-              plugin_host_failure(host));
+    cr_expect(strstr(ost_test_failure(host), "Unable to download artifact(s): ") ==
+                  ost_test_failure(host),
+              "%s", ost_test_failure(host));
+    cr_expect(strstr(ost_test_failure(host), text), "wanted '%s', got '%s'", text,
+              ost_test_failure(host));
 }
 
 Test(download, one_by_its_name_comes_straight_into_the_folder)
@@ -57,17 +57,17 @@ Test(download, one_by_its_name_comes_straight_into_the_folder)
     artifact("a", "x", "old");
     artifact("b", "y", "1");
     artifact("a", "x", "new"); /* of an earlier attempt there may be two */
-    plugin_host_with(host, "name", "a");
+    ost_test_with(host, "name", "a");
     run(OST_OK);
     scratch_has("in/x", "new");
     snprintf(line, sizeof line, "%s/in", scratch_path);
-    cr_expect_str_eq(plugin_host_output(host, "download-path"), line);
-    plugin_host_said(host, "info: Downloading single artifact");
-    cr_expect_eq(plugin_host_lines(host, "info: Found *"), 0);
-    plugin_host_said(host, "info: - a (ID: 3, Size: 3, Expected Digest: sha256:0*3)");
-    plugin_host_said(host, "info: Total of 1 artifact(s) downloaded");
-    plugin_host_said(host, "info: Download artifact has finished successfully");
-    plugin_host_with(host, "name", "none");
+    cr_expect_str_eq(ost_test_output(host, "download-path"), line);
+    ost_test_said(host, "info: Downloading single artifact");
+    cr_expect_eq(ost_test_lines(host, "info: Found *"), 0);
+    ost_test_said(host, "info: - a (ID: 3, Size: 3, Expected Digest: sha256:0*3)");
+    ost_test_said(host, "info: Total of 1 artifact(s) downloaded");
+    ost_test_said(host, "info: Download artifact has finished successfully");
+    ost_test_with(host, "name", "none");
     fails(OST_E_NOT_FOUND, "Artifact not found for name: none\n        Please ensure");
 }
 
@@ -78,13 +78,13 @@ Test(download, all_come_into_folders_of_their_names)
     run(OST_OK);
     scratch_has("in/a/x", "1");
     scratch_has("in/b/d/x", "2");
-    plugin_host_said(host, "info: No input name, artifact-ids or pattern filtered specified, "
-                           "downloading all artifacts");
-    plugin_host_said(host, "info: An extra directory with the artifact name will be created for "
-                           "each download");
-    plugin_host_said(host, "info: Total of 2 artifact(s) downloaded");
-    plugin_host_with(host, "merge-multiple", "true");
-    plugin_host_with(host, "path", "one");
+    ost_test_said(host, "info: No input name, artifact-ids or pattern filtered specified, "
+                        "downloading all artifacts");
+    ost_test_said(host, "info: An extra directory with the artifact name will be created for "
+                        "each download");
+    ost_test_said(host, "info: Total of 2 artifact(s) downloaded");
+    ost_test_with(host, "merge-multiple", "true");
+    ost_test_with(host, "path", "one");
     run(OST_OK);
     scratch_has("one/x", "1");
     scratch_has("one/d/x", "2");
@@ -95,11 +95,11 @@ Test(download, exactly_one_comes_straight_even_by_a_pattern_or_an_id)
 {
     artifact("build-a", "x", "1");
     artifact("logs", "x", "2");
-    plugin_host_with(host, "pattern", "build-*");
+    ost_test_with(host, "pattern", "build-*");
     run(OST_OK);
     scratch_has("in/x", "1");
-    plugin_host_said(host, "info: Filtering artifacts by pattern 'build-[*]'");
-    plugin_host_with(host, "artifact-ids", "2");
+    ost_test_said(host, "info: Filtering artifacts by pattern 'build-[*]'");
+    ost_test_with(host, "artifact-ids", "2");
     run(OST_OK);
     scratch_has("in/x", "2");
 }
@@ -107,9 +107,9 @@ Test(download, exactly_one_comes_straight_even_by_a_pattern_or_an_id)
 Test(download, a_pattern_that_fits_none_is_no_failure)
 {
     artifact("a", "x", "1");
-    plugin_host_with(host, "pattern", "b*");
+    ost_test_with(host, "pattern", "b*");
     run(OST_OK);
-    plugin_host_said(host, "info: Total of 0 artifact(s) downloaded");
+    ost_test_said(host, "info: Total of 0 artifact(s) downloaded");
     cr_expect_eq(scratch_count(), 0);
 }
 
@@ -117,19 +117,19 @@ Test(download, numbers_choose_too)
 {
     artifact("a", "x", "1");
     artifact("b", "x", "2");
-    plugin_host_with(host, "artifact-ids", " 1, 2,7,9 ");
+    ost_test_with(host, "artifact-ids", " 1, 2,7,9 ");
     run(OST_OK);
     scratch_has("in/a/x", "1");
     scratch_has("in/b/x", "2");
-    plugin_host_said(host, "warning: Could not find the following artifact IDs: 7, 9");
-    plugin_host_with(host, "artifact-ids", "7");
+    ost_test_said(host, "warning: Could not find the following artifact IDs: 7, 9");
+    ost_test_with(host, "artifact-ids", "7");
     fails(OST_E_NOT_FOUND, "None of the provided artifact IDs were found");
-    plugin_host_with(host, "artifact-ids", "1,x");
+    ost_test_with(host, "artifact-ids", "1,x");
     fails(OST_E_INVALID, "Invalid artifact ID: 'x'. Must be a number.");
-    plugin_host_with(host, "artifact-ids", " , ");
+    ost_test_with(host, "artifact-ids", " , ");
     fails(OST_E_INVALID, "No valid artifact IDs provided in 'artifact-ids' input");
-    plugin_host_with(host, "artifact-ids", "1");
-    plugin_host_with(host, "name", "a");
+    ost_test_with(host, "artifact-ids", "1");
+    ost_test_with(host, "name", "a");
     fails(OST_E_INVALID, "Inputs 'name' and 'artifact-ids' cannot be used together. Please specify "
                          "only one.");
 }
@@ -143,13 +143,13 @@ Test(download, paths_are_of_the_workspace_the_home_or_absolute)
                                           {"", "/place"},
                                           {"a/b", "/place/a/b"}};
 
-    plugin_host_dir(host, OST_DIR_HOME, "/home/me");
-    plugin_host_dir(host, OST_DIR_WORKSPACE, "/place");
+    ost_test_dir(host, OST_DIR_HOME, "/home/me");
+    ost_test_dir(host, OST_DIR_WORKSPACE, "/place");
     for (size_t i = 0; i < OST_COUNT(rows); i++) {
-        plugin_host_with(host, "path", rows[i][0]);
+        ost_test_with(host, "path", rows[i][0]);
         run(OST_OK);
-        cr_expect_str_eq(plugin_host_output(host, "download-path"), rows[i][1], "%s gave %s",
-                         rows[i][0], plugin_host_output(host, "download-path"));
+        cr_expect_str_eq(ost_test_output(host, "download-path"), rows[i][1], "%s gave %s",
+                         rows[i][0], ost_test_output(host, "download-path"));
     }
 }
 
@@ -157,25 +157,25 @@ Test(download, what_came_may_not_be_what_was_announced)
 {
     const char *const files[] = {"x", "1", NULL};
 
-    plugin_host_artifact(host,
-                         &(struct plugin_artifact){.name = "bad", .files = files, .came = "1234"});
-    plugin_host_artifact(
-        host, &(struct plugin_artifact){.name = "unknown", .files = files, .digest = ""});
+    ost_test_artifact(host,
+                      &(struct ost_test_upload){.name = "bad", .files = files, .came = "1234"});
+    ost_test_artifact(host,
+                      &(struct ost_test_upload){.name = "unknown", .files = files, .digest = ""});
     fails(OST_E_FAILED,
           "Digest validation failed for artifact(s): bad. Use 'digest-mismatch: warn' "
           "to continue on mismatch.");
-    plugin_host_said(host, "info: - unknown (ID: 2, Size: 1, Expected Digest: undefined)");
-    plugin_host_with(host, "digest-mismatch", "warn");
+    ost_test_said(host, "info: - unknown (ID: 2, Size: 1, Expected Digest: undefined)");
+    ost_test_with(host, "digest-mismatch", "warn");
     run(OST_OK);
-    plugin_host_said(host, "warning: Artifact 'bad' digest validation failed. Please verify the "
-                           "integrity of the artifact.");
-    plugin_host_with(host, "digest-mismatch", "info");
+    ost_test_said(host, "warning: Artifact 'bad' digest validation failed. Please verify the "
+                        "integrity of the artifact.");
+    ost_test_with(host, "digest-mismatch", "info");
     run(OST_OK);
-    plugin_host_said(host, "info: Artifact 'bad' digest validation failed.*");
-    plugin_host_with(host, "digest-mismatch", "ignore");
+    ost_test_said(host, "info: Artifact 'bad' digest validation failed.*");
+    ost_test_with(host, "digest-mismatch", "ignore");
     run(OST_OK);
-    cr_expect_eq(plugin_host_lines(host, "*validation failed*"), 0);
-    plugin_host_with(host, "digest-mismatch", "panic");
+    cr_expect_eq(ost_test_lines(host, "*validation failed*"), 0);
+    ost_test_with(host, "digest-mismatch", "panic");
     fails(OST_E_INVALID, "Invalid value for 'digest-mismatch': 'panic'. Valid options are: ignore, "
                          "info, warn, error");
 }
@@ -183,37 +183,37 @@ Test(download, what_came_may_not_be_what_was_announced)
 Test(download, skip_decompress_leaves_the_zip)
 {
     artifact("a", "x", "1");
-    plugin_host_with(host, "skip-decompress", "true");
+    ost_test_with(host, "skip-decompress", "true");
     run(OST_OK);
-    cr_expect_eq(plugin_host_asks(host, "artifacts.download 1 dir=*/in raw"), 1);
-    plugin_host_said(host, "info: Downloading raw file (non-zip) to: */in/a.zip");
+    cr_expect_eq(ost_test_asks(host, "artifacts.download 1 dir=*/in raw"), 1);
+    ost_test_said(host, "info: Downloading raw file (non-zip) to: */in/a.zip");
 }
 
 Test(download, other_runs_are_one_clear_error)
 {
     artifact("a", "x", "1");
-    plugin_host_with(host, "repository", "acme/app");
-    plugin_host_with(host, "run-id", "12"); /* does not matter without a token */
+    ost_test_with(host, "repository", "acme/app");
+    ost_test_with(host, "run-id", "12"); /* does not matter without a token */
     run(OST_OK);
-    plugin_host_with(host, "github-token", "t");
+    ost_test_with(host, "github-token", "t");
     fails(OST_E_UNSUPPORTED, "the artifacts of run 12 of 'acme/app' are GitHub's");
     fails(OST_E_UNSUPPORTED, "--plugins actions/download-artifact=never");
-    plugin_host_with(host, "run-id", "77");
+    ost_test_with(host, "run-id", "77");
     run(OST_OK);
-    plugin_host_with(host, "repository", "acme/other");
+    ost_test_with(host, "repository", "acme/other");
     fails(OST_E_UNSUPPORTED, "of 'acme/other'");
-    plugin_host_with(host, "repository", "acme");
+    ost_test_with(host, "repository", "acme");
     fails(OST_E_INVALID, "Invalid repository: 'acme'. Must be in format owner/repo");
 }
 
 Test(download, a_service_that_fails_says_why)
 {
     artifact("a", "x", "1");
-    plugin_host_on_service(host, "artifacts.download", OST_E_IO, "the zip is broken");
+    ost_test_on_service(host, "artifacts.download", OST_E_IO, "the zip is broken");
     fails(OST_E_IO, "Unable to download and extract artifact: the zip is broken");
-    plugin_host_on_service(host, "artifacts.list", OST_E_IO, "gone");
+    ost_test_on_service(host, "artifacts.list", OST_E_IO, "gone");
     fails(OST_E_IO, "gone");
-    plugin_host_without(host, OST_EXT_ARTIFACTS);
+    ost_test_without(host, OST_EXT_ARTIFACTS);
     run(OST_E_UNSUPPORTED);
 }
 
@@ -221,31 +221,25 @@ Test(download, the_plan_changes_nothing)
 {
     char line[8192];
 
-    cr_assert_eq(plugin_host_run(host, OST_PHASE_PLAN), OST_OK);
+    cr_assert_eq(ost_test_run(host, OST_PHASE_PLAN), OST_OK);
     snprintf(line, sizeof line, "download all artifacts of the run: into %s/in", scratch_path);
-    cr_expect_str_eq(plugin_host_planned(host, 0), line);
-    plugin_host_with(host, "name", "a");
-    cr_assert_eq(plugin_host_run(host, OST_PHASE_PLAN), OST_OK);
-    cr_expect(strstr(plugin_host_planned(host, 0), "download the artifact 'a'"));
-    cr_expect_eq(plugin_host_asks(host, "*"), 0);
+    cr_expect_str_eq(ost_test_planned(host, 0), line);
+    ost_test_with(host, "name", "a");
+    cr_assert_eq(ost_test_run(host, OST_PHASE_PLAN), OST_OK);
+    cr_expect(strstr(ost_test_planned(host, 0), "download the artifact 'a'"));
+    cr_expect_eq(ost_test_asks(host, "*"), 0);
+}
+
+static void a_fault_is_no_success(struct ost_test *t, const struct ost_test_round *round, void *ctx)
+{
+    (void)t;
+    (void)ctx;
+    cr_expect(!round->struck || round->cancel || round->status < 0, "%s", round->call);
 }
 
 Test(download, each_call_can_fail)
 {
     artifact("a", "x", "1");
-    for (int nth = 1, cancel = 0, left = true; left; nth++) {
-        (cancel ? plugin_host_cancel : plugin_host_fault)(host, nth);
-        ost_status r = plugin_host_run(host, OST_PHASE_MAIN);
-        bool struck = plugin_host_struck(host);
-
-        cr_expect(struck ? r < 0 || cancel : r == OST_OK, "call %d: %s", nth,
-                  plugin_host_failure(host));
-        cr_expect(!cancel || r == OST_OK || r == OST_E_CANCELLED);
-        if (!struck) {
-            left = !cancel;
-            cancel = 1;
-            nth = 0;
-        }
-        cr_assert_lt(nth, 100);
-    }
+    cr_expect_gt(ost_test_each_fault(host, .phase = OST_PHASE_MAIN, .after = a_fault_is_no_success),
+                 4);
 }

@@ -3,25 +3,25 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "kit/scratch.h"
 
 static const struct ost_plugin plugin;
 
-static struct plugin_host *host;
+static struct ost_test *host;
 static struct ost_step *step;
 
 static void enter(void)
 {
     scratch_enter();
-    host = plugin_host_new(&plugin);
-    step = plugin_host_step(host);
-    plugin_host_exec_for_real(host, NULL);
+    host = ost_test_new(&plugin);
+    step = ost_test_step(host);
+    ost_test_exec_for_real(host, NULL);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
     scratch_leave();
 }
 
@@ -142,7 +142,7 @@ Test(changes, asks_git_for_commits_edits_and_new_files)
     struct changes c = {0};
 
     make_repository();
-    cr_assert_eq(load(scratch_path, "", "main", &c), OST_OK, "%s", plugin_host_failure(host));
+    cr_assert_eq(load(scratch_path, "", "main", &c), OST_OK, "%s", ost_test_failure(host));
     cr_expect_str_eq(show(&c), "a.txt 3-3 7-7\nc.txt 6-6\n.gitignore *\nnew.txt *\n", "%s",
                      show(&c));
 }
@@ -155,7 +155,7 @@ Test(changes, compares_with_where_the_branch_left_the_base)
     sh(GIT "stash -q && git checkout -q main && seq 20 > a.txt && " GIT
            "commit -qam three && git checkout -q topic "
            "&& git stash pop -q");
-    cr_assert_eq(load(scratch_path, "", "main", &c), OST_OK, "%s", plugin_host_failure(host));
+    cr_assert_eq(load(scratch_path, "", "main", &c), OST_OK, "%s", ost_test_failure(host));
     cr_expect(strstr(show(&c), "a.txt 3-3 7-7\n"), "%s", show(&c));
 }
 
@@ -167,8 +167,7 @@ Test(changes, sees_a_repository_in_a_folder_and_a_folder_in_a_repository)
     sh("mkdir -p top/sub && cd top && " GIT
        "init -q . && seq 3 > sub/a && seq 3 > b && git add . && " GIT
        "commit -qm one && seq 4 > sub/a && seq 4 > b");
-    cr_assert_eq(load(scratch_path, "top/sub", "HEAD", &c), OST_OK, "%s",
-                 plugin_host_failure(host));
+    cr_assert_eq(load(scratch_path, "top/sub", "HEAD", &c), OST_OK, "%s", ost_test_failure(host));
     cr_expect_str_eq(show(&c), "top/b 4-4\ntop/sub/a 4-4\n", "%s", show(&c));
     c = (struct changes){0};
     cr_assert_eq(load(ost_fmt(step, "%s/sub", top), "", "HEAD", &c), OST_OK);
@@ -180,18 +179,18 @@ Test(changes, takes_the_base_from_the_event)
     struct changes c = {0};
 
     make_repository();
-    plugin_host_context(host, "github.event.repository.default_branch", "main");
-    plugin_host_context(host, "github.event.before", "0000000000000000000000000000000000000000");
-    cr_assert_eq(load(scratch_path, "", "", &c), OST_OK, "%s", plugin_host_failure(host));
-    cr_expect(strstr(plugin_host_log(host), "since 'main'"), "%s", plugin_host_log(host));
+    ost_test_context(host, "github.event.repository.default_branch", "main");
+    ost_test_context(host, "github.event.before", "0000000000000000000000000000000000000000");
+    cr_assert_eq(load(scratch_path, "", "", &c), OST_OK, "%s", ost_test_failure(host));
+    cr_expect(strstr(ost_test_log(host), "since 'main'"), "%s", ost_test_log(host));
 
     /* The commit before the push is the base even where it is not known here: another would hide things. */
-    plugin_host_context(host, "github.event.before", "1234567890123456789012345678901234567890");
+    ost_test_context(host, "github.event.before", "1234567890123456789012345678901234567890");
     cr_expect_eq(load(scratch_path, "", "", &c), OST_E_NOT_FOUND);
-    cr_expect(strstr(plugin_host_failure(host), "does not know the base '1234567890"), "%s",
-              plugin_host_failure(host));
+    cr_expect(strstr(ost_test_failure(host), "does not know the base '1234567890"), "%s",
+              ost_test_failure(host));
 
-    plugin_host_context(host, "github.base_ref", "main");
+    ost_test_context(host, "github.base_ref", "main");
     cr_expect_eq(load(scratch_path, "", "", &c), OST_OK);
 }
 
@@ -204,27 +203,25 @@ Test(changes, names_the_cure_for_a_shallow_clone)
        "$OLDPWD/clone");
     sh("cd clone && git fetch -q --depth 1 origin main:refs/remotes/origin/main");
     cr_expect_eq(load(ost_fmt(step, "%s/clone", scratch_path), "", "main", &c), OST_E_NOT_FOUND);
-    cr_expect(strstr(plugin_host_failure(host), "shallow") &&
-                  strstr(plugin_host_failure(host), "fetch-depth: 0"),
-              "%s", plugin_host_failure(host));
+    cr_expect(strstr(ost_test_failure(host), "shallow") &&
+                  strstr(ost_test_failure(host), "fetch-depth: 0"),
+              "%s", ost_test_failure(host));
     cr_expect_eq(load(ost_fmt(step, "%s/clone", scratch_path), "", "release", &c), OST_E_NOT_FOUND);
-    cr_expect(strstr(plugin_host_failure(host), "'release'") &&
-                  strstr(plugin_host_failure(host), "fetch-depth: 0"),
-              "%s", plugin_host_failure(host));
+    cr_expect(strstr(ost_test_failure(host), "'release'") &&
+                  strstr(ost_test_failure(host), "fetch-depth: 0"),
+              "%s", ost_test_failure(host));
 }
 
 Test(changes, says_when_there_is_no_repository_or_no_git)
 {
     struct changes c = {0};
 
-    plugin_host_exec_for_real(host, "/usr/bin:/bin");
+    ost_test_exec_for_real(host, "/usr/bin:/bin");
     cr_expect_eq(load(scratch_path, "", "main", &c), OST_E_INVALID);
-    cr_expect(strstr(plugin_host_failure(host), "actions/checkout"), "%s",
-              plugin_host_failure(host));
-    plugin_host_on_exec(host, "git *", &(struct plugin_answer){.status = OST_E_NOT_FOUND});
+    cr_expect(strstr(ost_test_failure(host), "actions/checkout"), "%s", ost_test_failure(host));
+    ost_test_on_exec(host, "git *", .status = OST_E_NOT_FOUND);
     cr_expect_eq(load(scratch_path, "", "main", &c), OST_E_NOT_FOUND);
-    cr_expect(strstr(plugin_host_failure(host), "no git in this job"), "%s",
-              plugin_host_failure(host));
+    cr_expect(strstr(ost_test_failure(host), "no git in this job"), "%s", ost_test_failure(host));
 }
 
 Test(changes, takes_no_base_for_an_option)

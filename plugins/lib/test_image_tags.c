@@ -3,22 +3,22 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 
 static const struct ost_plugin plugin;
 
-static struct plugin_host *host;
+static struct ost_test *host;
 static struct ost_step *step;
 
 static void enter(void)
 {
-    host = plugin_host_new(&plugin);
-    step = plugin_host_step(host);
+    host = ost_test_new(&plugin);
+    step = ost_test_step(host);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
 }
 
 TestSuite(image_tags, .init = enter, .fini = leave);
@@ -35,7 +35,7 @@ static const char *tags(const char *rules, const struct image_facts *facts)
     while (span_line(&rest, &line))
         strings_add(step, &list, span_dup(step, line));
     if (image_tags(step, strings_list(&list), facts, &made) < 0)
-        return plugin_host_failure(host);
+        return ost_test_failure(host);
     for (size_t i = 0; i < made.n; i++)
         sink_addf(&k, "%s%s", i ? " " : "", made.list[i]);
     return sink_text(&k);
@@ -124,12 +124,12 @@ Test(image_tags, knows_the_run_by_its_contexts)
 {
     struct image_facts facts;
 
-    plugin_host_context(host, "github.ref", "refs/pull/12/merge");
-    plugin_host_context(host, "github.sha", COMMIT);
+    ost_test_context(host, "github.ref", "refs/pull/12/merge");
+    ost_test_context(host, "github.sha", COMMIT);
     facts = image_facts_get(step);
     cr_expect_str_eq(facts.pull_request, "12");
     cr_expect_str_eq(facts.commit, COMMIT);
     cr_expect_str_eq(facts.default_branch, "");
-    plugin_host_context(host, "github.event.pull_request.number", "13");
+    ost_test_context(host, "github.event.pull_request.number", "13");
     cr_expect_str_eq(image_facts_get(step).pull_request, "13");
 }

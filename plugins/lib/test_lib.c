@@ -4,22 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 
 static const struct ost_plugin plugin; /* the helpers ask the host for memory only */
 
-static struct plugin_host *host;
+static struct ost_test *host;
 static struct ost_step *step;
 
 static void enter(void)
 {
-    host = plugin_host_new(&plugin);
-    step = plugin_host_step(host);
+    host = ost_test_new(&plugin);
+    step = ost_test_step(host);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
 }
 
 TestSuite(lib, .init = enter, .fini = leave);

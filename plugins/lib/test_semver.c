@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 
 static const struct ost_plugin plugin; /* nothing here asks it for anything */
 
@@ -63,8 +63,8 @@ static const char *held(struct ost_step *step, struct span range, struct span ve
 
 Test(semver, knows_ranges_as_npm_does)
 {
-    struct plugin_host *host = plugin_host_new(&plugin);
-    struct ost_step *step = plugin_host_step(host);
+    struct ost_test *host = ost_test_new(&plugin);
+    struct ost_step *step = ost_test_step(host);
     size_t size = 0, rows = 0;
     char *text = file_read(step, PLUGIN_DIR "/ranges.tsv", 1 << 20, &size);
     struct span rest = {text, size}, line, range, versions;
@@ -81,7 +81,7 @@ Test(semver, knows_ranges_as_npm_does)
                   (int)line.size, line.at, got);
     }
     cr_expect_gt(rows, 80);
-    plugin_host_free(host);
+    ost_test_free(host);
 }
 
 Test(semver, survives_any_range)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "kit/scratch.h"
 #include "kit/server.h"
 
@@ -18,22 +18,22 @@ static const struct ost_plugin plugin = {.struct_size = sizeof plugin,
                                          .needs = OST_NEED_NETWORK,
                                          .main = phase};
 
-static struct plugin_host *host;
+static struct ost_test *host;
 static struct ost_step *step;
 static struct web *web;
 
 static void enter(void)
 {
     scratch_enter();
-    host = plugin_host_new(&plugin);
-    step = plugin_host_step(host);
+    host = ost_test_new(&plugin);
+    step = ost_test_step(host);
     web = web_new(&(struct web_spec){.step = step, .backoff_ms = 20});
 }
 
 static void leave(void)
 {
     web_free(web);
-    plugin_host_free(host);
+    ost_test_free(host);
     server_stop();
     scratch_leave();
 }
@@ -149,8 +149,8 @@ Test(web, tries_again_and_writes_a_file_anew)
     cr_assert_eq(pread(q.to_fd, text, sizeof text, 0), 3);
     cr_expect_eq(memcmp(text, "xyz", 3), 0);
     close(q.to_fd);
-    plugin_host_said(
-        host, "info: 127.0.0.1:*: the server answered 503; trying again in 0.0 s (try 2 of 5)");
+    ost_test_said(host,
+                  "info: 127.0.0.1:*: the server answered 503; trying again in 0.0 s (try 2 of 5)");
 }
 
 static void always_busy(int fd, const struct server_request *q)
@@ -357,9 +357,9 @@ Test(web, ends_at_a_cancel_but_for_what_tidies_up)
 
     server = server_start(never);
     for (int nth = 1; nth < 20 && first.error != OST_E_CANCELLED; nth++) {
-        plugin_host_cancel(host, nth);
-        cr_expect_eq(plugin_host_run(host, OST_PHASE_MAIN), OST_E_CANCELLED);
-        struck = plugin_host_struck(host);
+        ost_test_cancel(host, nth);
+        cr_expect_eq(ost_test_run(host, OST_PHASE_MAIN), OST_E_CANCELLED);
+        struck = ost_test_struck(host);
         cr_expect_eq(last.error, OST_OK, "%s", last.why);
         cr_expect_eq(last.status, 201);
     }
@@ -395,7 +395,7 @@ Test(web, tells_why_there_is_no_answer)
 
     expect_has(span_of(a.why), "127.0.0.1:1: ");
     expect_lacks(span_of(a.why), "secret");
-    expect_lacks(span_of(plugin_host_log(host)), "secret");
+    expect_lacks(span_of(ost_test_log(host)), "secret");
 }
 
 Test(web, masks_what_it_makes_of_credentials)
@@ -414,7 +414,7 @@ Test(web, masks_what_it_makes_of_credentials)
 
         cr_assert_eq(web_basic(step, rows[i].user, rows[i].password, &header), OST_OK);
         cr_expect_str_eq(header, rows[i].header);
-        cr_expect_str_eq(plugin_host_masked(host, i),
+        cr_expect_str_eq(ost_test_masked(host, i),
                          rows[i].header + strlen("Authorization: Basic "));
     }
 }

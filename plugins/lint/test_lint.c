@@ -5,22 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "kit/scratch.h"
 
 extern const struct ost_plugin ostler_plugin_v1;
 
-static struct plugin_host *host;
+static struct ost_test *host;
 
 static void enter(void)
 {
     scratch_enter();
-    host = plugin_host_new(&ostler_plugin_v1);
+    host = ost_test_new(&ostler_plugin_v1);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
     scratch_leave();
 }
 
@@ -39,11 +39,9 @@ static void make_project(void)
     scratch_file("eslint.config.js", "");
     scratch_file(".flake8", "");
     scratch_file("web/a.ts", "");
-    plugin_host_on_exec(host, "eslint *",
-                        &(struct plugin_answer){.exit_code = 1, .out = eslint_output});
-    plugin_host_on_exec(
-        host, "flake8 *",
-        &(struct plugin_answer){.exit_code = 1, .out = "./api.py:6:13: E251 unexpected spaces\n"});
+    ost_test_on_exec(host, "eslint *", .exit_code = 1, .out = eslint_output);
+    ost_test_on_exec(host, "flake8 *", .exit_code = 1,
+                     .out = "./api.py:6:13: E251 unexpected spaces\n");
 }
 
 static void expect_has(const char *text, const char *part)
@@ -53,11 +51,11 @@ static void expect_has(const char *text, const char *part)
 
 static void expect_failure(ost_status status, const char *text)
 {
-    ost_status got = plugin_host_run(host, OST_PHASE_MAIN);
+    ost_status got = ost_test_run(host, OST_PHASE_MAIN);
 
-    cr_expect_eq(got, status, "wanted %d, got %d: %s\n%s", status, got, plugin_host_failure(host),
-                 plugin_host_log(host));
-    expect_has(plugin_host_failure(host), text);
+    cr_expect_eq(got, status, "wanted %d, got %d: %s\n%s", status, got, ost_test_failure(host),
+                 ost_test_log(host));
+    expect_has(ost_test_failure(host), text);
 }
 
 Test(lint, annotates_what_each_linter_finds)
@@ -66,8 +64,8 @@ Test(lint, annotates_what_each_linter_finds)
 
     make_project();
     expect_failure(OST_E_FAILED, "2 errors and 1 warning found");
-    cr_assert_eq(plugin_host_notes(host), 3);
-    note = plugin_host_note(host, 1);
+    cr_assert_eq(ost_test_notes(host), 3);
+    note = ost_test_note(host, 1);
     cr_expect_eq(note->level, OST_ERROR);
     cr_expect_str_eq(note->file, "web/a.ts");
     cr_expect_str_eq(note->title, "eslint: eqeqeq");
@@ -76,23 +74,23 @@ Test(lint, annotates_what_each_linter_finds)
     cr_expect_eq(note->col, 9);
     cr_expect_eq(note->end_line, 8);
     cr_expect_eq(note->end_col, 10);
-    cr_expect_eq(plugin_host_note(host, 0)->level, OST_WARNING);
-    cr_expect_str_eq(plugin_host_note(host, 2)->title, "flake8: E251");
-    cr_expect_str_eq(plugin_host_output(host, "errors"), "2");
-    cr_expect_str_eq(plugin_host_output(host, "warnings"), "1");
-    cr_expect_str_eq(plugin_host_output(host, "sarif"), "");
-    expect_has(plugin_host_log(host), "info: eslint: 1 error, 1 warning in 1 file (");
+    cr_expect_eq(ost_test_note(host, 0)->level, OST_WARNING);
+    cr_expect_str_eq(ost_test_note(host, 2)->title, "flake8: E251");
+    cr_expect_str_eq(ost_test_output(host, "errors"), "2");
+    cr_expect_str_eq(ost_test_output(host, "warnings"), "1");
+    cr_expect_str_eq(ost_test_output(host, "sarif"), "");
+    expect_has(ost_test_log(host), "info: eslint: 1 error, 1 warning in 1 file (");
 }
 
 Test(lint, summarises_in_a_table)
 {
     make_project();
-    plugin_host_run(host, OST_PHASE_MAIN);
-    expect_has(plugin_host_summary(host),
+    ost_test_run(host, OST_PHASE_MAIN);
+    expect_has(ost_test_summary(host),
                "| Linter | Files with findings | Errors | Warnings | Time |\n");
-    expect_has(plugin_host_summary(host), "| eslint | 1 | 1 | 1 | 0.0 s |\n");
-    expect_has(plugin_host_summary(host), "| flake8 | 1 | 1 | 0 | 0.0 s |\n");
-    expect_has(plugin_host_summary(host),
+    expect_has(ost_test_summary(host), "| eslint | 1 | 1 | 1 | 0.0 s |\n");
+    expect_has(ost_test_summary(host), "| flake8 | 1 | 1 | 0 | 0.0 s |\n");
+    expect_has(ost_test_summary(host),
                "- warning `web/a.ts:3` No console \\| here. "
                "([no-console](https://eslint.org/docs/latest/rules/no-console))\n");
 }
@@ -117,11 +115,11 @@ Test(lint, fails_on_what_it_is_told_to)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         ost_status r;
 
-        plugin_host_with(host, "fail-on", rows[i].fail_on);
-        plugin_host_with(host, "max-warnings", rows[i].max_warnings);
-        plugin_host_on_exec(host, "yamllint *", &(struct plugin_answer){.out = rows[i].out});
-        r = plugin_host_run(host, OST_PHASE_MAIN);
-        cr_expect_eq(r, rows[i].status, "row %zu: %d %s", i, r, plugin_host_failure(host));
+        ost_test_with(host, "fail-on", rows[i].fail_on);
+        ost_test_with(host, "max-warnings", rows[i].max_warnings);
+        ost_test_on_exec(host, "yamllint *", .out = rows[i].out);
+        r = ost_test_run(host, OST_PHASE_MAIN);
+        cr_expect_eq(r, rows[i].status, "row %zu: %d %s", i, r, ost_test_failure(host));
     }
 }
 
@@ -136,9 +134,9 @@ Test(lint, tells_how_to_install_a_named_linter_that_is_missing)
     };
 
     scratch_file("a.sh", "");
-    plugin_host_on_exec(host, "*", &(struct plugin_answer){.status = OST_E_NOT_FOUND});
+    ost_test_on_exec(host, "*", .status = OST_E_NOT_FOUND);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        plugin_host_with(host, "linters", rows[i].linter);
+        ost_test_with(host, "linters", rows[i].linter);
         expect_failure(OST_E_NOT_FOUND, rows[i].cure);
     }
 }
@@ -146,88 +144,86 @@ Test(lint, tells_how_to_install_a_named_linter_that_is_missing)
 Test(lint, leaves_out_what_is_configured_but_missing_and_says_so)
 {
     make_project();
-    plugin_host_on_exec(host, "eslint *", &(struct plugin_answer){.status = OST_E_NOT_FOUND});
-    plugin_host_on_exec(host, "flake8 *", &(struct plugin_answer){0});
-    cr_assert_eq(plugin_host_run(host, OST_PHASE_MAIN), OST_OK, "%s", plugin_host_failure(host));
-    expect_has(plugin_host_log(host),
+    ost_test_on_exec(host, "eslint *", .status = OST_E_NOT_FOUND);
+    ost_test_on_exec(host, "flake8 *", .exit_code = 0);
+    cr_assert_eq(ost_test_run(host, OST_PHASE_MAIN), OST_OK, "%s", ost_test_failure(host));
+    expect_has(ost_test_log(host),
                "warning: eslint is not installed in this job; install it in an earlier "
                "step: npm install --save-dev eslint: it was left out");
-    expect_has(plugin_host_summary(host), "| eslint | left out | | | |\n");
+    expect_has(ost_test_summary(host), "| eslint | left out | | | |\n");
 
     /* With nothing left that could find anything, all is not well. */
-    plugin_host_on_exec(host, "flake8 *", &(struct plugin_answer){.status = OST_E_NOT_FOUND});
+    ost_test_on_exec(host, "flake8 *", .status = OST_E_NOT_FOUND);
     expect_failure(OST_E_NOT_FOUND, "is not installed in this job");
 }
 
 Test(lint, fails_when_a_linter_crashes_whatever_fails_on)
 {
     make_project();
-    plugin_host_with(host, "fail-on", "never");
-    plugin_host_on_exec(host, "eslint *",
-                        &(struct plugin_answer){.exit_code = 2, .err = "Oops!\nboom in rule x\n"});
+    ost_test_with(host, "fail-on", "never");
+    ost_test_on_exec(host, "eslint *", .exit_code = 2, .err = "Oops!\nboom in rule x\n");
     expect_failure(OST_E_FAILED, "eslint could not do its work");
-    expect_has(plugin_host_log(host),
+    expect_has(ost_test_log(host),
                "error: eslint printed what is not its usual output (exit code 2)");
-    expect_has(plugin_host_log(host), "boom in rule x");
-    expect_has(plugin_host_summary(host), "| eslint | failed | | |");
-    cr_expect_str_eq(plugin_host_output(host, "errors"), "1", "flake8's findings still count");
+    expect_has(ost_test_log(host), "boom in rule x");
+    expect_has(ost_test_summary(host), "| eslint | failed | | |");
+    cr_expect_str_eq(ost_test_output(host, "errors"), "1", "flake8's findings still count");
 }
 
 Test(lint, warns_when_no_linter_is_configured)
 {
-    cr_assert_eq(plugin_host_run(host, OST_PHASE_MAIN), OST_OK);
-    expect_has(plugin_host_log(host), "warning: nothing to lint: no linter is configured in '.'");
-    cr_expect_str_eq(plugin_host_output(host, "errors"), "0");
+    cr_assert_eq(ost_test_run(host, OST_PHASE_MAIN), OST_OK);
+    expect_has(ost_test_log(host), "warning: nothing to lint: no linter is configured in '.'");
+    cr_expect_str_eq(ost_test_output(host, "errors"), "0");
 }
 
 Test(lint, refuses_bad_inputs)
 {
-    plugin_host_with(host, "linters", "eslint, pylint");
+    ost_test_with(host, "linters", "eslint, pylint");
     expect_failure(OST_E_INVALID,
                    "there is no linter 'pylint' here; known are auto, eslint, prettier");
-    plugin_host_with(host, "linters", "auto");
-    plugin_host_with(host, "paths", "nowhere");
+    ost_test_with(host, "linters", "auto");
+    ost_test_with(host, "paths", "nowhere");
     expect_failure(OST_E_NOT_FOUND, "there is no 'nowhere' in the workspace");
-    plugin_host_with(host, "paths", "a/../../b");
+    ost_test_with(host, "paths", "a/../../b");
     expect_failure(OST_E_INVALID, "the path 'a/../../b' leads out of the workspace");
-    plugin_host_with(host, "paths", "/etc");
+    ost_test_with(host, "paths", "/etc");
     expect_failure(OST_E_INVALID, "leads out of the workspace");
 }
 
 Test(lint, takes_linters_in_one_line_or_in_several)
 {
     make_project();
-    plugin_host_with(host, "linters", "ESLint , flake8");
-    plugin_host_run(host, OST_PHASE_MAIN);
-    cr_expect_eq(plugin_host_execs(host, "eslint *"), 1);
-    cr_expect_eq(plugin_host_execs(host, "flake8 *"), 1);
-    plugin_host_with(host, "linters", "flake8");
-    plugin_host_run(host, OST_PHASE_MAIN);
-    cr_expect_eq(plugin_host_execs(host, "eslint *"), 0);
-    cr_expect_eq(plugin_host_execs(host, "flake8 *"), 1);
+    ost_test_with(host, "linters", "ESLint , flake8");
+    ost_test_run(host, OST_PHASE_MAIN);
+    cr_expect_eq(ost_test_execs(host, "eslint *"), 1);
+    cr_expect_eq(ost_test_execs(host, "flake8 *"), 1);
+    ost_test_with(host, "linters", "flake8");
+    ost_test_run(host, OST_PHASE_MAIN);
+    cr_expect_eq(ost_test_execs(host, "eslint *"), 0);
+    cr_expect_eq(ost_test_execs(host, "flake8 *"), 1);
 }
 
 Test(lint, drops_what_lies_outside_the_paths)
 {
     make_project();
-    plugin_host_with(host, "paths", "web");
+    ost_test_with(host, "paths", "web");
     expect_failure(OST_E_FAILED, "1 error and 1 warning found");
 }
 
 Test(lint, counts_only_what_changed)
 {
     make_project();
-    plugin_host_with(host, "changed-only", "true");
-    plugin_host_with(host, "base", "main");
-    plugin_host_on_exec(host, "git * diff *",
-                        &(struct plugin_answer){.out = "+++ b/web/a.ts\n@@ -3 +3 @@\n-x\n+y\n"});
-    cr_expect_eq(plugin_host_run(host, OST_PHASE_MAIN), OST_OK, "%s", plugin_host_failure(host));
-    cr_expect_str_eq(plugin_host_output(host, "errors"), "0");
-    cr_expect_str_eq(plugin_host_output(host, "warnings"), "1");
+    ost_test_with(host, "changed-only", "true");
+    ost_test_with(host, "base", "main");
+    ost_test_on_exec(host, "git * diff *", .out = "+++ b/web/a.ts\n@@ -3 +3 @@\n-x\n+y\n");
+    cr_expect_eq(ost_test_run(host, OST_PHASE_MAIN), OST_OK, "%s", ost_test_failure(host));
+    cr_expect_str_eq(ost_test_output(host, "errors"), "0");
+    cr_expect_str_eq(ost_test_output(host, "warnings"), "1");
 
-    plugin_host_on_exec(host, "git * diff *", &(struct plugin_answer){0});
-    cr_expect_eq(plugin_host_run(host, OST_PHASE_MAIN), OST_OK);
-    cr_expect_eq(plugin_host_execs(host, "eslint *"), 0, "there was nothing to lint");
+    ost_test_on_exec(host, "git * diff *", .exit_code = 0);
+    cr_expect_eq(ost_test_run(host, OST_PHASE_MAIN), OST_OK);
+    cr_expect_eq(ost_test_execs(host, "eslint *"), 0, "there was nothing to lint");
 }
 
 Test(lint, writes_sarif)
@@ -236,18 +232,17 @@ Test(lint, writes_sarif)
     json_t *sarif, *run, *result;
 
     make_project();
-    plugin_host_with(host, "sarif", "out/lint \xc3\xa4.sarif");
-    plugin_host_run(host, OST_PHASE_MAIN);
-    cr_expect_str_eq(plugin_host_output(host, "sarif"), "out/lint \xc3\xa4.sarif");
-    cr_expect_eq(plugin_host_execs(host, "mkdir -p -- out"), 1);
+    ost_test_with(host, "sarif", "out/lint \xc3\xa4.sarif");
+    ost_test_run(host, OST_PHASE_MAIN);
+    cr_expect_str_eq(ost_test_output(host, "sarif"), "out/lint \xc3\xa4.sarif");
+    cr_expect_eq(ost_test_execs(host, "mkdir -p -- out"), 1);
     cr_expect_eq(
-        plugin_host_execs(host, "mv -f -- out/lint \xc3\xa4.sarif.part out/lint \xc3\xa4.sarif"),
-        1);
+        ost_test_execs(host, "mv -f -- out/lint \xc3\xa4.sarif.part out/lint \xc3\xa4.sarif"), 1);
     for (size_t i = 0;; i++) {
-        cr_assert_not_null(plugin_host_exec(host, i), "no tee");
-        if (strncmp(plugin_host_exec(host, i), "tee ", 4) != 0)
+        cr_assert_not_null(ost_test_exec(host, i), "no tee");
+        if (strncmp(ost_test_exec(host, i), "tee ", 4) != 0)
             continue;
-        sarif = json_loads(plugin_host_exec_input(host, i), 0, &error);
+        sarif = json_loads(ost_test_exec_input(host, i), 0, &error);
         break;
     }
     cr_assert_not_null(sarif, "%d: %s", error.line, error.text);
@@ -287,16 +282,15 @@ Test(lint, writes_sarif_that_is_json_whatever_a_linter_says)
 
     scratch_file(".yamllint", "");
     scratch_file("a.yml", "");
-    plugin_host_with(host, "sarif", "lint.sarif");
-    plugin_host_on_exec(
-        host, "yamllint *",
-        &(struct plugin_answer){
-            .out = "a\xff%.yml:1:1: [error] \"q\" \\ \x01 \xc3\xa4 \xe2\x28 \xed\xa0\x80 "
-                   "\xf0\x9f\x98\x80 \xc3\n"});
-    plugin_host_run(host, OST_PHASE_MAIN);
-    for (size_t i = 0; plugin_host_exec(host, i); i++)
-        if (strncmp(plugin_host_exec(host, i), "tee ", 4) == 0)
-            sarif = json_loads(plugin_host_exec_input(host, i), 0, NULL);
+    ost_test_with(host, "sarif", "lint.sarif");
+    ost_test_on_exec(host, "yamllint *",
+
+                     .out = "a\xff%.yml:1:1: [error] \"q\" \\ \x01 \xc3\xa4 \xe2\x28 \xed\xa0\x80 "
+                            "\xf0\x9f\x98\x80 \xc3\n");
+    ost_test_run(host, OST_PHASE_MAIN);
+    for (size_t i = 0; ost_test_exec(host, i); i++)
+        if (strncmp(ost_test_exec(host, i), "tee ", 4) == 0)
+            sarif = json_loads(ost_test_exec_input(host, i), 0, NULL);
     cr_assert_not_null(sarif);
     json_decref(sarif);
 }
@@ -304,10 +298,9 @@ Test(lint, writes_sarif_that_is_json_whatever_a_linter_says)
 Test(lint, says_when_the_sarif_file_cannot_be_written)
 {
     make_project();
-    plugin_host_with(host, "fail-on", "never");
-    plugin_host_with(host, "sarif", "lint.sarif");
-    plugin_host_on_exec(host, "tee *",
-                        &(struct plugin_answer){.exit_code = 1, .err = "tee: no space\n"});
+    ost_test_with(host, "fail-on", "never");
+    ost_test_with(host, "sarif", "lint.sarif");
+    ost_test_on_exec(host, "tee *", .exit_code = 1, .err = "tee: no space\n");
     expect_failure(OST_E_EXIT, "cannot write 'lint.sarif'");
 }
 
@@ -319,58 +312,42 @@ Test(lint, shows_a_bounded_number_of_findings)
         at += snprintf(at, 32, "a.yml:%d:1: [%s] x (y)\n", i + 1, i % 2 ? "error" : "warning");
     scratch_file(".yamllint", "");
     scratch_file("a.yml", "");
-    plugin_host_on_exec(host, "yamllint *", &(struct plugin_answer){.exit_code = 1, .out = text});
+    ost_test_on_exec(host, "yamllint *", .exit_code = 1, .out = text);
     free(text);
     expect_failure(OST_E_FAILED, "1250 errors and 1250 warnings found");
-    cr_expect_eq(plugin_host_notes(host), 1000);
-    for (size_t i = 0; i < plugin_host_notes(host); i++)
-        cr_assert_eq(plugin_host_note(host, i)->level, OST_ERROR, "errors go first");
-    expect_has(plugin_host_log(host), "1500 more are not shown one by one");
-    expect_has(plugin_host_summary(host), "… and 2480 more");
+    cr_expect_eq(ost_test_notes(host), 1000);
+    for (size_t i = 0; i < ost_test_notes(host); i++)
+        cr_assert_eq(ost_test_note(host, i)->level, OST_ERROR, "errors go first");
+    expect_has(ost_test_log(host), "1500 more are not shown one by one");
+    expect_has(ost_test_summary(host), "… and 2480 more");
 }
 
 Test(lint, plans_without_running_anything)
 {
     make_project();
-    plugin_host_with(host, "sarif", "lint.sarif");
-    cr_assert_eq(plugin_host_run(host, OST_PHASE_PLAN), OST_OK);
-    cr_expect_str_eq(plugin_host_planned(host, 0),
+    ost_test_with(host, "sarif", "lint.sarif");
+    cr_assert_eq(ost_test_run(host, OST_PHASE_PLAN), OST_OK);
+    cr_expect_str_eq(ost_test_planned(host, 0),
                      "lint eslint: eslint --format json --no-error-on-unmatched-pattern .");
-    cr_expect_str_eq(plugin_host_planned(host, 1), "lint flake8: flake8 --format=default .");
-    cr_expect_str_eq(plugin_host_planned(host, 2), "write lint.sarif: findings as SARIF 2.1.0");
-    cr_expect_eq(plugin_host_execs(host, "*"), 0);
+    cr_expect_str_eq(ost_test_planned(host, 1), "lint flake8: flake8 --format=default .");
+    cr_expect_str_eq(ost_test_planned(host, 2), "write lint.sarif: findings as SARIF 2.1.0");
+    cr_expect_eq(ost_test_execs(host, "*"), 0);
 }
 
-Test(lint, stops_when_the_job_is_cancelled)
+static void never_passes(struct ost_test *t, const struct ost_test_round *round, void *ctx)
 {
-    make_project();
-    for (int nth = 1, done = 0; !done; nth++) {
-        ost_status r;
-
-        plugin_host_cancel(host, nth);
-        r = plugin_host_run(host, OST_PHASE_MAIN);
-        done = !plugin_host_struck(host);
-        cr_expect(r == OST_E_CANCELLED || r == OST_E_FAILED, "cancelled before call %d: %d %s", nth,
-                  r, plugin_host_failure(host));
-    }
+    (void)t;
+    (void)ctx;
+    cr_expect_lt(round->status, OST_OK, "%s", round->call);
 }
 
-Test(lint, survives_the_failure_of_any_service)
+Test(lint, survives_the_failure_of_any_service_and_stops_when_cancelled)
 {
     make_project();
-    plugin_host_with(host, "sarif", "lint.sarif");
-    plugin_host_with(host, "changed-only", "true");
-    plugin_host_with(host, "base", "main");
-    plugin_host_on_exec(host, "git * diff *",
-                        &(struct plugin_answer){.out = "+++ b/web/a.ts\n@@ -1 +1,9 @@\n"});
-    for (int nth = 1, done = 0; !done; nth++) {
-        ost_status r;
-
-        plugin_host_fault(host, nth);
-        r = plugin_host_run(host, OST_PHASE_MAIN);
-        done = !plugin_host_struck(host);
-        cr_expect_lt(r, OST_OK, "fault %d", nth);
-        cr_expect(done || r == OST_E_IO || *plugin_host_failure(host), "fault %d: no word of it",
-                  nth);
-    }
+    ost_test_with(host, "sarif", "lint.sarif");
+    ost_test_with(host, "changed-only", "true");
+    ost_test_with(host, "base", "main");
+    ost_test_on_exec(host, "git * diff *", .out = "+++ b/web/a.ts\n@@ -1 +1,9 @@\n");
+    ost_test_each_fault(host, .phase = OST_PHASE_MAIN, .undisturbed = OST_E_FAILED,
+                        .after = never_passes);
 }

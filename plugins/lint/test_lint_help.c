@@ -2,14 +2,14 @@
 
 #include <criterion/criterion.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 
 extern const struct ost_plugin ostler_plugin_v1;
 
 Test(lint_help, knows_where_rules_are_explained)
 {
-    struct plugin_host *host = plugin_host_new(&ostler_plugin_v1);
-    struct ost_step *step = plugin_host_step(host);
+    struct ost_test *host = ost_test_new(&ostler_plugin_v1);
+    struct ost_step *step = ost_test_step(host);
     static const struct {
         help_fn *help;
         const char *rule, *url;
@@ -36,5 +36,5 @@ Test(lint_help, knows_where_rules_are_explained)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         cr_expect_str_eq(rows[i].help(step, rows[i].rule), rows[i].url, "%s: %s", rows[i].rule,
                          rows[i].help(step, rows[i].rule));
-    plugin_host_free(host);
+    ost_test_free(host);
 }

@@ -6,24 +6,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "kit/scratch.h"
 
 extern const struct ost_plugin ostler_plugin_v1;
 
-static struct plugin_host *host;
+static struct ost_test *host;
 static struct ost_step *step;
 
 static void enter(void)
 {
     scratch_enter();
-    host = plugin_host_new(&ostler_plugin_v1);
-    step = plugin_host_step(host);
+    host = ost_test_new(&ostler_plugin_v1);
+    step = ost_test_step(host);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
     scratch_leave();
 }
 
@@ -39,7 +39,7 @@ static const char *checks(bool find, const char *named, const char *const *paths
     struct checks found = {0};
     struct sink k = {.step = step};
 
-    cr_assert_eq(project_checks(&p, &found), OST_OK, "%s", plugin_host_failure(host));
+    cr_assert_eq(project_checks(&p, &found), OST_OK, "%s", ost_test_failure(host));
     for (size_t i = 0; i < found.n; i++) {
         const struct check *c = &found.list[i];
 

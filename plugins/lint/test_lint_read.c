@@ -6,26 +6,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "kit/scratch.h"
 
 extern const struct ost_plugin ostler_plugin_v1;
 
 /* The fixtures are what the linters printed in this workspace. */
 static const char workspace[] = "/home/runner/work/app/app";
-static struct plugin_host *host;
+static struct ost_test *host;
 static struct ost_step *step;
 
 static void enter(void)
 {
     scratch_enter();
-    host = plugin_host_new(&ostler_plugin_v1);
-    step = plugin_host_step(host);
+    host = ost_test_new(&ostler_plugin_v1);
+    step = ost_test_step(host);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
     scratch_leave();
 }
 

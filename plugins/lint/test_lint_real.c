@@ -6,23 +6,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "kit/scratch.h"
 
 extern const struct ost_plugin ostler_plugin_v1;
 
-static struct plugin_host *host;
+static struct ost_test *host;
 
 static void enter(void)
 {
     scratch_enter();
-    host = plugin_host_new(&ostler_plugin_v1);
-    plugin_host_exec_for_real(host, NULL);
+    host = ost_test_new(&ostler_plugin_v1);
+    ost_test_exec_for_real(host, NULL);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
     scratch_leave();
 }
 
@@ -50,17 +50,17 @@ static void expect_note(const char *linter, const char *program, int level, cons
 
     if (!is_installed(program))
         cr_skip_test("%s is not installed", program);
-    plugin_host_with(host, "linters", linter);
-    plugin_host_with(host, "fail-on", "never");
-    cr_assert_eq(plugin_host_run(host, OST_PHASE_MAIN), OST_OK, "%s\n%s", plugin_host_failure(host),
-                 plugin_host_log(host));
-    for (size_t i = 0; i < plugin_host_notes(host); i++) {
-        const struct ost_note *note = plugin_host_note(host, i);
+    ost_test_with(host, "linters", linter);
+    ost_test_with(host, "fail-on", "never");
+    cr_assert_eq(ost_test_run(host, OST_PHASE_MAIN), OST_OK, "%s\n%s", ost_test_failure(host),
+                 ost_test_log(host));
+    for (size_t i = 0; i < ost_test_notes(host); i++) {
+        const struct ost_note *note = ost_test_note(host, i);
 
         found |= note->level == level && note->file && strcmp(note->file, file) == 0 &&
                  note->line == line && strcmp(note->title, title) == 0;
     }
-    cr_expect(found, "no '%s' at %s:%u:\n%s", title, file, line, plugin_host_summary(host));
+    cr_expect(found, "no '%s' at %s:%u:\n%s", title, file, line, ost_test_summary(host));
 }
 
 Test(lint_real, shellcheck)

@@ -4,23 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kit/plugin_host.h"
+#include <ostler/test.h>
 #include "toml.h"
 
 extern const struct ost_plugin ostler_plugin_v1;
 
-static struct plugin_host *host;
+static struct ost_test *host;
 static struct ost_step *step;
 
 static void enter(void)
 {
-    host = plugin_host_new(&ostler_plugin_v1);
-    step = plugin_host_step(host);
+    host = ost_test_new(&ostler_plugin_v1);
+    step = ost_test_step(host);
 }
 
 static void leave(void)
 {
-    plugin_host_free(host);
+    ost_test_free(host);
 }
 
 TestSuite(wanted, .init = enter, .fini = leave);
@@ -137,7 +137,7 @@ Test(wanted, reads_version_files)
 Test(wanted, names_the_line_where_a_file_is_broken)
 {
     cr_expect_str_eq(in_file("pyproject.toml", "[project]\nx = 1\n\ny ? 2\n"), "broken");
-    cr_expect_str_eq(plugin_host_failure(host), "'pyproject.toml' is no TOML: see its line 4");
+    cr_expect_str_eq(ost_test_failure(host), "'pyproject.toml' is no TOML: see its line 4");
 }
 
 static void ignore(void *ctx, const char *path, const char *value)

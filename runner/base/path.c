@@ -71,6 +71,23 @@ const char *path_below(const char *path, const char *dir)
     return path[n] == '/' ? path + n + 1 : NULL;
 }
 
+char *path_common(const char *const *paths, size_t n)
+{
+    size_t same = strlen(paths[0]);
+
+    for (size_t i = 1; i < n; i++) {
+        size_t at = 0;
+
+        while (at < same && paths[0][at] == paths[i][at])
+            at++;
+        bool whole = (at == same || paths[0][at] == '/') && (!paths[i][at] || paths[i][at] == '/');
+        while (!whole && at && paths[0][--at] != '/')
+            ;
+        same = at;
+    }
+    return mem_dup(same ? paths[0] : "/", same ? same : 1);
+}
+
 static int open_how(int dir, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
     struct open_how how = {

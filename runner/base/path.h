@@ -20,6 +20,9 @@ const char *path_base(const char *path);
 /* PATH below DIR (both normal, absolute): the rest after DIR, "" for DIR itself; NULL: outside. */
 const char *path_below(const char *path, const char *dir);
 
+/* The folder that all N PATHS (normal, absolute; at least one) lie in; of one it is that path. The caller frees it. */
+char *path_common(const char *const *paths, size_t n);
+
 /* ---- files ---- */
 
 /* Opens PATH beneath DIR: ".." and symlinks may not lead out (openat2 RESOLVE_BENEATH). */

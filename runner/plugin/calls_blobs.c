@@ -229,24 +229,6 @@ static ost_status short_save(struct ost_step *step, const char *const *paths, co
     return cache_save(step, &q, NULL);
 }
 
-/* The folder that all of PATHS lie in. */
-static char *common_folder(const char *const *paths, size_t n)
-{
-    size_t same = strlen(paths[0]);
-
-    for (size_t i = 1; i < n; i++) {
-        size_t at = 0;
-
-        while (at < same && paths[0][at] == paths[i][at])
-            at++;
-        bool whole = (at == same || paths[0][at] == '/') && (!paths[i][at] || paths[i][at] == '/');
-        while (!whole && at && paths[0][--at] != '/')
-            ;
-        same = at;
-    }
-    return mem_dup(same ? paths[0] : "/", same ? same : 1);
-}
-
 /* As actions/upload-artifact: of one path the folder itself, or the one that the file is in; of several the folder
  * that they have in common. */
 static ost_status find_root(struct ost_step *step, const char *const *paths, const char **ret)
@@ -260,7 +242,7 @@ static ost_status find_root(struct ost_step *step, const char *const *paths, con
         return r;
     if (n == 0)
         return calls_failed(step, OST_E_INVALID, "artifact_put: there is no path");
-    char *root = common_folder(roots, n);
+    char *root = path_common(roots, n);
     if (n == 1 && stat(root, &st) == 0 && !S_ISDIR(st.st_mode))
         *strrchr(root, '/') = '\0';
     *ret = *root ? root : "/";

@@ -32,6 +32,25 @@ Test(path, below_knows_whole_components_only)
     cr_assert_str_eq(path_below("/x", "/"), "x");
 }
 
+Test(path, what_paths_have_in_common_is_a_folder_of_all)
+{
+    static const struct {
+        const char *paths[3], *common;
+        size_t n;
+    } rows[] = {
+        {{"/a/b"}, "/a/b", 1},         {{"/a/b", "/a/b/c"}, "/a/b", 2},
+        {{"/a/bc", "/a/bd"}, "/a", 2}, {{"/a/b/x", "/a/b/y", "/a/c"}, "/a", 3},
+        {{"/x", "/y"}, "/", 2},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char *got = path_common(rows[i].paths, rows[i].n);
+
+        cr_expect_str_eq(got, rows[i].common, "row %zu: %s", i, got);
+        free(got);
+    }
+}
+
 Test(path, opening_beneath_refuses_every_way_out)
 {
     struct err err = ERR_INIT;
