@@ -27,6 +27,7 @@ BUILD_NEEDS=(
     'pc:libmicrohttpd libmicrohttpd-dev'
     'pc:libarchive libarchive-dev'
     'pc:libcurl libcurl4-openssl-dev'
+    'pc:expat libexpat1-dev'
 )
 
 # Colours only where somebody looks, and only if they want them.

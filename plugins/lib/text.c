@@ -203,6 +203,11 @@ const char *sink_text(const struct sink *k)
     return k->data ? k->data : "";
 }
 
+struct span sink_span(const struct sink *k)
+{
+    return (struct span){sink_text(k), k->size};
+}
+
 void strings_add(struct ost_step *step, struct strings *to, const char *text)
 {
     if (to->n + 1 >= to->room) {

@@ -44,6 +44,7 @@ struct sink {
 void sink_add(struct sink *k, struct span s);
 __attribute__((format(printf, 2, 3))) void sink_addf(struct sink *k, const char *format, ...);
 const char *sink_text(const struct sink *k); /* never NULL */
+struct span sink_span(const struct sink *k);
 
 /* A NULL-terminated array of texts that grows; zeroed is empty. */
 struct strings {
