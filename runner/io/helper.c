@@ -14,6 +14,14 @@ static bool is_there(char *path, char **ret)
     return false;
 }
 
+/* Where a prefix has it, wherever that was moved to. */
+static bool is_installed_below(const char *prefix, const char *name, char **ret)
+{
+    CLEANUP(free_ptr) char *folder = path_join(*prefix ? prefix : "/", "libexec/ostler");
+
+    return is_there(path_join(folder, name), ret);
+}
+
 int helper_find(const char *name, const char *folder, char **ret, struct err *err)
 {
     char self[4096];
@@ -31,6 +39,8 @@ int helper_find(const char *name, const char *folder, char **ret, struct err *er
         if (is_there(path_join(*self ? self : "/", name), ret))
             return ERR_OK;
     }
+    if (is_installed_below(self, name, ret))
+        return ERR_OK;
     if (is_there(path_join(folder, name), ret))
         return ERR_OK;
     return err_set(err, ERR_NOT_FOUND, "no '%s' beside ostler or in '%s'; install it again", name,
