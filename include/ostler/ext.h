@@ -3,10 +3,12 @@
 #ifndef OSTLER_EXT_H
 #define OSTLER_EXT_H
 #include <ostler/plugin.h>
-#define OST_EXT_PROGRESS "ostler.progress/1"
+#define OST_EXT_PROGRESS "ostler.progress/1" /* for whoever watches; a log has a line of it now and then */
 struct ost_progress_v1 {
     uint32_t struct_size;
-    void (*update)(struct ost_step *, const char *label, int64_t done, int64_t total); /* -1: unknown */
+    /* LABEL says what is being done, DONE of TOTAL (any unit; -1: unknown) how far it is. Call it as often as you like:
+     * the host shows the latest, a few times a second. */
+    void (*update)(struct ost_step *, const char *label, int64_t done, int64_t total);
 };
 
 #define OST_EXT_HTTP "ostler.http/1" /* through the runner: its proxy, CA store, retries and host policy */

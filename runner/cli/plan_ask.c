@@ -167,6 +167,14 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
 }
 
 static void on_end(void *ctx, const struct plugin_end *end)
+static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
+{
+    (void)ctx;
+    (void)label;
+    (void)done;
+    (void)total;
+}
+
 {
     struct answer *a = ctx;
 
@@ -195,6 +203,7 @@ static const struct plugin_services services = {
     .context = on_context,
     .plan = on_plan,
 };
+    .progress = on_progress,
 
 static int run_plan(const struct plugin *p, const struct strmap *inputs, const char *source,
                     struct answer *a, struct err *err)

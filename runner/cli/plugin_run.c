@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "cli/exit.h"
 #include "cli/settings.h"
+#include "job/progress.h"
 #include "lang/template.h"
 #include "plugin/host.h"
 
@@ -33,6 +34,7 @@ struct alone { /* one "plugin run" */
     struct plugin_run *run; /* the phase that runs */
     struct timer *timer;
     bool done, cancelled, failed;
+    int64_t said_ms; /* the last line on its progress */
 };
 
 static void alone_deinit(struct alone *a)
@@ -236,6 +238,17 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     put_masked(ctx, stdout, buf_slice(&line));
 }
 
+static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
+{
+    CLEANUP(buf_deinit) struct buf line = BUF_INIT(OUT_MAX);
+    struct alone *a = ctx;
+
+    if (!progress_due(&a->said_ms, clock_ms()))
+        return;
+    progress_text(&line, slice_of(label), done, total);
+    say(a, "", buf_slice(&line));
+}
+
 static const struct plugin_services services = {
     .log = on_log,
     .annotate = on_annotate,
@@ -254,6 +267,7 @@ static const struct plugin_services services = {
     .saved = on_saved,
     .context = on_context,
     .plan = on_plan,
+    .progress = on_progress,
 };
 
 /* ---- the place ---- */
@@ -469,6 +483,7 @@ static int run_phase(struct alone *a, int phase, struct err *err)
 
     a->done = false;
     int r = plugin_start(&spec, a->loop, &a->run, err);
+    a->said_ms = clock_ms();
     while (r == ERR_OK && !a->done)
         r = loop_turn(a->loop, CLOCK_NEVER, err);
     a->run = plugin_run_free(a->run);

@@ -12,6 +12,7 @@
  *   log             job, step, time, size [, part]
  *   annotation      job, step, level ("notice", "warning", "error"), message
  *                   [, title, file, line, end_line, col, end_col]
+ *   progress        job, step, label, done, total    -1: not known; never recorded
  *   summary         job, step, markdown
  *   step.finished   job, step, outcome, conclusion, elapsed_ms [, exit_code, reason]
  *   note            [job,] text                      what was done instead, said out loud

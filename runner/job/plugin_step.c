@@ -7,6 +7,7 @@
 #include "job/handlers.h"
 #include "job/header.h"
 #include "job/job_container.h"
+#include "job/progress.h"
 #include "job/source.h"
 #include "job/steps.h"
 #include "job/switches.h"
@@ -22,6 +23,7 @@ struct state {
     struct plugin_run *run;
     struct blobs_service service;
     struct strmap inputs;
+    int64_t said_ms; /* when its log had the last line on its progress */
 };
 
 /* ---- services ---- */
@@ -205,6 +207,25 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     log_printf(s->log, LOG_PLAIN, "%s %s %s", verb, object, detail);
 }
 
+/* Told to whoever watches, and now and then to the log. */
+static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
+{
+    struct step_run *s = ctx;
+    struct state *st = s->state;
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(1 << 20);
+    CLEANUP(buf_deinit) struct buf line = BUF_INIT(1 << 20);
+
+    mask_apply(s->run->mask, slice_of(label), &text);
+    if (progress_due(&st->said_ms, clock_ms())) {
+        progress_text(&line, buf_slice(&text), done, total);
+        log_write(s->log, LOG_PLAIN, buf_slice(&line));
+    }
+    step_flush(s);
+    run_emit(s->run, json_pack("{s:s, s:i, s:o, s:I, s:I}", "event", "progress", "step", s->number,
+                               "label", event_text_new(text.ptr ? text.ptr : ""), "done",
+                               (json_int_t)done, "total", (json_int_t)total));
+}
+
 static int on_source(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,
                      struct err *err)
 {
@@ -229,6 +250,7 @@ static const struct plugin_services services = {
     .saved = on_saved,
     .context = on_context,
     .plan = on_plan,
+    .progress = on_progress,
     .source = on_source,
 };
 
@@ -341,6 +363,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
     struct sandbox *place = NULL;
 
     s->state = st;
+    st->said_ms = clock_ms();
     st->inputs = (struct strmap)STRMAP_INIT_NOCASE;
     int r = evaluate_inputs(s, err);
     if (r < 0)

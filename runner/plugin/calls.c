@@ -680,6 +680,19 @@ static ost_status host_plan(struct ost_step *step, const char *verb, const char 
     return ask_status(s, &message, at, id);
 }
 
+void calls_tell_progress(struct ost_step *step, const char *label, int64_t done, int64_t total)
+{
+    CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
+    struct slice text = slice_of(label);
+    size_t at;
+
+    wire_begin(&message, WIRE_PROGRESS, 0, &at);
+    wire_put_slice(&message, slice_head(text, piece_of(text)));
+    wire_put_int(&message, done);
+    wire_put_int(&message, total);
+    (void)send_message(step_of(step), &message, at); /* within the limit */
+}
+
 ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n, const char **ret)
 {
     CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
@@ -755,6 +768,7 @@ static const void *host_extension(struct ost_step *step, const char *id)
     } tables[] = {
         {OST_EXT_FILES, &calls_files, true},
         {OST_EXT_SOURCE, &calls_source, true},
+        {OST_EXT_PROGRESS, &calls_progress, true},
         {OST_EXT_CACHE, &calls_cache, start->services},
         {OST_EXT_ARTIFACTS, &calls_artifacts, start->services},
         {OST_EXT_BLOBS, &calls_blobs, start->services},

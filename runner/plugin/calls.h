@@ -15,6 +15,9 @@ ost_status calls_failed(struct ost_step *step, ost_status why, const char *text)
 /* The digest that hashFiles() has for the N files PATHS, under the runner's names for them; made by the runner. */
 ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n, const char **ret);
 
+/* Tells the runner how far the plugin is. */
+void calls_tell_progress(struct ost_step *step, const char *label, int64_t done, int64_t total);
+
 /* The source that QUERY asks for; *RET is JSON. */
 ost_status calls_find_source(struct ost_step *step, const struct ost_source_query *query,
                              const char **ret);
@@ -28,3 +31,4 @@ extern const struct ost_artifacts_v1 calls_artifacts; /* the same */
 extern const struct ost_blobs_v1 calls_blobs;         /* the same */
 extern const struct ost_http_v1 calls_http;           /* calls_http.c */
 extern const struct ost_source_v1 calls_source;       /* calls_source.c */
+extern const struct ost_progress_v1 calls_progress;   /* calls_progress.c */

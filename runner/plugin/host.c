@@ -98,6 +98,7 @@ void hosting_settle(struct plugin_run *r)
         return;
     r->kill_timer = timer_free(r->kill_timer);
     r->drain_timer = timer_free(r->drain_timer);
+    r->progress.timer = timer_free(r->progress.timer);
     r->end.text = r->text.ptr;
     r->end.n_execs = r->n_execs;
     plugin_end_fn *end = r->spec.end;
@@ -507,6 +508,7 @@ struct plugin_run *plugin_run_free(struct plugin_run *r)
     buf_deinit(&r->to_send);
     buf_deinit(&r->text);
     json_decref(r->tables);
+    r->progress.timer = timer_free(r->progress.timer);
     free(r);
     return NULL;
 }

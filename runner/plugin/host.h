@@ -27,9 +27,11 @@ enum {
     PLUGIN_EXECS_MAX = 64,     /* commands running at one time */
     PLUGIN_TRANSFERS_MAX = 16, /* of artifacts and caches at one time */
     PLUGIN_TRANSFER_MAX =
-        32 << 20,           /* bytes of a request for one: the names of some 300,000 files */
-    PLUGIN_KILL_MS = 12000, /* from plugin_cancel() to SIGKILL of the plugin */
-    PLUGIN_DRAIN_MS = 5000, /* how long a command's output is read after its end */
+        32 << 20,             /* bytes of a request for one: the names of some 300,000 files */
+    PLUGIN_KILL_MS = 12000,   /* from plugin_cancel() to SIGKILL of the plugin */
+    PLUGIN_PROGRESS_MS = 250, /* between two words on progress */
+    PLUGIN_LABEL_MAX = 200,   /* bytes of such a word's label; more is cut */
+    PLUGIN_DRAIN_MS = 5000,   /* how long a command's output is read after its end */
 };
 
 struct plugin_note { /* texts are "" when unset; numbers 0 */
@@ -83,6 +85,9 @@ struct plugin_services {
     bool (*context)(void *ctx, const char *name, struct buf *ret);
     void (*plan)(void *ctx, const char *verb, const char *object,
                  const char *detail); /* "": unset */
+    /* How far it is: the latest word, at most one each PLUGIN_PROGRESS_MS. DONE and TOTAL are -1 or more; -1: nobody
+     * knows. Not in a plan. */
+    void (*progress)(void *ctx, const char *label, int64_t done, int64_t total);
 
     /* ostler.source/1. ERR_NOT_FOUND and ERR_DENIED as there. NULL: there is no source here. */
     int (*source)(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,

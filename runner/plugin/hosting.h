@@ -35,6 +35,12 @@ struct plugin_run {
 
     struct exec *execs; /* those that run */
     unsigned n_execs, n_running, n_notes;
+    struct progress {        /* requests.c; the latest word that waits for its turn */
+        struct timer *timer; /* NULL: one may be said now */
+        bool waits;
+        char label[PLUGIN_LABEL_MAX + 1];
+        int64_t done, total;
+    } progress;
     struct transfer *transfers; /* those that go on, or are being asked for */
     size_t effects, summary;    /* bytes, against the limits */
     bool unknown; /* plan: a command's output was asked for, so what follows may depend on it */

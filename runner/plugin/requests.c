@@ -3,6 +3,7 @@
 #include "plugin/hosting.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/utf8.h"
 #include "base/vec.h"
@@ -329,6 +330,44 @@ static void on_plan(struct plugin_run *r, struct wire_frame *f)
     requests_status(r, f->id, OST_OK, "");
 }
 
+/* ---- progress ---- */
+
+static void on_progress_due(void *ctx)
+{
+    struct plugin_run *r = ctx;
+    struct progress *p = &r->progress;
+
+    p->timer = NULL;
+    if (!p->waits || r->over)
+        return;
+    p->waits = false;
+    p->timer = loop_timer(r->loop, clock_ms() + PLUGIN_PROGRESS_MS, on_progress_due, r);
+    r->spec.services->progress(r->spec.ctx, p->label, p->done, p->total);
+}
+
+/* The latest word counts; what came since the last one was said is said when its time has come. */
+static void on_progress(struct plugin_run *r, struct wire_frame *f)
+{
+    CLEANUP(buf_deinit) struct buf room = ROOM_INIT;
+    struct slice label = wire_text(f);
+    int64_t done = wire_int(f), total = wire_int(f);
+    struct progress *p = &r->progress;
+
+    if (!whole(r, f) || r->plan)
+        return;
+    label = mend(slice_head(label, PLUGIN_LABEL_MAX), &room);
+    label = slice_head(label, PLUGIN_LABEL_MAX);
+    label = slice_head(
+        label, utf8_valid(label)); /* mending may have made it longer, and the cut it invalid */
+    memcpy(p->label, label.ptr, label.len);
+    p->label[label.len] = '\0';
+    p->done = done < 0 ? -1 : done;
+    p->total = total < 0 ? -1 : total;
+    p->waits = true;
+    if (!p->timer)
+        on_progress_due(r);
+}
+
 /* ---- look-ups ---- */
 
 static void answer_value(struct plugin_run *r, uint32_t id, struct slice value)
@@ -507,27 +546,17 @@ static void on_end(struct plugin_run *r, struct wire_frame *f)
 typedef void request_fn(struct plugin_run *r, struct wire_frame *f);
 
 static request_fn *const handlers[WIRE_OPS] = {
-    [WIRE_LOG] = on_log,
-    [WIRE_NOTE] = on_note,
-    [WIRE_GROUP] = on_group,
-    [WIRE_SAY] = on_say,
-    [WIRE_MASK] = on_mask,
-    [WIRE_OUTPUT] = on_output,
-    [WIRE_ENV] = on_env,
-    [WIRE_SAVE] = on_save,
-    [WIRE_PATH] = on_path,
-    [WIRE_SUMMARY] = on_summary,
-    [WIRE_PLAN] = on_plan,
-    [WIRE_SAVED] = on_saved,
-    [WIRE_CONTEXT] = on_context,
-    [WIRE_EXEC] = exec_request,
-    [WIRE_ACK] = exec_acknowledged,
-    [WIRE_PART] = transfers_part,
-    [WIRE_TRANSFER] = transfers_request,
-    [WIRE_HASH] = on_hash,
-    [WIRE_SOURCE] = on_source,
-    [WIRE_BUG] = on_bug,
-    [WIRE_TABLES] = on_tables,
+    [WIRE_LOG] = on_log,          [WIRE_NOTE] = on_note,
+    [WIRE_GROUP] = on_group,      [WIRE_SAY] = on_say,
+    [WIRE_MASK] = on_mask,        [WIRE_OUTPUT] = on_output,
+    [WIRE_ENV] = on_env,          [WIRE_SAVE] = on_save,
+    [WIRE_PATH] = on_path,        [WIRE_SUMMARY] = on_summary,
+    [WIRE_PLAN] = on_plan,        [WIRE_SAVED] = on_saved,
+    [WIRE_CONTEXT] = on_context,  [WIRE_PROGRESS] = on_progress,
+    [WIRE_EXEC] = exec_request,   [WIRE_ACK] = exec_acknowledged,
+    [WIRE_PART] = transfers_part, [WIRE_TRANSFER] = transfers_request,
+    [WIRE_HASH] = on_hash,        [WIRE_SOURCE] = on_source,
+    [WIRE_BUG] = on_bug,          [WIRE_TABLES] = on_tables,
     [WIRE_END] = on_end,
 };
 

@@ -15,6 +15,7 @@
  *   OUTPUT ENV SAVE   name, value              STATUS
  *   PATH SUMMARY      text                     STATUS
  *   PLAN      verb, object, detail             STATUS
+ *   PROGRESS  label, done, total (-1: unknown) -
  *   SAVED CONTEXT     name                     VALUE
  *   SOURCE    flags, repository, ref, path     STATUS   its text is JSON
  *   HASH      count, paths                     STATUS   its text is the digest
@@ -70,6 +71,7 @@ enum wire_op {
     WIRE_VALUE,
     WIRE_DATA,
     WIRE_EXITED,
+    WIRE_PROGRESS,
     WIRE_OPS
 };
 

@@ -1,5 +1,7 @@
 #include "report/board.h"
 
+#include "job/progress.h"
+
 struct slice event_text(const json_t *event, const char *key)
 {
     const json_t *v = json_object_get(event, key);
@@ -113,6 +115,7 @@ static struct board_step *step_free(struct board_step *s)
     free(s->name);
     free(s->stage);
     free(s->tagged);
+    free(s->progress);
     free(s);
     return NULL;
 }
@@ -233,6 +236,21 @@ static void on_step_started(struct board *b, struct board_job *j, const json_t *
     vec_push(&j->steps, s);
 }
 
+static void on_progress(struct board *b, struct board_job *j, const json_t *e, int64_t now)
+{
+    struct board_step *s = board_step_of(j, e);
+    struct buf text = BUF_INIT(4096);
+
+    (void)b;
+    (void)now;
+    if (!s)
+        return;
+    progress_text(&text, slice_head(event_text(e, "label"), 1024), event_number(e, "done"),
+                  event_number(e, "total"));
+    free(s->progress);
+    s->progress = buf_take(&text);
+}
+
 static void on_step_finished(struct board *b, struct board_job *j, const json_t *e, int64_t now)
 {
     struct board_step *s = board_step_of(j, e);
@@ -322,6 +340,7 @@ void board_event(struct board *b, const json_t *event, struct slice log, int64_t
         {SLICE_INIT("job.started"), on_job_started, true},
         {SLICE_INIT("step.started"), on_step_started, true},
         {SLICE_INIT("annotation"), on_annotation, false},
+        {SLICE_INIT("progress"), on_progress, true},
         {SLICE_INIT("step.finished"), on_step_finished, true},
         {SLICE_INIT("job.finished"), on_job_finished, true},
         {SLICE_INIT("run.finished"), on_run_finished, false},

@@ -34,8 +34,9 @@ struct board_step {
     char *name, *stage;
     int64_t started_ms;
     struct board_tail tail;
-    char *tagged; /* message of the last ##[error] and the like, NULL: none yet */
-    int group;    /* groups open: 0 or 1 */
+    char *tagged;   /* message of the last ##[error] and the like, NULL: none yet */
+    int group;      /* groups open: 0 or 1 */
+    char *progress; /* how far it is, in words; NULL: it does not say */
 };
 
 struct board_job {

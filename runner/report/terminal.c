@@ -106,6 +106,10 @@ static void job_row(struct terminal *t, const struct board_job *j, int64_t now)
                            : SLICE("starting"));
     if (j->steps.len > 1)
         buf_printf(&l->out, " (+%zu)", j->steps.len - 1);
+    if (s && s->progress) {
+        buf_add_str(&l->out, "  ");
+        lines_say(l, SGR_CYAN, slice_of(s->progress));
+    }
     lines_sgr(l, SGR_DIM);
     buf_add_str(&l->out, "  ");
     since(t, s ? s->started_ms : j->started_ms, now);

@@ -99,6 +99,14 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     check_str(detail);
 }
 
+static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
+{
+    (void)ctx;
+    check_str(label);
+    if (strlen(label) > PLUGIN_LABEL_MAX || done < -1 || total < -1)
+        BUG("a progress that is none");
+}
+
 static const struct plugin_services services = {
     .log = on_log,
     .annotate = on_annotate,
@@ -114,6 +122,7 @@ static const struct plugin_services services = {
     .saved = on_saved,
     .context = on_context,
     .plan = on_plan,
+    .progress = on_progress,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -123,6 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct plugin_output outputs[] = {{"result", NULL}};
     static const struct plugin plugin = {
         .id = "acme/x", .version = "1.0.0", .outputs = outputs, .n_outputs = 1, .object = "x.so"};
+    static struct loop *loop; /* never turned: for timers */
     struct plugin_run r = {
         .spec = {.plugin = &plugin, .services = &services},
         .phase_name = "main",
@@ -136,6 +146,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
+    if (!loop && loop_new(&loop, &err) < 0)
+        BUG("no loop");
+    r.loop = loop;
     r.plan = data[0] & 1;
     if (data[0] & 2)
         r.spec.services = NULL; /* describe */
@@ -144,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rest = slice_make(copy, size - 1);
     while (!r.over && wire_next(&rest, &f, &err) > 0)
         requests_serve(&r, &f);
+    timer_free(r.progress.timer);
     json_decref(r.tables);
     buf_deinit(&r.to_send);
     buf_deinit(&r.text);

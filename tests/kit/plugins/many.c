@@ -1,6 +1,6 @@
 /* One plugin for everything that can go right or wrong: the input `do` says what to try. */
 #define _GNU_SOURCE
-#include <ostler/plugin.h>
+#include <ostler/ext.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -303,6 +303,25 @@ static ost_status exec_env(struct ost_step *s)
                     .argv = OST_ARGV("sh", "-c", "echo $MINE $BASE $OTHER; pwd; cat; echo"));
 }
 
+/* A word for each byte, then one that is long, has a bad byte in it and numbers out of range. */
+static ost_status progress(struct ost_step *s)
+{
+    const struct ost_progress_v1 *p =
+        (const struct ost_progress_v1 *)s->host->extension(s, OST_EXT_PROGRESS);
+    struct timespec pause = {.tv_nsec = 400000000};
+    char label[1000];
+
+    for (int i = 0; i <= 1000000; i++)
+        p->update(s, "copying", i, 1000000);
+    nanosleep(&pause, NULL);
+    memset(label, 'x', sizeof label);
+    memcpy(label, "bad \xff byte", 10);
+    label[sizeof label - 1] = '\0';
+    p->update(s, label, -5, -9);
+    nanosleep(&pause, NULL);
+    return OST_OK;
+}
+
 static ost_status exec_timeout(struct ost_step *s)
 {
     struct ost_exec_result res = OST_RESULT;
@@ -521,6 +540,7 @@ static const struct {
     {"exec-errors", exec_errors},
     {"exec-env", exec_env},
     {"exec-timeout", exec_timeout},
+    {"progress", progress},
     {"callback", callback},
     {"callback-stops", callback_stops},
     {"commands", commands_in_output},

@@ -157,6 +157,14 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     put(ctx, "plan", buf_slice(&text));
 }
 
+static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(1 << 20);
+
+    buf_printf(&text, "%s %lld/%lld", label, (long long)done, (long long)total);
+    put(ctx, "progress", buf_slice(&text));
+}
+
 /* Answers by the repository's name. */
 static int on_source(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,
                      struct err *err)
@@ -200,6 +208,7 @@ static const struct plugin_services services = {
     .saved = on_saved,
     .context = on_context,
     .plan = on_plan,
+    .progress = on_progress,
     .source = on_source,
 };
 

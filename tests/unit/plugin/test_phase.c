@@ -166,6 +166,22 @@ BOTH(everything_said_arrives_in_order_and_bad_bytes_are_mended)
     DONE;
 }
 
+/* A million words become a few, and the last of them is never lost. */
+BOTH(progress_is_told_a_few_times_a_second)
+{
+    WITH_PLACE(SANDBOX_NAMESPACES);
+    int64_t start = clock_ms();
+    phase_do(&p, "progress", OST_OK);
+    int64_t most = 3 + (clock_ms() - start) / PLUGIN_PROGRESS_MS, n = 0;
+    for (const char *at = p.log.ptr; (at = strstr(at, "progress: ")); at++)
+        n++;
+    cr_assert(n >= 2 && n <= most, "%d words in the time of %d", (int)n, (int)most);
+    phase_said(&p,
+               "progress: copying 1000000/1000000\nprogress: bad \xef\xbf\xbd byte*xxx -1/-1\n");
+    cr_assert_lt(p.log.len, 4000);
+    DONE;
+}
+
 BOTH(bad_names_and_values_are_refused)
 {
     WITH_PLACE(SANDBOX_NAMESPACES);

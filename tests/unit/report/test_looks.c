@@ -90,9 +90,10 @@ static void add_still(struct buf *to, struct slice text)
     }
 }
 
+static int looks; /* of this story */
+
 static void snapshot(struct screen *s, struct report *r, int fd, const char *title, struct buf *to)
 {
-    static int looks;
     CLEANUP(buf_deinit) struct buf bytes = BUF_INIT(TEXT_MAX);
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(TEXT_MAX);
 
@@ -128,6 +129,7 @@ static void show(const char *name, bool verbose, const char *ending)
     struct slice rest, line;
     struct err err = ERR_INIT;
 
+    looks = 0;
     screen_init(&screen, 72, 16);
     read_data(name, ".events", &events);
     rest = buf_slice(&events);
