@@ -28,7 +28,7 @@ _ostler() {
         --phase) choice=(pre main post) ;;
         --format) choice=(text yaml json) ;;
         --ignore) mapfile -t choice < <("$program" check --rules 2>/dev/null | cut -d' ' -f1) ;;
-        --event-file | --secret-file | --context | --changed | --changed-file)
+        --event-file | --secret-file | --context | --changed | --changed-file | --config | --plugin-policy | --key)
             compopt -o default
             return
             ;;
@@ -45,7 +45,7 @@ _ostler() {
             if [[ $word == -* ]]; then
                 mapfile -t choice < <(_ostler_options "$program" "$command")
             elif [ "$command" = plugin ] && [ "$COMP_CWORD" -eq 2 ]; then
-                choice=(list info install run)
+                choice=(list info install run sign)
             elif [ "$command" = plugin ]; then
                 mapfile -t choice < <(_ostler_plugins "$program")
                 compopt -o default

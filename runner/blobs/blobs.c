@@ -102,11 +102,11 @@ static json_t *request_of(const struct blobs_spec *s, bool has_place)
     for (size_t i = 0; i < s->n_shown; i++)
         json_array_append_new(shown, json_pack("[s, s]", s->shown[i].from, s->shown[i].to));
     return json_pack(
-        "{s:s, s:O, s:o, s:s*, s:s*, s:b, s:b, s:{s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:I}}", "op",
-        s->op, "ask", s->ask, "shown", shown, "workspace", s->workspace, "home", s->home, "zstd",
-        s->zstd, "place", has_place, "service", "url", at->url, "token", at->token, "http_proxy",
-        at->http_proxy, "https_proxy", at->https_proxy, "no_proxy", at->no_proxy, "ca_file",
-        at->ca_file, "retry_ms", (json_int_t)at->retry_ms);
+        "{s:s, s:O, s:o, s:O*, s:s*, s:s*, s:b, s:b, s:{s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:I}}",
+        "op", s->op, "ask", s->ask, "shown", shown, "hosts", s->hosts, "workspace", s->workspace,
+        "home", s->home, "zstd", s->zstd, "place", has_place, "service", "url", at->url, "token",
+        at->token, "http_proxy", at->http_proxy, "https_proxy", at->https_proxy, "no_proxy",
+        at->no_proxy, "ca_file", at->ca_file, "retry_ms", (json_int_t)at->retry_ms);
 }
 
 /* The job's PATH as SANDBOX has it. The caller frees it. */

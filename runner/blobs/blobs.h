@@ -59,7 +59,9 @@ struct blobs_spec {
     size_t n_shown;
     const char *workspace, *home, *temp; /* the job's paths; NULL: none */
     bool zstd;                           /* the job's PATH has it: its caches are packed with it */
-    const char *program;                 /* with the two subcommands; NULL: this one */
+    const json_t *
+        hosts; /* that http.fetch may reach: lists of patterns, one of each has to fit; NULL: any */
+    const char *program; /* with the two subcommands; NULL: this one */
 };
 
 struct blobs_client {                         /* called from the loop */

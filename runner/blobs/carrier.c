@@ -80,6 +80,7 @@ static int work(struct carrier *c, json_t **ret, struct err *err)
     c->ask = json_object_get(c->request, "ask");
     c->workspace = text(c->request, "workspace");
     c->home = text(c->request, "home");
+    c->hosts = json_object_get(c->request, "hosts");
     c->zstd = json_is_true(json_object_get(c->request, "zstd"));
     c->has_place = json_is_true(json_object_get(c->request, "place"));
     if (!op || !json_is_object(c->ask))

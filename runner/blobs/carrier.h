@@ -17,6 +17,7 @@ struct carrier {
     const json_t *ask; /* what the plugin said */
     bool has_place, zstd;
     const char *workspace, *home; /* NULL: none */
+    const json_t *hosts;          /* as in struct blobs_spec; NULL: any */
     struct loop *loop;
     struct http *http;
     char *origin;          /* of the services: "http://127.0.0.1:7870" */

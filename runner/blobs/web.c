@@ -61,6 +61,7 @@ static int take_wanted(const struct carrier *c, struct wanted *w, struct err *er
 }
 
 struct spool {
+    const json_t *hosts; /* that may be asked; NULL: any */
     int fd;
     int64_t size, max;
 };
@@ -73,6 +74,41 @@ static int on_bytes(void *ctx, struct slice bytes, struct err *err)
     if (s->size > s->max)
         return err_set(err, ERR_LIMIT, "the answer is larger than %lld bytes", (long long)s->max);
     return fd_write_all(s->fd, bytes, err);
+}
+
+/* "registry.example", "*.example", and with ":5000" that port alone. */
+static bool fits(struct slice pattern, struct slice host, struct slice port)
+{
+    bool plain = pattern.len && pattern.ptr[0] != '[';
+    ssize_t colon = plain ? slice_find_char(pattern, ':') : -1;
+
+    if (colon >= 0) {
+        if (!slice_eq(slice_from(pattern, (size_t)colon + 1), port))
+            return false;
+        pattern = slice_head(pattern, (size_t)colon);
+    }
+    if (!slice_starts(pattern, SLICE("*.")))
+        return slice_eq_nocase(pattern, host);
+    pattern = slice_from(pattern, 1);
+    return host.len > pattern.len &&
+           slice_eq_nocase(slice_from(host, host.len - pattern.len), pattern);
+}
+
+static bool allows(void *ctx, const char *host, const char *port)
+{
+    const struct spool *s = ctx;
+    const json_t *list, *pattern;
+    size_t i, k;
+
+    json_array_foreach (s->hosts, i, list) {
+        bool any = false;
+
+        json_array_foreach (list, k, pattern)
+            any = any || fits(slice_of(json_string_value(pattern)), slice_of(host), slice_of(port));
+        if (!any)
+            return false;
+    }
+    return true;
 }
 
 static int put_down(struct carrier *c, const struct wanted *w, int fd, struct err *err)
@@ -101,7 +137,7 @@ int http_fetch(struct carrier *c, json_t **ret, struct err *err)
         r = fetch_spool(&fd, err);
     if (r < 0)
         return r;
-    struct spool spool = {.fd = fd, .max = w.max};
+    struct spool spool = {.hosts = c->hosts, .fd = fd, .max = w.max};
     struct http_request q = {
         .method = w.method,
         .url = w.url,
@@ -111,6 +147,7 @@ int http_fetch(struct carrier *c, json_t **ret, struct err *err)
         .tries = (unsigned)w.retries + 1,
         .follow = true,
         .total_ms = w.timeout_ms ? w.timeout_ms : TIMEOUT_MS,
+        .allows = c->hosts ? allows : NULL,
         .retry = carrier_say_retry,
         .ctx = &spool,
     };

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "cli/plugin_policy.h"
 #include "cli/settings.h"
 #include "io/zone.h"
 #include "plugin/plugin.h"
@@ -311,6 +312,18 @@ static void note_elsewhere(void *ctx, const struct diag *finding)
     vec_push(&there->elsewhere, d);
 }
 
+/* Where runs look. What is wrong with a configuration is theirs to say. */
+static const char *const *plugin_folders(struct arena *a)
+{
+    struct config config = {0};
+    struct err ignored = ERR_INIT;
+
+    (void)!plugin_policy_load(a, NULL, NULL, &config, &ignored);
+    const char *const *folders = settings_plugin_path(a, &config);
+    config_deinit(&config);
+    return folders;
+}
+
 /* The manifest of the plugin that serves USES, from its install record: nothing is loaded. */
 static bool is_served(void *ctx, const char *uses, struct slice *ret)
 {
@@ -319,7 +332,7 @@ static bool is_served(void *ctx, const char *uses, struct slice *ret)
     struct plugin *p;
 
     if (!r->plugins)
-        r->plugins = settings_plugin_path(&r->arena);
+        r->plugins = plugin_folders(&r->arena);
     if (!strmap_find(&r->served, slice_of(uses), ret)) {
         CLEANUP(free_ptr) char *manifest = NULL;
 

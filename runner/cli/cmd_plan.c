@@ -132,13 +132,14 @@ static int make_plan(struct planning *p, struct err *err)
     json_t *of_workflows = NULL;
     int r = ERR_OK;
 
-    run.plugin_path = settings_plugin_path(&p->arena);
+    run.plugin_path = settings_plugin_path(&p->arena, &p->options->config);
     run.plugin_prefer = &p->options->plugins;
+    run.plugin_policies = p->options->config.policies;
     struct forecast_spec spec = {
         .run = &run,
         .event_file = p->options->event_file,
         .no_git = !p->options->before,
-        .asker = plan_asker_for(p->asker, source),
+        .asker = plan_asker_for(p->asker, source, p->options->config.policies),
     };
     if (p->start.started.len)
         r = forecast(&spec, &of_workflows, err);

@@ -5,10 +5,12 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "cli/exit.h"
+#include "cli/plugin_policy.h"
 #include "cli/plugin_run.h"
+#include "cli/plugin_sign.h"
 #include "cli/settings.h"
 #include "plugin/install.h"
-#include "plugin/trust.h"
+#include "plugin/policy.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -21,6 +23,7 @@ static const char help[] =
     "       ostler plugin info ID|FILE [--format text|yaml|json]\n"
     "       ostler plugin install FILE [--to DIR] [--serves COMMIT]...\n"
     "       ostler plugin run ID|FILE [--with NAME=VALUE]... [options]\n"
+    "       ostler plugin sign FILE --key KEY.pem [--serves COMMIT]...\n"
     "\n"
     "ID is 'owner/name', or 'owner/name@v1'; FILE is a shared object.\n"
     "\n"
@@ -28,6 +31,9 @@ static const char help[] =
     "  --json            the list as JSON\n"
     "  --to DIR          folder to install into (default: the user's plugin folder)\n"
     "  --serves COMMIT   the plugin also serves this commit of the action it replaces\n"
+    "\n"
+    "  --config FILE     what to read of plugins instead of the usual configurations\n"
+    "  --plugin-policy FILE  which plugins may run, besides what configurations say\n"
     "\n"
     "  --with N=V        an input; '--with N=@FILE' takes its value from a file\n"
     "  --env N=V         a variable of the job\n"
@@ -43,6 +49,9 @@ static const char help[] =
 struct options {
     const char *target; /* ID or FILE; NULL: none */
     const char *format, *to;
+    const char *config_file, *policy_file;
+    struct config config;
+    const struct trust_policy *policy; /* NULL: none */
     const char **serves;
     bool json, help, plan;
     struct plugin_run_options run;
@@ -52,6 +61,7 @@ static void options_deinit(struct options *o)
 {
     strmap_deinit(&o->run.with);
     strmap_deinit(&o->run.env);
+    config_deinit(&o->config);
 }
 
 static int fail(const struct err *err)
@@ -127,6 +137,12 @@ static int set_option(struct arena *a, struct options *o, int c, struct err *err
         more[n] = optarg;
         o->serves = more;
         return ERR_OK;
+    case 'C':
+        o->config_file = optarg;
+        return ERR_OK;
+    case 'Y':
+        o->policy_file = optarg;
+        return ERR_OK;
     case 'w':
         return set_pair(&o->run.with, optarg, true, err);
     case 'e':
@@ -158,10 +174,10 @@ static const struct sub {
     const char *name, *takes;
     bool target;
 } subs[] = {
-    {"list", "j", false},
-    {"info", "f", true},
-    {"install", "ts", true},
-    {"run", "wepWTPd", true},
+    {"list", "jCY", false},
+    {"info", "fCY", true},
+    {"install", "tsCY", true},
+    {"run", "wepWTPdCY", true},
 };
 
 static int parse_options(struct arena *a, const struct sub *sub, int argc, char **argv,
@@ -170,6 +186,8 @@ static int parse_options(struct arena *a, const struct sub *sub, int argc, char 
     static const struct option known[] = {{"format", required_argument, NULL, 'f'},
                                           {"to", required_argument, NULL, 't'},
                                           {"serves", required_argument, NULL, 's'},
+                                          {"config", required_argument, NULL, 'C'},
+                                          {"plugin-policy", required_argument, NULL, 'Y'},
                                           {"with", required_argument, NULL, 'w'},
                                           {"env", required_argument, NULL, 'e'},
                                           {"phase", required_argument, NULL, 'p'},
@@ -206,6 +224,15 @@ static int parse_options(struct arena *a, const struct sub *sub, int argc, char 
     return ERR_OK;
 }
 
+/* ---- what the configuration says ---- */
+
+static int read_policy(struct arena *a, struct options *o, struct err *err)
+{
+    int r = plugin_policy_load(a, o->config_file, o->policy_file, &o->config, err);
+
+    return r < 0 ? r : policy_read(a, o->config.policies, &o->policy, err);
+}
+
 /* ---- the plugin that is meant ---- */
 
 struct found {
@@ -240,11 +267,11 @@ static int look(const char *file, struct found *ret, struct err *err)
     return r;
 }
 
-static int find(struct arena *a, const char *target, struct found *ret, struct err *err)
+static int find(struct arena *a, const struct options *o, struct found *ret, struct err *err)
 {
-    if (is_file(target))
-        return look(target, ret, err);
-    return plugin_find_id(settings_plugin_path(a), target, &ret->plugin, err);
+    if (is_file(o->target))
+        return look(o->target, ret, err);
+    return plugin_find_id(settings_plugin_path(a, &o->config), o->target, &ret->plugin, err);
 }
 
 /* ---- list ---- */
@@ -266,15 +293,15 @@ static void needs_text(const struct plugin *p, struct buf *to)
 }
 
 /* "allowed", or why not, looking at the files as a run would. */
-static void verdict_of(const struct plugin *p, struct err *ret)
+static void verdict_of(const struct plugin *p, const struct trust_policy *policy, struct err *ret)
 {
     CLEANUP(fd_closep) int object = -1;
 
     (void)err_set(ret, ERR_OK, "allowed");
-    (void)!trust_open(NULL, p, &object, ret); /* its text is the verdict */
+    (void)!trust_open(policy, p, &object, ret); /* its text is the verdict */
 }
 
-static void list_json(const struct plugin_list *l)
+static void list_json(const struct plugin_list *l, const struct trust_policy *policy)
 {
     json_t *all = json_array();
 
@@ -283,7 +310,7 @@ static void list_json(const struct plugin_list *l)
         CLEANUP(free_ptr) char *folder = path_join((*one)->root, (*one)->folder);
         struct err verdict;
 
-        verdict_of(*one, &verdict);
+        verdict_of(*one, policy, &verdict);
         json_object_set_new(j, "folder", json_string(folder));
         json_object_set_new(j, "allowed", json_boolean(verdict.code == ERR_OK));
         json_object_set_new(j, "verdict", json_string(verdict.text));
@@ -294,7 +321,7 @@ static void list_json(const struct plugin_list *l)
     json_decref(all);
 }
 
-static void list_text(const struct plugin_list *l)
+static void list_text(const struct plugin_list *l, const struct trust_policy *policy)
 {
     int wide = 6, version = 7, needs_width = 5;
 
@@ -316,7 +343,7 @@ static void list_text(const struct plugin_list *l)
         struct err verdict;
 
         needs_text(*one, &needs);
-        verdict_of(*one, &verdict);
+        verdict_of(*one, policy, &verdict);
         printf("%-*s  %-*s  %-*s  %s\n", wide, (*one)->id, version, (*one)->version, needs_width,
                needs.ptr, folder);
         if (verdict.code < 0)
@@ -326,14 +353,14 @@ static void list_text(const struct plugin_list *l)
 
 static int do_list(struct arena *a, const struct options *o)
 {
-    const char *const *roots = settings_plugin_path(a);
+    const char *const *roots = settings_plugin_path(a, &o->config);
     struct plugin_list list = {0};
 
     plugin_list_load(roots, &list, warn_bad, NULL);
     if (o->json) {
-        list_json(&list);
+        list_json(&list, o->policy);
     } else if (list.list.len) {
-        list_text(&list);
+        list_text(&list, o->policy);
     } else {
         fprintf(stderr, "No plugins are installed. Searched:\n");
         for (; *roots; roots++)
@@ -418,7 +445,7 @@ static int do_info(struct arena *a, const struct options *o)
         (void)err_set(&err, ERR_INVALID, "'%.40s' is no format: it is text, yaml or json", format);
         return fail(&err);
     }
-    if (find(a, o->target, &f, &err) < 0)
+    if (find(a, o, &f, &err) < 0)
         return fail(&err);
     if (strcmp(format, "json") == 0) {
         json_t *j = plugin_to_json(f.plugin);
@@ -464,6 +491,10 @@ static int do_install(struct arena *a, const struct options *o)
     if (r < 0)
         return fail(&err);
     fprintf(stderr, "installed %s %s in %s/%s\n", p->id, p->version, p->root, p->folder);
+    struct err verdict = ERR_INIT;
+    verdict_of(p, o->policy, &verdict);
+    if (verdict.code < 0)
+        fprintf(stderr, "it may not run here: %s\n", verdict.text);
     plugin_free(p);
     return EXIT_OK;
 }
@@ -476,14 +507,18 @@ static int do_run(struct arena *a, struct options *o)
     bool any = false;
     struct err err = ERR_INIT;
 
-    if (find(a, o->target, &f, &err) < 0 ||
-        (f.object < 0 && trust_open(NULL, f.plugin, &f.object, &err) < 0))
+    if (find(a, o, &f, &err) < 0 ||
+        (f.object < 0 && trust_open(o->policy, f.plugin, &f.object, &err) < 0))
         return fail(&err);
     for (int phase = OST_PHASE_PLAN; phase <= OST_PHASE_POST; phase++)
         any = any || o->run.phases[phase];
     for (int phase = OST_PHASE_PRE; !any && phase <= OST_PHASE_POST; phase++)
         o->run.phases[phase] = plugin_has_phase(f.plugin, phase);
-    return plugin_run_alone(f.plugin, f.object, &o->run);
+    json_t *hosts = trust_hosts(o->policy, f.plugin);
+    o->run.hosts = hosts;
+    int code = plugin_run_alone(f.plugin, f.object, &o->run);
+    json_decref(hosts);
+    return code;
 }
 
 /* ---- which ---- */
@@ -508,8 +543,10 @@ int cmd_plugin(int argc, char **argv)
         fputs(help, stdout);
         return EXIT_OK;
     }
+    if (argc > 1 && strcmp(argv[1], "sign") == 0)
+        return plugin_sign(argc - 1, argv + 1);
     if (!sub) {
-        fprintf(stderr, "ostler plugin: say what to do: list, info, install or run%s%s\n",
+        fprintf(stderr, "ostler plugin: say what to do: list, info, install, run or sign%s%s\n",
                 argc > 1 ? ", not " : "", argc > 1 ? argv[1] : "");
         return EXIT_USAGE;
     }
@@ -519,6 +556,8 @@ int cmd_plugin(int argc, char **argv)
         fputs(help, stdout);
         return EXIT_OK;
     }
+    if (read_policy(&a, &o, &err) < 0)
+        return fail(&err);
     switch (sub - subs) {
     case 0:
         return do_list(&a, &o);

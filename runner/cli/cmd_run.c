@@ -56,6 +56,7 @@ static const char help[] =
     "                          (default: https://github.com)\n"
     "  --plugins [ACTION=]WHAT who serves actions: installed (a plugin that can, else the\n"
     "                          action itself), never or only plugins (repeatable)\n"
+    "  --plugin-policy FILE    which plugins may run, besides what configurations say\n"
     "  --node FILE             the Node that runs JavaScript actions\n"
     "  --with-ignored          check out the files that git ignores, too\n"
     "\n"
@@ -162,8 +163,9 @@ static int make_queue(struct call *c, struct err *err)
     spec.limits = o->limits;
     spec.groups = arena_printf(&c->arena, "%s/concurrency", c->state);
     spec.work_dir = c->jobs_dir;
-    spec.plugin_path = settings_plugin_path(&c->arena);
+    spec.plugin_path = settings_plugin_path(&c->arena, &o->config);
     spec.plugin_prefer = &o->plugins;
+    spec.plugin_policies = o->config.policies;
     spec.node = o->node;
     spec.tool_cache = settings_tool_cache();
     return queue_local_new(&spec, &c->queue, err);

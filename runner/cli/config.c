@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "cli/plugin_policy.h"
 #include "lang/near.h"
 #include "lang/yaml.h"
 
@@ -25,7 +26,7 @@ static const struct key {
     {"local-repository", PAIRS, true},
     {"node", SCALAR, true},
     {"offline", FLAG, false},
-    {"plugins", SCALAR | PAIRS, false},
+    {"plugins", SCALAR, false}, /* and a mapping: plugin_policy.h */
     {"pull", FLAG, false},
     {"secret-file", SCALAR, true},
     {"store-size", SCALAR, false},
@@ -121,6 +122,8 @@ static int take_key(const struct reading *r, const struct token_pair *pair, stru
                                                              .col = value->col});
         return ERR_OK;
     }
+    if (value->kind == TOKEN_MAPPING && strcmp(key->name, "plugins") == 0)
+        return plugin_policy_take(r->arena, r->file, value, r->to, err);
     if (value->kind == TOKEN_MAPPING && (key->forms & PAIRS))
         return take_pairs(r, key, value, err);
     if (!(key->forms & SCALAR))
@@ -162,14 +165,23 @@ static bool says_nothing(struct slice text)
     return true;
 }
 
-int config_read(struct arena *a, const char *path, struct config *ret, struct err *err)
+void config_deinit(struct config *c)
+{
+    vec_deinit(&c->options);
+    vec_deinit(&c->plugin_path);
+    json_decref(c->policies);
+    *c = (struct config){0};
+}
+
+int config_tree(struct arena *a, const char *path, struct token **ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(CONFIG_SIZE_MAX);
-    struct reading reading = {.arena = a, .file = arena_str(a, slice_of(path)), .to = ret};
+    struct reading reading = {.arena = a, .file = path};
     struct diags diags = {.arena = a};
     struct token *root = NULL;
     int r = config_load(path, &text, err);
 
+    *ret = NULL;
     if (r < 0 || says_nothing(buf_slice(&text)))
         return r;
     r = yaml_parse(a, arena_dup(a, buf_slice(&text)), path, 0, NULL, &root, &diags);
@@ -178,8 +190,19 @@ int config_read(struct arena *a, const char *path, struct config *ret, struct er
                     diags.list.ptr[0].col, SLICE_ARG(diags.list.ptr[0].message));
     else if (r == ERR_OK && root->kind != TOKEN_MAPPING)
         r = wrong(&reading, root, err, "a configuration is a mapping: 'jobs: 4'");
-    for (size_t i = 0; r == ERR_OK && i < root->n_pairs; i++)
-        r = take_key(&reading, &root->pairs[i], err);
     diags_deinit(&diags);
+    if (r == ERR_OK)
+        *ret = root;
+    return r;
+}
+
+int config_read(struct arena *a, const char *path, struct config *ret, struct err *err)
+{
+    struct reading reading = {.arena = a, .file = arena_str(a, slice_of(path)), .to = ret};
+    struct token *root;
+    int r = config_tree(a, path, &root, err);
+
+    for (size_t i = 0; r == ERR_OK && root && i < root->n_pairs; i++)
+        r = take_key(&reading, &root->pairs[i], err);
     return r;
 }

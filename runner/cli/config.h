@@ -4,7 +4,7 @@
  *
  *     jobs: 4
  *     limit: {memory: 4G, processes: 500}     # --limit memory=4G --limit processes=500
- *     plugins: {actions/cache: never}         # --plugins actions/cache=never
+ *     plugins: {prefer: only}                 # --plugins only; the rest of it is in plugin_policy.h
  *     offline: true                           # --offline
  *
  * What is said here is checked by whoever takes the options; here it is only known which may be said. */
@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/vec.h"
+#include "lang/token.h"
 
 enum { CONFIG_SIZE_MAX = 1 << 20 }; /* bytes of a file */
 
@@ -26,7 +27,14 @@ struct config_option {
 
 struct config { /* what it holds lives in the arena */
     VEC(struct config_option) options;
+    VEC(const char *) plugin_path; /* plugins.path */
+    json_t *policies;              /* as plugin/policy.h has them; NULL: none */
 };
+
+void config_deinit(struct config *c);
+
+/* The mapping that PATH holds; NULL: it says nothing. Errors as below. */
+MUST_CHECK int config_tree(struct arena *a, const char *path, struct token **ret, struct err *err);
 
 /* The whole text of PATH, a file that decides which code jobs run. ERR_NOT_FOUND: it is not there. ERR_DENIED:
  * others than its owner, who has to be this user or root, may write it. */

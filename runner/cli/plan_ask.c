@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "cli/plan_parts.h"
 #include "plugin/host.h"
-#include "plugin/trust.h"
+#include "plugin/policy.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,6 +23,7 @@ struct plan_asker {
     pid_t helper;
     int socket;
     const char *source;
+    json_t *policies; /* borrowed; NULL: none */
 };
 
 /* ---- messages ---- */
@@ -166,7 +167,6 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     json_array_append_new(a->lines, line);
 }
 
-static void on_end(void *ctx, const struct plugin_end *end)
 static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
 {
     (void)ctx;
@@ -175,6 +175,7 @@ static void on_progress(void *ctx, const char *label, int64_t done, int64_t tota
     (void)total;
 }
 
+static void on_end(void *ctx, const struct plugin_end *end)
 {
     struct answer *a = ctx;
 
@@ -202,11 +203,12 @@ static const struct plugin_services services = {
     .saved = on_saved,
     .context = on_context,
     .plan = on_plan,
-};
     .progress = on_progress,
+};
 
-static int run_plan(const struct plugin *p, const struct strmap *inputs, const char *source,
-                    struct answer *a, struct err *err)
+static int run_plan(const struct plugin *p, const struct trust_policy *policy,
+                    const struct strmap *inputs, const char *source, struct answer *a,
+                    struct err *err)
 {
     static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", NULL};
     CLEANUP(fd_closep) int object = -1;
@@ -225,7 +227,7 @@ static int run_plan(const struct plugin *p, const struct strmap *inputs, const c
     };
     struct plugin_run *run = NULL;
     struct loop *loop = NULL;
-    int r = trust_open(NULL, p, &object, err);
+    int r = trust_open(policy, p, &object, err);
 
     spec.object = object;
     if (r == ERR_OK)
@@ -243,13 +245,15 @@ static int run_plan(const struct plugin *p, const struct strmap *inputs, const c
     return r;
 }
 
-/* QUESTION: {"root", "plugin", "source", "inputs"}. */
+/* QUESTION: {"root", "plugin", "source", "inputs", "policies"}. */
 static int answer(const json_t *question, struct answer *a, struct err *err)
 {
     CLEANUP(strmap_deinit) struct strmap given = STRMAP_INIT_NOCASE, inputs = STRMAP_INIT_NOCASE;
     const char *source = json_string_value(json_object_get(question, "source"));
     const char *roots[] = {json_string_value(json_object_get(question, "root")), NULL};
     const struct plugin_places places = {.workspace = source};
+    CLEANUP(arena_deinit) struct arena arena = ARENA_INIT;
+    const struct trust_policy *policy = NULL;
     struct plugin *p = NULL;
     const char *name;
     json_t *value;
@@ -263,7 +267,9 @@ static int answer(const json_t *question, struct answer *a, struct err *err)
     if (r == ERR_OK)
         r = plugin_check_inputs(p, &given, &places, &inputs, err);
     if (r == ERR_OK)
-        r = run_plan(p, &inputs, source, a, err);
+        r = policy_read(&arena, json_object_get(question, "policies"), &policy, err);
+    if (r == ERR_OK)
+        r = run_plan(p, policy, &inputs, source, a, err);
     plugin_free(p);
     return r;
 }
@@ -363,9 +369,9 @@ static int ask(void *ctx, const struct plugin *p, const struct strmap *inputs, j
 
     STRMAP_EACH (i, inputs)
         json_object_set_new(given, i->name, json_stringn(i->value, i->value_len));
-    question =
-        json_pack("{s:s, s:o, s:s, s:o}", "root", p->root, "plugin",
-                  json_sprintf("%s@%s", p->id, p->version), "source", a->source, "inputs", given);
+    question = json_pack("{s:s, s:o, s:s, s:o, s:O*}", "root", p->root, "plugin",
+                         json_sprintf("%s@%s", p->id, p->version), "source", a->source, "inputs",
+                         given, "policies", a->policies);
     r = send_json(a->socket, question, err);
     json_decref(question);
     if (r == ERR_OK)
@@ -380,8 +386,9 @@ static int ask(void *ctx, const struct plugin *p, const struct strmap *inputs, j
     return r;
 }
 
-struct forecast_asker plan_asker_for(struct plan_asker *a, const char *source)
+struct forecast_asker plan_asker_for(struct plan_asker *a, const char *source, json_t *policies)
 {
     a->source = source;
+    a->policies = policies;
     return (struct forecast_asker){.ask = ask, .ctx = a};
 }

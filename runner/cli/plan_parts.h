@@ -26,4 +26,4 @@ struct plan_asker;
 MUST_CHECK int plan_asker_new(char **argv, struct plan_asker **ret, struct err *err);
 struct plan_asker *plan_asker_free(struct plan_asker *a); /* returns NULL */
 /* SOURCE: the working tree, which plugins can read and not write. Borrowed. */
-struct forecast_asker plan_asker_for(struct plan_asker *a, const char *source);
+struct forecast_asker plan_asker_for(struct plan_asker *a, const char *source, json_t *policies);

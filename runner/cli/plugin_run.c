@@ -475,6 +475,7 @@ static int run_phase(struct alone *a, int phase, struct err *err)
         .temp = a->temp,
         .tools = a->tools,
         .home = sandbox_home(a->sandbox),
+        .hosts = o->hosts,
         .deadline_ms = o->timeout_ms ? clock_ms() + o->timeout_ms : CLOCK_NEVER,
         .services = &services,
         .end = on_end,
@@ -482,8 +483,8 @@ static int run_phase(struct alone *a, int phase, struct err *err)
     };
 
     a->done = false;
-    int r = plugin_start(&spec, a->loop, &a->run, err);
     a->said_ms = clock_ms();
+    int r = plugin_start(&spec, a->loop, &a->run, err);
     while (r == ERR_OK && !a->done)
         r = loop_turn(a->loop, CLOCK_NEVER, err);
     a->run = plugin_run_free(a->run);

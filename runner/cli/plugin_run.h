@@ -12,6 +12,7 @@ struct plugin_run_options {
         *workspace;     /* a folder to show as the workspace, which stays as it is; NULL: empty */
     int64_t timeout_ms; /* for all phases; 0: none */
     bool debug;
+    const json_t *hosts; /* as in struct plugin_spec */
 };
 
 /* Runs P, whose sealed OBJECT is borrowed. The log goes to stderr; outputs, and the plan's lines, to

@@ -4,8 +4,8 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/utf8.h"
-#include "cli/config.h"
 #include "cli/limit.h"
+#include "cli/plugin_policy.h"
 #include "cli/settings.h"
 #include "lang/cron.h"
 #include "plugin/plugin.h"
@@ -44,6 +44,7 @@ enum option_id {
     OPT_REPOSITORY,
     OPT_ACTION_SOURCE,
     OPT_PLUGINS,
+    OPT_POLICY,
     OPT_NODE,
     OPT_IGNORED,
     OPT_DEBUG,
@@ -84,6 +85,7 @@ static const struct option table[] = {
     {"local-repository", required_argument, NULL, OPT_REPOSITORY},
     {"action-source", required_argument, NULL, OPT_ACTION_SOURCE},
     {"plugins", required_argument, NULL, OPT_PLUGINS},
+    {"plugin-policy", required_argument, NULL, OPT_POLICY},
     {"node", required_argument, NULL, OPT_NODE},
     {"with-ignored", no_argument, NULL, OPT_IGNORED},
     {"debug", no_argument, NULL, OPT_DEBUG},
@@ -124,6 +126,7 @@ void run_options_deinit(struct run_options *o)
     strmap_deinit(&o->variables);
     strmap_deinit(&o->repositories);
     strmap_deinit(&o->plugins);
+    config_deinit(&o->config);
     vec_deinit(&o->files);
     vec_deinit(&o->changed);
     vec_deinit(&o->jobs);
@@ -509,6 +512,9 @@ static int take(struct run_options *o, int option, const char *text, struct err 
         return r < 0 ? err_in(err, "--action-source") : r;
     case OPT_PLUGINS:
         return add_preference(o, text, err);
+    case OPT_POLICY:
+        r = plugin_policy_read(&o->arena, text, &o->config, err);
+        return r < 0 ? err_in(err, "--plugin-policy") : r;
     case OPT_NODE:
         return set_node(o, text, err);
     case OPT_IGNORED:
@@ -580,13 +586,13 @@ static int check_texts(const struct run_options *o, struct err *err)
 
 /* ---- where options come from: the configuration, then the command line ---- */
 
-static int take_file(struct run_options *o, const char *path, struct config *config,
-                     struct err *err)
+static int take_file(struct run_options *o, const char *path, struct err *err)
 {
-    int r = config_read(&o->arena, path, config, err);
+    size_t from = o->config.options.len;
+    int r = config_read(&o->arena, path, &o->config, err);
 
-    for (size_t i = 0; r == ERR_OK && i < config->options.len; i++) {
-        const struct config_option *set = &config->options.ptr[i];
+    for (size_t i = from; r == ERR_OK && i < o->config.options.len; i++) {
+        const struct config_option *set = &o->config.options.ptr[i];
         const struct option *known = table;
 
         while (strcmp(known->name, set->name) != 0)
@@ -605,10 +611,8 @@ static int take_configuration(struct run_options *o, const char *named, struct e
     const char *const *files = named ? one : settings_config_files(&o->arena);
 
     for (; *files; files++) {
-        struct config config = {0};
-        int r = take_file(o, *files, &config, err);
+        int r = take_file(o, *files, err);
 
-        vec_deinit(&config.options);
         if (r < 0 && (named || r != ERR_NOT_FOUND))
             return r;
         *err = (struct err)ERR_INIT;

@@ -3,6 +3,7 @@
 
 #include "base/strmap.h"
 #include "base/vec.h"
+#include "cli/config.h"
 #include "queue/local/local.h"
 
 struct run_options {
@@ -24,6 +25,7 @@ struct run_options {
     const char *action_source;  /* --action-source, as git takes it; NULL: not said */
     struct strmap inputs, secrets, vars, env, variables, repositories;
     struct strmap plugins; /* --plugins: plugin_preference() */
+    struct config config;  /* what else files said: where plugins lie, and their policies */
     int slots;
     const char *node; /* --node, an absolute path */
     const char *isolation;

@@ -188,28 +188,65 @@ static const char *exe_folder(struct arena *a)
     return arena_str(a, slice_of(path));
 }
 
-const char *const *settings_plugin_path(struct arena *a)
+struct folders {
+    VEC(const char *) list;
+};
+
+static void add_folder(struct arena *a, struct folders *f, const char *path)
 {
-    VEC(const char *) list = {0};
-    struct slice extra = slice_of(settings_env("OSTLER_PLUGIN_PATH")), item;
-    const char *data = absolute_env("XDG_DATA_HOME");
+    CLEANUP(free_ptr) char *normal = path_normal(path);
+
+    VEC_EACH (one, &f->list)
+        if (strcmp(*one, normal) == 0)
+            return;
+    vec_push(&f->list, arena_str(a, slice_of(normal)));
+}
+
+static void add_system(struct arena *a, struct folders *f, const struct config *config)
+{
     const char *exe = exe_folder(a);
 
+    for (size_t i = 0; config && i < config->plugin_path.len; i++)
+        add_folder(a, f, config->plugin_path.ptr[i]);
+    if (exe) {
+        add_folder(a, f, arena_printf(a, "%s/plugins", exe));
+        add_folder(a, f, arena_printf(a, "%s/../lib/ostler/plugins", exe));
+    }
+    add_folder(a, f, "/usr/local/lib/ostler/plugins");
+    add_folder(a, f, "/usr/lib/ostler/plugins");
+}
+
+static const char *const *take_folders(struct arena *a, struct folders *f)
+{
+    const char **ret = arena_array(a, f->list.len + 1, sizeof *ret);
+
+    memcpy(ret, f->list.ptr, f->list.len * sizeof *ret);
+    vec_deinit(&f->list);
+    return ret;
+}
+
+const char *const *settings_system_plugins(struct arena *a, const struct config *config)
+{
+    struct folders f = {0};
+
+    add_system(a, &f, config);
+    return take_folders(a, &f);
+}
+
+const char *const *settings_plugin_path(struct arena *a, const struct config *config)
+{
+    struct slice extra = slice_of(settings_env("OSTLER_PLUGIN_PATH")), item;
+    const char *data = absolute_env("XDG_DATA_HOME");
+    struct folders f = {0};
+
+    add_system(a, &f, config);
+    add_folder(a, &f,
+               data ? arena_printf(a, "%s/ostler/plugins", data)
+                    : arena_printf(a, "%s/.local/share/ostler/plugins", settings_home()));
     while (slice_split(&extra, ':', &item))
         if (item.len && item.ptr[0] == '/')
-            vec_push(&list, arena_str(a, item));
-    vec_push(&list, data ? arena_printf(a, "%s/ostler/plugins", data)
-                         : arena_printf(a, "%s/.local/share/ostler/plugins", settings_home()));
-    if (exe) {
-        vec_push(&list, arena_printf(a, "%s/plugins", exe));
-        vec_push(&list, arena_printf(a, "%s/../lib/ostler/plugins", exe));
-    }
-    vec_push(&list, "/usr/local/lib/ostler/plugins");
-    vec_push(&list, "/usr/lib/ostler/plugins");
-    const char **ret = arena_array(a, list.len + 1, sizeof *ret);
-    memcpy(ret, list.ptr, list.len * sizeof *ret);
-    vec_deinit(&list);
-    return ret;
+            add_folder(a, &f, arena_str(a, item));
+    return take_folders(a, &f);
 }
 
 /* ---- the environment of jobs ---- */

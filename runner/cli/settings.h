@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "cli/config.h"
 #include "report/report.h"
 
 /* HOME; the password database's where it is not set; "/" at the last. */
@@ -36,9 +37,12 @@ const char *settings_action_source(void);
  * NULL-terminated. */
 const char *const *settings_fetch_environ(struct arena *a);
 
-/* Folders searched for plugins, first hit wins (plugin-sdk.md 6): $OSTLER_PLUGIN_PATH, the user's data
- * folder, what lies beside this program, and the system's. NULL-terminated. */
-const char *const *settings_plugin_path(struct arena *a);
+/* Folders searched for plugins, first hit wins (plugin-sdk.md 6). NULL-terminated. What may run for everybody: plugins.path
+ * of CONFIG (NULL: none), what lies beside this program, and the system's. */
+const char *const *settings_system_plugins(struct arena *a, const struct config *config);
+
+/* The same, and behind them this user's own: the data folder and $OSTLER_PLUGIN_PATH. */
+const char *const *settings_plugin_path(struct arena *a, const struct config *config);
 
 /* The environment that jobs of a local run start from: a short list of names that tools need to work on
  * this machine (PATH, locale, proxies, certificates, tool homes), and none of the user's own secrets.

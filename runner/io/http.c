@@ -21,6 +21,11 @@ static struct {
     __typeof__(curl_easy_strerror) *easy_strerror;
     __typeof__(curl_slist_append) *slist_append;
     __typeof__(curl_slist_free_all) *slist_free_all;
+    __typeof__(curl_url) *url_new;
+    __typeof__(curl_url_set) *url_set;
+    __typeof__(curl_url_get) *url_get;
+    __typeof__(curl_url_cleanup) *url_cleanup;
+    __typeof__(curl_free) *text_free;
     __typeof__(curl_multi_init) *multi_init;
     __typeof__(curl_multi_cleanup) *multi_cleanup;
     __typeof__(curl_multi_setopt) *multi_setopt;
@@ -42,6 +47,11 @@ static int load(struct err *err)
         {"curl_easy_strerror", &lib.easy_strerror},
         {"curl_slist_append", &lib.slist_append},
         {"curl_slist_free_all", &lib.slist_free_all},
+        {"curl_url", &lib.url_new},
+        {"curl_url_set", &lib.url_set},
+        {"curl_url_get", &lib.url_get},
+        {"curl_url_cleanup", &lib.url_cleanup},
+        {"curl_free", &lib.text_free},
         {"curl_multi_init", &lib.multi_init},
         {"curl_multi_cleanup", &lib.multi_cleanup},
         {"curl_multi_setopt", &lib.multi_setopt},
@@ -126,6 +136,51 @@ static struct http_answer answer_new(void)
                                 .body = BUF_INIT(HTTP_ANSWER_MAX)};
 }
 
+/* ---- hosts ---- */
+
+/* Is the host of the address ALLOWED, or that of MORE as seen from there? Asked with libcurl's own eyes: it is libcurl
+ * that goes there. */
+static bool may_ask(struct http_call *c, const char *url, const char *more)
+{
+    CURLU *u = lib.url_new();
+    char *host = NULL, *port = NULL;
+    bool good = u && lib.url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                (!more || lib.url_set(u, CURLUPART_URL, more, 0) == CURLUE_OK) &&
+                lib.url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                lib.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+
+    if (!good)
+        (void)err_set(&c->err, ERR_INVALID, "%s is no address", more ? "a redirect" : "this");
+    else if (!c->q.allows(c->q.ctx, host, port)) {
+        good = false;
+        (void)err_set(&c->err, ERR_DENIED,
+                      "%s'%.100s' is not among the hosts that the policy allows",
+                      more ? "redirected: " : "", host);
+    }
+    lib.text_free(host);
+    lib.text_free(port);
+    lib.url_cleanup(u);
+    return good;
+}
+
+static int status_of(struct http_call *c);
+
+/* True if LINE sends us where we may not go. */
+static bool leads_astray(struct http_call *c, struct slice line)
+{
+    int status = status_of(c);
+    const char *from = NULL;
+    ssize_t colon = slice_find_char(line, ':');
+
+    if (!c->q.allows || !c->q.follow || status < 300 || status > 399 || colon < 0 ||
+        !slice_eq_nocase(slice_head(line, (size_t)colon), SLICE("Location")))
+        return false;
+    struct slice to = slice_trim(slice_from(line, (size_t)colon + 1));
+    CLEANUP(free_ptr) char *text = mem_dup(to.len ? to.ptr : "", to.len);
+    (void)lib.easy_getinfo(c->easy, CURLINFO_EFFECTIVE_URL, &from);
+    return !may_ask(c, from ? from : c->url, text);
+}
+
 /* ---- what libcurl calls while a request goes on ---- */
 
 static size_t on_header(char *bytes, size_t one, size_t n, void *ctx)
@@ -136,7 +191,7 @@ static size_t on_header(char *bytes, size_t one, size_t n, void *ctx)
     if (slice_starts(line, SLICE("HTTP/"))) /* of the next answer: redirects, 100 */
         buf_clear(&c->answer.headers);
     buf_add(&c->answer.headers, line); /* what is over the limit is left out */
-    return line.len;
+    return leads_astray(c, line) ? 0 : line.len;
 }
 
 static int status_of(struct http_call *c)
@@ -320,6 +375,10 @@ static void set_headers(struct http_call *c)
 
 static int try(struct http_call *c, struct err *err)
 {
+    if (c->q.allows && !may_ask(c, c->url, NULL)) {
+        *err = c->err;
+        return err->code;
+    }
     c->easy = lib.easy_init();
     if (!c->easy)
         return err_set(err, ERR_FAILED, "libcurl has no memory");

@@ -43,6 +43,8 @@ struct slice http_header(const struct http_answer *a, const char *name);
 
 /* True if A is to be asked for again although its status is fine ("no JSON"). */
 typedef bool http_judge_fn(void *ctx, const struct http_answer *a);
+/* False: HOST (in brackets where it is an address of IPv6) may not be asked at PORT. */
+typedef bool http_host_fn(void *ctx, const char *host, const char *port);
 /* Bytes of the body of an answer 2xx, in their order, each once. An error ends the request. */
 typedef int http_sink_fn(void *ctx, struct slice bytes, struct err *err);
 /* One try was not enough: WHY, and when the next one begins. */
@@ -63,9 +65,11 @@ struct http_request {           /* all is borrowed until the end but the texts, 
     bool trust_429;            /* it is an answer as others */
     bool follow;               /* redirects: Authorization does not go to other hosts */
     int64_t idle_ms, total_ms; /* of one try; 0: HTTP_IDLE_MS, no limit */
+    http_host_fn
+        *allows; /* asked for the address, and for each that it is redirected to; ERR_DENIED then */
     http_judge_fn *judge;
     http_retry_fn *retry;
-    void *ctx; /* of these three */
+    void *ctx; /* of these four, and the sink's */
 };
 
 /* ERR is NULL when there is an answer, of whatever status; else there is none, and A is NULL. A is the caller's until

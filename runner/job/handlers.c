@@ -128,6 +128,14 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
 
 /* ---- before the first step ---- */
 
+/* Its plugin is not on the allow-list: it is as if it were not installed. */
+static int not_named(struct run *run, struct instance *i, struct err *err)
+{
+    (void)!trust_allows(run->policy, i->plugin, err); /* its text says why */
+    i->plugin = plugin_free(i->plugin);
+    return err->code = ERR_NOT_FOUND;
+}
+
 static int prepare(struct run *run, struct instance *i, struct err *err)
 {
     const struct step *def = i->def;
@@ -141,6 +149,11 @@ static int prepare(struct run *run, struct instance *i, struct err *err)
     int r = strcmp(prefer, "never") == 0
                 ? err_set(&why, ERR_NOT_FOUND, "plugins are switched off for it")
                 : plugin_find(run->job->plugin_path, def->uses, &i->plugin, &why);
+    bool forbidden = r == ERR_OK && !trust_names(run->policy, i->plugin);
+    if (forbidden)
+        r = not_named(run, i, &why);
+    else if (r == ERR_OK)
+        r = trust_allows(run->policy, i->plugin, &why);
     if (r == ERR_OK)
         return ERR_OK;
     if (r != ERR_NOT_FOUND) {
@@ -148,8 +161,13 @@ static int prepare(struct run *run, struct instance *i, struct err *err)
         return err_in(err, "'%s'", def->uses);
     }
     i->remote = run->job->store && strcmp(prefer, "only") != 0 && action_ref_is_remote(def->uses);
-    if (i->remote)
+    if (i->remote) {
+        if (forbidden)
+            run_emit(run, json_pack("{s:s, s:o}", "event", "note", "text",
+                                    json_sprintf("%s: the action itself serves '%s'", why.text,
+                                                 def->uses)));
         return ERR_OK;
+    }
     return err_set(err, ERR_NOT_FOUND,
                    "line %d: no installed plugin serves '%s' (%s), and no action may be fetched",
                    def->line, def->uses, why.text);

@@ -74,6 +74,7 @@ void job_deinit(struct job *j)
     for (size_t i = 0; i < COUNT_OF(maps); i++)
         strmap_deinit(field_of(j, &maps[i]));
     json_decref(j->contexts);
+    json_decref(j->plugin_policies);
     arena_deinit(&j->arena);
     job_init(j);
 }
@@ -171,6 +172,8 @@ static json_t *job_json(const struct job *j)
                             list_json(*(const char *const *const *)field(j, &lists[i])));
     if (j->contexts)
         json_object_set(o, "contexts", j->contexts);
+    if (j->plugin_policies)
+        json_object_set(o, "plugin_policies", j->plugin_policies);
     return o;
 }
 
@@ -398,6 +401,16 @@ static int read_contexts(struct reader *r)
     return ERR_OK;
 }
 
+static int read_policies(struct reader *r)
+{
+    json_t *policies = member(r, "plugin_policies");
+
+    if (policies && !json_is_array(policies))
+        return wrong(r, "plugin_policies", "a list");
+    r->job->plugin_policies = json_incref(policies);
+    return ERR_OK;
+}
+
 static int read_maps(struct reader *r)
 {
     for (size_t i = 0; i < COUNT_OF(maps); i++)
@@ -409,8 +422,8 @@ static int read_maps(struct reader *r)
 int job_parse(struct job *j, struct slice text, struct err *err)
 {
     static int (*const parts[])(struct reader *) = {
-        read_texts, read_numbers, read_tokens, read_maps,
-        read_env,   read_steps,   read_lists,  read_contexts,
+        read_texts, read_numbers, read_tokens,   read_maps,     read_env,
+        read_steps, read_lists,   read_contexts, read_policies,
     };
     struct job made;
     json_error_t where;

@@ -56,6 +56,7 @@ struct job {
     struct strmap repositories;     /* "owner/name": folder of a local clone; names ignore case */
     const char *const *plugin_path; /* folders searched for plugins, NULL-terminated */
     struct strmap plugin_prefer;    /* plugin_preference(); names ignore case */
+    json_t *plugin_policies;        /* see plugin/policy.h; owned; NULL: none */
     const char *node;               /* that runs JavaScript actions; NULL: one is looked for */
     const char *tool_cache; /* host folder shown at RUNNER_TOOL_CACHE; NULL: a private one */
     bool keep;              /* leave the folder behind for a look */

@@ -23,6 +23,7 @@ struct state {
     struct plugin_run *run;
     struct blobs_service service;
     struct strmap inputs;
+    json_t *hosts;   /* of its policy; NULL: nothing is said */
     int64_t said_ms; /* when its log had the last line on its progress */
 };
 
@@ -380,8 +381,11 @@ static int plugin_step_start(struct step_run *s, struct err *err)
         step_end(s, RESULT_SUCCESS); /* a process less */
         return ERR_OK;
     }
-    log_printf(s->log, LOG_PLAIN, "%s → plugin %s (sha256:%.12s)", s->def->uses, p->version,
-               p->sha256 ? p->sha256 : "");
+    st->hosts = trust_hosts(run->policy, p);
+    log_printf(s->log, LOG_PLAIN, "%s → plugin %s (sha256:%.12s)%s", s->def->uses, p->version,
+               p->sha256 ? p->sha256 : "",
+               st->hosts && p->needs & OST_NEED_NETWORK ? ", its network limited by the policy"
+                                                        : "");
     r = job_container_place(s, &place, err);
     if (r < 0)
         return r;
@@ -398,7 +402,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
     };
     r = plugin_check_inputs(p, &s->inputs, &places, &st->inputs, err);
     if (r == ERR_OK)
-        r = trust_open(NULL, p, &object, err);
+        r = trust_open(run->policy, p, &object, err);
     if (r < 0)
         return r;
     handler_register_post(s);
@@ -421,6 +425,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
         .tools = places.tools,
         .home = places.home,
         .service = &st->service,
+        .hosts = st->hosts,
         .deadline_ms = step_deadline(s),
         .services = &services,
         .end = on_end,
@@ -457,6 +462,7 @@ static void plugin_step_release(struct step_run *s)
     s->state = NULL;
     plugin_run_free(st->run);
     strmap_deinit(&st->inputs);
+    json_decref(st->hosts);
     free(st);
 }
 

@@ -20,6 +20,7 @@
 #include "lang/action.h"
 #include "lang/template.h"
 #include "plugin/host.h"
+#include "plugin/trust.h"
 #include "sandbox/sandbox.h"
 #include "store/child.h"
 
@@ -150,6 +151,9 @@ struct run {
     json_t *job_ctx;     /* of the job context what its containers give; NULL: nothing */
     bool debug;          /* ACTIONS_STEP_DEBUG */
     struct strmap nodes; /* path of a node: its major, "0" for none that works; see node_find.h */
+
+    struct arena policy_arena;
+    const struct trust_policy *policy; /* of plugins; NULL: none */
 
     VEC(struct run_action) actions;
     struct actions_get *setup_fetch; /* "Set up job" waits for actions; NULL: it does not */

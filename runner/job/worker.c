@@ -23,6 +23,7 @@
 #include "job/shared.h"
 #include "job/steps.h"
 #include "job/switches.h"
+#include "plugin/policy.h"
 #include "sandbox/engine.h"
 
 #include <fcntl.h>
@@ -438,7 +439,9 @@ static int set_up(struct run *run, struct notice *n, struct err *err)
     print_facts(run, n->log);
     make_tracking_id(run);
     build_contexts(run);
-    r = payload_write(run, err);
+    r = policy_read(&run->policy_arena, j->plugin_policies, &run->policy, err);
+    if (r == ERR_OK)
+        r = payload_write(run, err);
     if (r == ERR_OK)
         r = evaluate_env(run, err);
     if (r == ERR_OK)
@@ -613,6 +616,7 @@ static void run_free(struct run *run)
     run->matchers = matchers_free(run->matchers);
     strmap_deinit(&run->env);
     strmap_deinit(&run->nodes);
+    arena_deinit(&run->policy_arena);
     json_decref(run->github);
     json_decref(run->runner_ctx);
     json_decref(run->secrets);

@@ -823,6 +823,7 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
     ret->strict = wire_int(f);
     ret->services = wire_int(f);
     ret->http = wire_int(f);
+    ret->plan = wire_int(f);
     ret->deadline_ms = wire_int(f);
     ret->cwd = keep(wire_text(f));
     for (size_t i = 0; i < COUNT_OF(ret->dirs); i++)

@@ -77,7 +77,7 @@ static ost_status fetch(struct ost_step *step, const struct ost_http_request *th
     memcpy(&q, theirs, theirs->struct_size < sizeof q ? theirs->struct_size : sizeof q);
     if (q.body && q.body_size > BODY_MAX)
         return calls_failed(step, OST_E_LIMIT, "fetch: the body is larger than 16 MiB");
-    bool plan = !calls_start(step)->network; /* else whoever has this table has a network */
+    bool plan = calls_start(step)->plan;
     const char *temp = q.save_to || plan ? NULL : step->host->temp(step, ".http");
     if (!q.save_to && !plan && !temp)
         return OST_E_IO;

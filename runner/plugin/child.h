@@ -32,6 +32,7 @@ struct child_start { /* what START says */
     bool strict;         /* without namespaces to be shut in nothing is loaded */
     bool services;       /* the job has some for artifacts and caches */
     bool http;           /* the runner makes requests for it */
+    bool plan;           /* effects are only listed */
     int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */
     const char *cwd;
     const char *dirs[5];                          /* by OST_DIR_... */

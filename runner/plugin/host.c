@@ -322,12 +322,25 @@ static void put_writable(struct plugin_run *r)
         wire_put_text(&r->to_send, list[i]);
 }
 
+/* False: its policy leaves it no host to ask. */
+static bool may_ask(const struct plugin_spec *s)
+{
+    const json_t *list;
+    size_t i;
+
+    json_array_foreach (s->hosts, i, list)
+        if (!json_array_size(list))
+            return false;
+    return true;
+}
+
 static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place, struct err *err)
 {
     const struct plugin_spec *s = &r->spec;
     CLEANUP(free_ptr) char *object = mode == CHILD_RUN ? plugin_object_path(s->plugin) : NULL;
     const char *places[] = {s->workspace, s->temp, s->tools, s->home};
-    bool network = s->plugin->needs & OST_NEED_NETWORK && !r->plan && mode == CHILD_RUN;
+    bool network =
+        s->plugin->needs & OST_NEED_NETWORK && !s->hosts && !r->plan && mode == CHILD_RUN;
     struct buf *to = &r->to_send;
     size_t at;
 
@@ -344,7 +357,8 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
     /* a plan is made without any */
     wire_put_int(to, mode == CHILD_RUN && (r->plan || (s->service && s->service->url)));
     wire_put_int(to, mode == CHILD_RUN && s->plugin->needs & OST_NEED_NETWORK &&
-                         (r->plan || s->service));
+                         (r->plan || s->service) && may_ask(s));
+    wire_put_int(to, r->plan);
     wire_put_int(to, s->deadline_ms);
     wire_put_text(to, s->cwd ? s->cwd : "");
     for (size_t i = 0; i < COUNT_OF(places); i++)
@@ -494,6 +508,7 @@ struct plugin_run *plugin_run_free(struct plugin_run *r)
         return NULL;
     r->kill_timer = timer_free(r->kill_timer);
     r->drain_timer = timer_free(r->drain_timer);
+    r->progress.timer = timer_free(r->progress.timer);
     r->proc = proc_free(r->proc);
     exec_drop_all(r);
     transfers_stop(r, false);
@@ -508,7 +523,6 @@ struct plugin_run *plugin_run_free(struct plugin_run *r)
     buf_deinit(&r->to_send);
     buf_deinit(&r->text);
     json_decref(r->tables);
-    r->progress.timer = timer_free(r->progress.timer);
     free(r);
     return NULL;
 }

@@ -127,6 +127,9 @@ struct plugin_spec { /* zeroed members are fine where it says so; all borrowed u
     /* Where artifacts and caches go, and with which token, of which the plugin knows nothing; without a url nowhere.
      * NULL: no requests over HTTP either. */
     const struct blobs_service *service;
+    /* trust_hosts(): its own process then has no network, and the runner makes requests for it to these hosts only; NULL:
+     * as its contract has it. Borrowed. */
+    const json_t *hosts;
     int64_t deadline_ms; /* clock_ms() for time_left_ms(); CLOCK_NEVER: none. The caller keeps
                                     the time and calls plugin_cancel() */
     bool

@@ -3,8 +3,8 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "plugin/host.h"
+#include "plugin/release.h"
 #include "plugin/trust.h"
-#include "plugin/version.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -56,31 +56,15 @@ int install_look(const char *file, const char *child, struct loop *loop, struct 
     return ERR_OK;
 }
 
-static int check_serves(const char *const *serves, struct err *err)
+/* Where it will lie. */
+static void settle(struct plugin *p, const char *root)
 {
-    for (; serves && *serves; serves++)
-        if (ref_kind(slice_of(*serves)) != REF_COMMIT)
-            return err_set(err, ERR_INVALID, "'%.80s' is not a full commit id", *serves);
-    return ERR_OK;
-}
-
-/* What the record says beyond the contract: where it will lie, and what it serves. */
-static void complete(struct plugin *p, const struct install_spec *spec)
-{
-    size_t n = 0;
     char *folder = arena_printf(&p->arena, "%s/", p->id);
 
     for (char *c = folder; *c; c++)
         *c = (char)tolower((unsigned char)*c);
     p->folder = arena_printf(&p->arena, "%s%s", folder, p->version);
-    p->root = arena_str(&p->arena, slice_of(spec->root));
-    p->object = arena_printf(&p->arena, "%s.so", strrchr(p->id, '/') + 1);
-    while (spec->serves && spec->serves[n])
-        n++;
-    const char **serves = arena_array(&p->arena, n + 1, sizeof *serves);
-    for (size_t i = 0; i < n; i++)
-        serves[i] = arena_str(&p->arena, slice_of(spec->serves[i]));
-    p->serves = serves;
+    p->root = arena_str(&p->arena, slice_of(root));
 }
 
 static int write_object(int dir, const struct plugin *p, int object, struct err *err)
@@ -93,23 +77,20 @@ static int write_object(int dir, const struct plugin *p, int object, struct err 
     return r < 0 ? r : path_write(dir, p->object, buf_slice(&bytes), 0644, err);
 }
 
-static int write_record(int dir, const struct plugin *p, struct err *err)
+static int write_record(int dir, const struct plugin *p, struct release *release, struct err *err)
 {
-    json_t *json = plugin_to_json(p);
-    CLEANUP(free_ptr) char *record = json_dumps(json, JSON_INDENT(2));
     CLEANUP(free_ptr) char *yaml = plugin_to_yaml(p);
-    CLEANUP(buf_deinit) struct buf text = BUF_INIT(PLUGIN_RECORD_MAX);
+    int r = release->record.len ? ERR_OK : release_record(p, &release->record, err);
 
-    json_decref(json);
-    buf_add_str(&text, record);
-    buf_add_char(&text, '\n');
-    int r = buf_check(&text, "the install record", err);
     if (r == ERR_OK)
         r = path_write(dir, "action.yml", slice_of(yaml), 0644, err);
-    return r == ERR_OK ? path_write(dir, "install.json", buf_slice(&text), 0644, err) : r;
+    if (r == ERR_OK && release->signature.len)
+        r = path_write(dir, PLUGIN_SIGNATURE, buf_slice(&release->signature), 0644, err);
+    return r == ERR_OK ? path_write(dir, PLUGIN_RECORD, buf_slice(&release->record), 0644, err) : r;
 }
 
-static int fill(int root, const char *temp, const struct plugin *p, int object, struct err *err)
+static int fill(int root, const char *temp, const struct plugin *p, int object,
+                struct release *release, struct err *err)
 {
     CLEANUP(fd_closep) int dir = -1;
     int r;
@@ -119,7 +100,7 @@ static int fill(int root, const char *temp, const struct plugin *p, int object, 
     if ((r = path_open(root, temp, O_RDONLY | O_DIRECTORY, 0, &dir, err)) < 0 ||
         (r = write_object(dir, p, object, err)) < 0)
         return r;
-    return write_record(dir, p, err);
+    return write_record(dir, p, release, err);
 }
 
 /* One rename into place; what was there leaves by the same rename. */
@@ -138,7 +119,7 @@ static int move_in(int root, const char *temp, const struct plugin *p, struct er
     return err_sys(err, "cannot move the plugin to '%s/%s'", p->root, p->folder);
 }
 
-static int place(struct plugin *p, int object, struct err *err)
+static int place(struct plugin *p, int object, struct release *release, struct err *err)
 {
     CLEANUP(fd_closep) int root = -1;
     char temp[48];
@@ -148,7 +129,7 @@ static int place(struct plugin *p, int object, struct err *err)
     if (r < 0 || (r = path_open(AT_FDCWD, p->root, O_RDONLY | O_DIRECTORY, 0, &root, err)) < 0)
         return r;
     snprintf(temp, sizeof temp, ".new-%ld", (long)getpid());
-    r = fill(root, temp, p, object, err);
+    r = fill(root, temp, p, object, release, err);
     if (r == ERR_OK)
         r = move_in(root, temp, p, err);
     (void)!path_remove(root, temp, &ignored); /* the old version, or what a failure left */
@@ -158,14 +139,23 @@ static int place(struct plugin *p, int object, struct err *err)
 int install_plugin(const struct install_spec *spec, struct loop *loop, struct plugin **ret,
                    struct err *err)
 {
+    CLEANUP(release_deinit) struct release release = RELEASE_INIT;
     CLEANUP(fd_closep) int object = -1;
     struct plugin *p;
-    int r = check_serves(spec->serves, err);
+    int r = install_look(spec->file, spec->child, loop, &p, &object, err);
 
-    if (r < 0 || (r = install_look(spec->file, spec->child, loop, &p, &object, err)) < 0)
+    if (r < 0)
         return r;
-    complete(p, spec);
-    r = place(p, object, err);
+    r = release_complete(p, spec->serves, err);
+    if (r == ERR_OK)
+        r = release_read(spec->file, p, &release, err);
+    if (r == ERR_OK && release.record.len && spec->serves)
+        r = err_set(err, ERR_INVALID,
+                    "what '%s' serves is said by the record beside it (sign it with --serves)",
+                    spec->file);
+    settle(p, spec->root);
+    if (r == ERR_OK)
+        r = place(p, object, &release, err);
     if (r < 0) {
         plugin_free(p);
         return r;

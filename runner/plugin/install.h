@@ -1,15 +1,17 @@
 /* install - puts a plugin's object into a folder of the search path: looked at, described, recorded, and
- * moved into place whole. */
+ * moved into place whole. A record and a signature that lie beside it are kept: release.h. */
 #pragma once
 
 #include "io/loop.h"
 #include "plugin/plugin.h"
 
 struct install_spec {
-    const char *file;          /* the object */
-    const char *root;          /* OWNER/NAME/VERSION/ appears below it; created if missing */
-    const char *const *serves; /* commits of the action that this release equals; NULL: none */
-    const char *child;         /* as in plugin_spec */
+    const char *file; /* the object */
+    const char *root; /* OWNER/NAME/VERSION/ appears below it; created if missing */
+    const char *const *
+        serves; /* commits of the action that this release equals; NULL: none, or those of the record that
+                                  lies beside the object */
+    const char *child; /* as in plugin_spec */
 };
 
 /* Installs it; what was there under the same id and version is replaced. On success *RET is the installed

@@ -24,6 +24,9 @@ enum {
     PLUGIN_VERSIONS_MAX = 1000,   /* folders looked at below one OWNER/NAME */
 };
 
+#define PLUGIN_RECORD "install.json"
+#define PLUGIN_SIGNATURE "install.json.sig" /* of the former, see trust.h */
+
 struct plugin_input {
     const char *name;
     int type;                   /* OST_STRING, OST_BOOL, ... */
@@ -54,6 +57,7 @@ struct plugin { /* everything lives in the arena */
     const char *root;             /* the folder of the search path it was found in; absolute */
     const char *folder;           /* below root: "acme/docker-push/1.4.2" */
     const char *object;           /* file in that folder: "docker-push.so" */
+    bool in_workspace;            /* it is one of the job's own files, and has no record */
 };
 
 /* ---- finding ---- */

@@ -139,6 +139,7 @@ static int begin(struct transfer *t, const char *op, const json_t *ask, struct e
         .home = s->home,
         .temp = s->temp,
         .zstd = strncmp(op, "cache.", 6) == 0 && has_zstd(s),
+        .hosts = s->hosts,
         .program = s->child,
     };
 

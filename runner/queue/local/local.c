@@ -448,6 +448,7 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .source_ignored = spec->source_ignored,
         .plugin_path = spec->plugin_path,
         .plugin_prefer = spec->plugin_prefer,
+        .plugin_policies = spec->plugin_policies,
         .node = keep(&l->arena, spec->node),
         .tool_cache = keep(&l->arena, spec->tool_cache),
         .keep = spec->keep,

@@ -52,7 +52,8 @@ struct local_spec {
     const struct strmap *repositories; /* "owner/name": folder of a local clone */
     const char *const *plugin_path;
     const struct strmap
-        *plugin_prefer; /* see struct job; NULL: nothing said. Borrowed like plugin_path */
+        *plugin_prefer;      /* see struct job; NULL: nothing said. Borrowed like plugin_path */
+    json_t *plugin_policies; /* the same; NULL: none */
     const char *node, *tool_cache;
     const struct store_spec
         *store; /* of the actions that jobs fetch; NULL: they fetch none. Borrowed like

@@ -96,6 +96,7 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
     j->plugin_path = how->plugin_path;
     if (how->plugin_prefer)
         strmap_merge(&j->plugin_prefer, how->plugin_prefer);
+    j->plugin_policies = json_incref(how->plugin_policies);
     j->node = how->node;
     j->tool_cache = how->tool_cache;
     j->keep = how->keep;

@@ -420,12 +420,13 @@ Test(trusting, an_allow_list_allows_what_it_lists)
         {{.id = "acme/hello"}, NULL},
         {{.id = "ACME/hello", .version = ">=1 <2", .sha256 = right}, NULL},
         {{.id = "acme/other"}, "plugin 'acme/hello' is not on the allow-list*"},
-        {{.id = "acme/hello", .version = ">=2"}, "*is outside the allowed versions '>=2'"},
-        {{.id = "acme/hello", .sha256 = wrong}, "*which plugins.allow does not list"},
+        {{.id = "acme/hello", .version = ">=2"}, "*is outside the allowed versions '>=2' (*"},
+        {{.id = "acme/hello", .sha256 = wrong}, "*which its rule in 'plugins.allow' does not list"},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct trust_policy policy = {TRUST_ALLOW_LIST, &rows[i].rule, 1};
+        const struct trust_policy policy = {
+            .mode = TRUST_ALLOW_LIST, .rules = &rows[i].rule, .n_rules = 1};
         struct err err = ERR_INIT;
         int r = trust(hello, &policy, &err);
 
