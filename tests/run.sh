@@ -55,6 +55,13 @@ ENGINE_NEEDS=(
     'file:/usr/sbin/sshd openssh-server'
     'cmd:git-lfs git-lfs'
 )
+# What ostler/build builds with.
+STAGE_NEEDS=(
+    'cmd:go golang-go'
+    'deb:python3-pip python3-pip'
+    'deb:python3-setuptools python3-setuptools'
+    'deb:python3-wheel python3-wheel'
+)
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 # Only to fetch a Node that the sample project can use: Debian 12 has 18, and the sample wants 20.
 NODE_NEEDS=('cmd:npm npm' 'file:/etc/ssl/certs/ca-certificates.crt ca-certificates')
@@ -173,7 +180,7 @@ fi
 provide "${BUILD_NEEDS[@]}" "${TEST_NEEDS[@]}"
 build_preset dev
 if wanted e2e && ! $quick; then
-    provide "${ENGINE_NEEDS[@]}"
+    provide "${ENGINE_NEEDS[@]}" "${STAGE_NEEDS[@]}"
     build_preset release
     fetch_node
     fetch_toolkit

@@ -73,8 +73,8 @@ static struct span unquote(struct ost_step *step, struct span s)
     return (struct span){text, n};
 }
 
-/* "+++ b/src/a.c", "+++ "b/a\tb.c"", "+++ /dev/null". A name with blanks is followed by a tab. */
-static const char *new_name(struct ost_step *step, struct span line, const char *prefix)
+/* A name with blanks is followed by a tab. */
+const char *changes_name(struct ost_step *step, struct span line)
 {
     struct span name;
 
@@ -84,11 +84,10 @@ static const char *new_name(struct ost_step *step, struct span line, const char 
     line = unquote(step, line);
     if (!span_eat(&line, "b/"))
         return NULL; /* it is gone */
-    return rel_clean(step, rel_join(step, prefix, span_dup(step, line)));
+    return rel_clean(step, span_dup(step, line));
 }
 
-/* "@@ -12,3 +12,4 @@ ...": the lines of the old and of the new file. */
-static bool read_hunk(struct span line, uint32_t *n_old, uint32_t *first, uint32_t *n_new)
+bool changes_hunk(struct span line, uint32_t *n_old, uint32_t *first, uint32_t *n_new)
 {
     uint32_t old;
 
@@ -116,10 +115,10 @@ void changes_read(struct ost_step *step, struct span diff, const char *prefix, s
         } else if (span_starts(line, "diff --git ")) {
             file = NULL;
         } else if (span_starts(line, "+++ ")) {
-            const char *name = new_name(step, line, prefix);
+            const char *name = changes_name(step, line);
 
-            file = name ? file_add(step, to, name) : NULL;
-        } else if (read_hunk(line, &n_old, &first, &n_new)) {
+            file = name ? file_add(step, to, rel_clean(step, rel_join(step, prefix, name))) : NULL;
+        } else if (changes_hunk(line, &n_old, &first, &n_new)) {
             body = (uint64_t)n_old + n_new;
             if (file && n_new > 0)
                 lines_add(step, file, first, n_new);

@@ -34,6 +34,11 @@ ost_status changes_load(struct ost_step *step, const struct changes_ask *ask, st
  * workspace. */
 void changes_read(struct ost_step *step, struct span diff, const char *prefix, struct changes *to);
 
+/* The lines of a diff that name a file and a place: "+++ b/src/a.c" (NULL: it is gone), and "@@ -12,3 +12,4 @@ ...",
+ * the lines of the old and of the new file (false: it is no such line). */
+const char *changes_name(struct ost_step *step, struct span line);
+bool changes_hunk(struct span line, uint32_t *n_old, uint32_t *first, uint32_t *n_new);
+
 /* A finding counts as new when it touches a changed line, when it is about a changed file as a whole, or
  * when it is about no file at all. */
 bool changes_touch(const struct changes *c, const struct finding *f);
