@@ -127,17 +127,23 @@ static ssize_t write_quietly(int fd, const char *data, size_t size)
     return n;
 }
 
-/* Feeds the child and drains it, until both its pipes have ended. */
-static void talk(struct stream *s, int in, int out, int err)
+/* Feeds the child and drains it, until both its pipes have ended. One whose output is not wanted any more is asked to
+ * end, as the real host does. */
+static void talk(struct stream *s, pid_t pid, int in, int out, int err)
 {
     const char *input = s->exec->input;
     size_t left = input ? s->exec->input_size : 0;
     struct pollfd fds[] = {{left ? in : -1, POLLOUT, 0}, {out, POLLIN, 0}, {err, POLLIN, 0}};
     char data[65536];
+    bool asked = false;
 
     if (!left)
         close(in);
     while (fds[1].fd >= 0 || fds[2].fd >= 0) {
+        if (s->stopped < 0 && !asked) {
+            asked = true;
+            kill(pid, SIGTERM);
+        }
         if (poll(fds, 3, -1) < 0)
             continue;
         if (fds[0].revents) {
@@ -190,7 +196,7 @@ static ost_status run_for_real(struct ost_test *t, struct stream *s, struct ost_
     close(out[1]);
     close(err[1]);
     if (r == 0) {
-        talk(s, in[1], out[0], err[0]);
+        talk(s, pid, in[1], out[0], err[0]);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
         res->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;

@@ -209,6 +209,24 @@ Test(kit, commands_run_for_real_where_the_test_says_so)
     cr_expect_eq(run(counts), OST_E_NOT_FOUND);
 }
 
+static ost_status has_read_enough(void *ctx, int32_t fd, const char *data, size_t size)
+{
+    (void)ctx, (void)fd, (void)data, (void)size;
+    return OST_E_LIMIT;
+}
+
+static ost_status reads_one_line(struct ost_step *s)
+{
+    return ost_exec(s, NULL, .argv = OST_ARGV("sh", "-c", "echo x; exec sleep 1000"),
+                    .on_output = has_read_enough);
+}
+
+Test(kit, a_command_that_is_not_wanted_any_more_ends, .timeout = 60)
+{
+    ost_test_exec_for_real(t, NULL);
+    cr_expect_eq(run(reads_one_line), OST_E_LIMIT);
+}
+
 /* ---- requests ---- */
 
 static ost_status posts_until_it_is_taken(struct ost_step *s)
