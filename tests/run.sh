@@ -37,6 +37,8 @@ TEST_NEEDS=(
     'cmd:strace strace'
     'file:/usr/lib/python3/dist-packages/jsonschema python3-jsonschema'
     'cmd:useradd passwd'
+    'cmd:rsync rsync'
+    'cmd:flock util-linux'
     'file:/usr/share/zoneinfo/UTC tzdata'
 )
 # A real container engine; the end-to-end tests start it, unless the machine's own answers.
@@ -53,6 +55,7 @@ ENGINE_NEEDS=(
     'file:/usr/lib/cni/bridge containernetworking-plugins'
     'cmd:debootstrap debootstrap'
     'file:/usr/sbin/sshd openssh-server'
+    'cmd:docker-compose docker-compose'
     'cmd:git-lfs git-lfs'
 )
 # What ostler/build builds with.
