@@ -21,7 +21,13 @@ struct ost_http_request {
     const char *save_to;        /* stream the answer into this file; NULL: into memory, 8 MiB at most */
     int64_t timeout_ms;         /* for the whole exchange; 0: 60 s */
 };
-struct ost_http_response { uint32_t struct_size; int32_t status; const char *body; size_t body_size; };
+struct ost_http_response {
+    uint32_t struct_size;
+    int32_t status;
+    const char *body;
+    size_t body_size;
+    const char *headers; /* as they came, a line each; bytes that are not ASCII are '?' */
+};
 struct ost_http_v1 {
     uint32_t struct_size;       /* an answer of any status, 500 too, is OST_OK */
     ost_status (*fetch)(struct ost_step *, const struct ost_http_request *, struct ost_http_response *);
@@ -35,6 +41,13 @@ struct ost_blobs_v1 {
     ost_status (*cache_save)(struct ost_step *, const char *const *paths, const char *key);
     ost_status (*artifact_put)(struct ost_step *, const char *name, const char *const *paths, int32_t days);
     ost_status (*artifact_get)(struct ost_step *, const char *name, const char *dir);
+};
+
+#define OST_EXT_MASK "ostler.mask/1" /* for what leaves the job by other ways than its log */
+struct ost_mask_v1 {
+    uint32_t struct_size;
+    /* *RET is TEXT with "***" for each of the job's secrets, as its log would have it. */
+    ost_status (*apply)(struct ost_step *, const char *text, const char **ret);
 };
 
 /* ---- the same services with all that the actions of that name can ask of them ----

@@ -66,6 +66,9 @@ void ost_test_file(struct ost_test *t, const char *path, const char *text);
 /* What is in the file PATH now; NULL: there is none. */
 const char *ost_test_content(struct ost_test *t, const char *path);
 
+/* A secret of the job: ostler.mask/1 knows it, beside what the plugin itself masks. */
+void ost_test_secret(struct ost_test *t, const char *secret);
+
 /* time_left_ms() is MS from now on; at the beginning it is INT64_MAX, no limit. */
 void ost_test_time_left(struct ost_test *t, int64_t ms);
 
@@ -97,6 +100,7 @@ struct ost_test_reply { /* zeroed: 200 with an empty body */
     int32_t status;    /* 0: 200 */
     const char *body;  /* NULL: empty; with a request's save_to it becomes that file */
     size_t body_size;  /* 0: that of the text in body */
+    const char *headers; /* a line each; NULL: none */
     uint32_t times;    /* good for so many requests; 0: for all */
 };
 
@@ -180,6 +184,7 @@ const struct ost_http_request *ost_test_request(const struct ost_test *t, size_t
  *     files.glob patterns=a,b                            and files.roots, files.hash
  *     source.find OWNER/NAME REF PATH
  *     http.fetch METHOD URL
+ *     mask.apply
  *
  * ostler.blobs/1 asks the others. */
 size_t ost_test_asks(const struct ost_test *t, const char *pattern);

@@ -43,7 +43,8 @@ struct
  *   artifact.download  id; dir; raw (false)                     -> an artifact; its digest is of what came
  *   artifact.remove    name
  *   http.fetch         method, url, dir, name; headers [texts] (none), body (Base64; none), retries (0), timeout_ms
- *                      (60,000), max (bytes)                    -> status, size; the answer's body is DIR/NAME
+ *                      (60,000), max (bytes)                    -> status, size, headers; the answer's body is
+ *                      DIR/NAME
  *
  * An artifact has id, size, created (seconds), name, digest ("" or hex), zip. Errors: ERR_INVALID for a name that is
  * none; ERR_DENIED: it is there already; ERR_NOT_FOUND: no file, no such artifact; ERR_SYS and ERR_TIMEOUT: disk,

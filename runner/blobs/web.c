@@ -126,6 +126,15 @@ static int put_down(struct carrier *c, const struct wanted *w, int fd, struct er
     return r;
 }
 
+/* Text of the wire is UTF-8, and headers may be anything. */
+static json_t *headers_json(struct buf *headers)
+{
+    for (size_t i = 0; i < headers->len; i++)
+        if ((unsigned char)headers->ptr[i] >= 0x80 || !headers->ptr[i])
+            headers->ptr[i] = '?';
+    return json_stringn(headers->len ? headers->ptr : "", headers->len);
+}
+
 int http_fetch(struct carrier *c, json_t **ret, struct err *err)
 {
     CLEANUP(wanted_deinit) struct wanted w = {.arena = ARENA_INIT, .body = BUF_INIT(BODY_MAX)};
@@ -157,6 +166,7 @@ int http_fetch(struct carrier *c, json_t **ret, struct err *err)
     if (r == ERR_OK)
         r = put_down(c, &w, fd, err);
     if (r == ERR_OK)
-        *ret = json_pack("{s:i, s:I}", "status", answer.status, "size", (json_int_t)spool.size);
+        *ret = json_pack("{s:i, s:I, s:o}", "status", answer.status, "size", (json_int_t)spool.size,
+                         "headers", headers_json(&answer.headers));
     return r;
 }

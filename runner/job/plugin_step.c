@@ -85,6 +85,13 @@ static void on_mask(void *ctx, struct slice secret)
     mask_add(s->run->mask, secret);
 }
 
+static void on_masked(void *ctx, struct slice text, struct buf *ret)
+{
+    const struct step_run *s = ctx;
+
+    mask_apply(s->run->mask, text, ret);
+}
+
 /* Output that may hold workflow commands goes into the step's own log, all other into one that knows
  * none: nothing in it is obeyed. Problem matchers see both. */
 static struct plugin_stream *on_stream_open(void *ctx, bool commands)
@@ -240,6 +247,7 @@ static const struct plugin_services services = {
     .command = on_command,
     .note = on_note,
     .mask = on_mask,
+    .masked = on_masked,
     .stream_open = on_stream_open,
     .stream_feed = on_stream_feed,
     .stream_close = on_stream_close,

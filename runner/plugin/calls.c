@@ -758,6 +758,23 @@ ost_status calls_find_source(struct ost_step *step, const struct ost_source_quer
     return ask_text(s, &message, at, id, ret);
 }
 
+static ost_status mask_apply_text(struct ost_step *step, const char *text, const char **ret)
+{
+    CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
+    struct step *s = step_of(step);
+    uint32_t id = new_id(s);
+    size_t at;
+
+    wire_begin(&message, WIRE_MASKED, id, &at);
+    wire_put_text(&message, text_or(text, ""));
+    return ask_text(s, &message, at, id, ret);
+}
+
+const struct ost_mask_v1 calls_mask = {
+    .struct_size = sizeof calls_mask,
+    .apply = mask_apply_text,
+};
+
 static const void *host_extension(struct ost_step *step, const char *id)
 {
     const struct child_start *start = step_of(step)->start;
@@ -769,6 +786,7 @@ static const void *host_extension(struct ost_step *step, const char *id)
         {OST_EXT_FILES, &calls_files, true},
         {OST_EXT_SOURCE, &calls_source, true},
         {OST_EXT_PROGRESS, &calls_progress, true},
+        {OST_EXT_MASK, &calls_mask, true},
         {OST_EXT_CACHE, &calls_cache, start->services},
         {OST_EXT_ARTIFACTS, &calls_artifacts, start->services},
         {OST_EXT_BLOBS, &calls_blobs, start->services},

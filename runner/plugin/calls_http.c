@@ -69,7 +69,7 @@ static ost_status fetch(struct ost_step *step, const struct ost_http_request *th
                         struct ost_http_response *ret)
 {
     struct ost_http_request q = {0};
-    struct ost_http_response got = {.body = ""};
+    struct ost_http_response got = {.body = "", .headers = ""};
     json_t *answer = NULL;
 
     if (!theirs || theirs->struct_size < sizeof theirs->struct_size)
@@ -84,6 +84,8 @@ static ost_status fetch(struct ost_step *step, const struct ost_http_request *th
     CLEANUP(free_ptr) char *path = whole_path(step, q.save_to ? q.save_to : temp ? temp : "/");
     ost_status r = ask(step, &q, path, &answer);
     got.status = (int32_t)json_integer_value(json_object_get(answer, "status"));
+    if (json_string_value(json_object_get(answer, "headers")))
+        got.headers = json_string_value(json_object_get(answer, "headers"));
     if (r == OST_OK && temp)
         r = read_body(step, temp, &got);
     if (temp)

@@ -66,6 +66,8 @@ struct plugin_services {
                     struct slice line);           /* a command line about to run, for ##[command] */
     void (*note)(void *ctx, const char *text);    /* what the host did instead, said out loud */
     void (*mask)(void *ctx, struct slice secret); /* in force before it returns */
+    /* ostler.mask/1: TEXT as a log would have it. NULL: as it is. */
+    void (*masked)(void *ctx, struct slice text, struct buf *ret);
 
     /* Raw output: the plugin's stdout and stderr, each command's output. A stream's bytes come in any
      * portions; several streams may be open at a time. COMMANDS: obey ::workflow commands:: in it. */

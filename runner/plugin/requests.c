@@ -198,6 +198,23 @@ static void on_mask(struct plugin_run *r, struct wire_frame *f)
     requests_status(r, f->id, OST_OK, "");
 }
 
+static void on_masked(struct plugin_run *r, struct wire_frame *f)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(4 * PLUGIN_VALUE_MAX);
+    struct slice text = wire_text(f);
+
+    if (!whole(r, f))
+        return;
+    if (r->spec.services->masked)
+        r->spec.services->masked(r->spec.ctx, text, &out);
+    else
+        buf_add(&out, text);
+    if (text.len > PLUGIN_VALUE_MAX || out.overflow)
+        requests_status(r, f->id, OST_E_LIMIT, "the text to mask is too long");
+    else
+        requests_status(r, f->id, OST_OK, out.len ? out.ptr : "");
+}
+
 /* ---- effects ---- */
 
 static void plan_line(struct plugin_run *r, const char *verb, const char *object,
@@ -557,7 +574,7 @@ static request_fn *const handlers[WIRE_OPS] = {
     [WIRE_PART] = transfers_part, [WIRE_TRANSFER] = transfers_request,
     [WIRE_HASH] = on_hash,        [WIRE_SOURCE] = on_source,
     [WIRE_BUG] = on_bug,          [WIRE_TABLES] = on_tables,
-    [WIRE_END] = on_end,
+    [WIRE_MASKED] = on_masked,    [WIRE_END] = on_end,
 };
 
 /* In describe there is no job to say or do anything to. */

@@ -12,6 +12,7 @@
  *   GROUP     title (absent: close)            -
  *   SAY       text (of the child itself)       -
  *   MASK      text                             STATUS
+ *   MASKED    text                             STATUS   its text is the masked one
  *   OUTPUT ENV SAVE   name, value              STATUS
  *   PATH SUMMARY      text                     STATUS
  *   PLAN      verb, object, detail             STATUS
@@ -49,6 +50,7 @@ enum wire_op {
     WIRE_GROUP,
     WIRE_SAY,
     WIRE_MASK,
+    WIRE_MASKED,
     WIRE_OUTPUT,
     WIRE_ENV,
     WIRE_SAVE,

@@ -125,10 +125,14 @@ AT(ost_http_request, body_size, 40);
 AT(ost_http_request, save_to, 48);
 AT(ost_http_request, timeout_ms, 56);
 
-SIZE(ost_http_response, 24);
+SIZE(ost_http_response, 32);
 AT(ost_http_response, status, 4);
 AT(ost_http_response, body, 8);
 AT(ost_http_response, body_size, 16);
+AT(ost_http_response, headers, 24);
+
+SIZE(ost_mask_v1, 16);
+AT(ost_mask_v1, apply, 8);
 
 SIZE(ost_http_v1, 16);
 AT(ost_http_v1, fetch, 8);

@@ -68,6 +68,7 @@ struct ost_test {
     char *failure;
     char error[512]; /* of the latest failed call */
 
+    texts secrets;  /* ost_test_secret() */
     texts absent;   /* extensions that are not there */
     pairs refusals; /* services that fail: "STATUS text" */
     VEC(struct kit_entry *) caches;

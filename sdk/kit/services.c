@@ -118,6 +118,7 @@ static ost_status reply_to(struct ost_test *t, const struct ost_http_request *q,
     *ret = (struct ost_http_response){.status = reply->status ? reply->status : 200, .body = ""};
     if (q->save_to)
         return save_body(t, reply, q->save_to);
+    ret->headers = kit_keep_text(t, reply->headers ? reply->headers : "");
     if (reply->body) {
         ret->body = kit_keep(t, mem_dup(reply->body, reply->body_size));
         ret->body_size = reply->body_size;
@@ -196,6 +197,47 @@ static ost_status source_find(struct ost_step *step, const struct ost_source_que
 
 static const struct ost_source_v1 source = {sizeof source, source_find};
 
+/* ---- masking ---- */
+
+/* The longest of the job's secrets at the front of TEXT: its size; 0: none. */
+static size_t secret_size(const struct ost_test *t, const char *text)
+{
+    const texts *const lists[] = {&t->secrets, &t->masks};
+    size_t longest = 0;
+
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        VEC_EACH (secret, lists[i]) {
+            size_t n = strlen(*secret);
+
+            if (n > longest && strncmp(text, *secret, n) == 0)
+                longest = n;
+        }
+    return longest;
+}
+
+static ost_status mask_text(struct ost_step *step, const char *text, const char **ret)
+{
+    struct ost_test *t = kit_host(step);
+    ost_status r = kit_begin(t, "mask.apply", kit_copy("mask.apply"));
+    struct buf out = BUF_INIT(16 << 20);
+
+    if (!text || !ret)
+        kit_broken(t, "mask.apply without a text or a place for it");
+    while (r == OST_OK && text && *text) {
+        size_t n = secret_size(t, text);
+
+        buf_add(&out, n ? SLICE("***") : slice_make(text, 1));
+        text += n ? n : 1;
+    }
+    if (r == OST_OK && ret)
+        *ret = kit_keep(t, buf_take(&out));
+    buf_deinit(&out);
+    kit_leave(t);
+    return r;
+}
+
+static const struct ost_mask_v1 mask = {sizeof mask, mask_text};
+
 /* ---- which there are ---- */
 
 const void *kit_service(struct ost_test *t, const char *id)
@@ -207,7 +249,7 @@ const void *kit_service(struct ost_test *t, const char *id)
         {OST_EXT_PROGRESS, &progress}, {OST_EXT_HTTP, &http},
         {OST_EXT_BLOBS, &kit_blobs},   {OST_EXT_CACHE, &kit_cache},
         {OST_EXT_FILES, &kit_files},   {OST_EXT_ARTIFACTS, &kit_artifacts},
-        {OST_EXT_SOURCE, &source},
+        {OST_EXT_SOURCE, &source},     {OST_EXT_MASK, &mask},
     };
 
     VEC_EACH (name, &t->absent)
@@ -220,6 +262,11 @@ const void *kit_service(struct ost_test *t, const char *id)
 }
 
 /* ---- the test's side ---- */
+
+void ost_test_secret(struct ost_test *t, const char *secret)
+{
+    vec_push(&t->secrets, kit_copy(secret));
+}
 
 void ost_test_without(struct ost_test *t, const char *id)
 {
@@ -240,6 +287,7 @@ void ost_test_answer_http(struct ost_test *t, const char *pattern, const struct 
     struct ost_test_reply mine = *r;
 
     mine.error = kit_copy_or_null(r->error);
+    mine.headers = kit_copy_or_null(r->headers);
     mine.body_size = r->body && !r->body_size ? strlen(r->body) : r->body_size;
     mine.body = r->body ? mem_dup(r->body, mine.body_size) : NULL;
     vec_push(&t->http_rules, (struct http_rule){kit_copy(pattern), mine, 0});
@@ -298,11 +346,13 @@ void kit_services_clear(struct ost_test *t)
 
 void kit_services_deinit(struct ost_test *t)
 {
+    TEXTS_DEINIT(&t->secrets);
     TEXTS_DEINIT(&t->absent);
     PAIRS_DEINIT(&t->refusals);
     VEC_EACH (rule, &t->http_rules) {
         free(rule->pattern);
         kit_free_text(rule->reply.error);
+        kit_free_text(rule->reply.headers);
         kit_free_text(rule->reply.body);
     }
     vec_deinit(&t->http_rules);

@@ -267,6 +267,48 @@ Test(kit, requests_are_answered_and_recorded)
     cr_expect_eq(ost_test_requests(t, "*"), 1);
 }
 
+static ost_status reads_headers(struct ost_step *s)
+{
+    const struct ost_http_v1 *http = s->host->extension(s, OST_EXT_HTTP);
+    struct ost_http_request ask = {.struct_size = sizeof ask, .url = "https://a.test/"};
+    struct ost_http_response got = {.struct_size = sizeof got};
+    ost_status r = http->fetch(s, &ask, &got);
+
+    return r == OST_OK ? s->host->output(s, "said", got.headers) : r;
+}
+
+Test(kit, answers_have_headers)
+{
+    cr_assert_eq(run(reads_headers), OST_OK);
+    cr_expect_str_eq(ost_test_output(t, "said"), "");
+    ost_test_on_http(t, "*", .status = 429, .headers = "Retry-After: 5\r\n");
+    cr_assert_eq(run(reads_headers), OST_OK);
+    cr_expect_str_eq(ost_test_output(t, "said"), "Retry-After: 5\r\n");
+}
+
+/* ---- masking ---- */
+
+static ost_status masks_a_text(struct ost_step *s)
+{
+    const struct ost_mask_v1 *mask = s->host->extension(s, OST_EXT_MASK);
+    const char *text = "";
+    ost_status r = s->host->mask(s, "mine");
+
+    if (r == OST_OK)
+        r = mask->apply(s, "mine, theirs and nobody's", &text);
+    return r == OST_OK ? s->host->output(s, "said", text) : r;
+}
+
+Test(kit, texts_are_masked_as_in_a_log)
+{
+    ost_test_secret(t, "theirs");
+    cr_assert_eq(run(masks_a_text), OST_OK);
+    cr_expect_str_eq(ost_test_output(t, "said"), "***, *** and nobody's");
+    cr_expect_eq(ost_test_asks(t, "mask.apply"), 1);
+    ost_test_on_service(t, "mask.apply", OST_E_LIMIT, "too long");
+    cr_expect_eq(run(masks_a_text), OST_E_LIMIT);
+}
+
 /* ---- the other services ---- */
 
 static ost_status uses_them_all(struct ost_step *s)

@@ -302,7 +302,7 @@ def a_plugin_asks_servers_through_the_runner(w):
             """), code=0, limit=50)
     finally:
         server.shutdown()
-    r.says("/header: 200, 16 bytes: mine, token None", "/mirror: 201, 10 bytes: b'b\\x00dy'", "/missing: 404, 12 bytes: no such page",
+    r.says("/header: 200, 16 bytes: mine, token None", "/mirror: 201, 10 bytes: b'b\\x00dy'", "/missing: 404, 12 bytes: no such page, its length said",
            "/busy: 200, 7 bytes: at last", "/slow: failed -8: ", "/huge: failed -7: the answer is larger than 8388608 bytes",
            "/huge: 200, 0 bytes", "file:///etc/passwd: failed -2: ")
     r.says("9437184 bytes", step="size").never_says(".http", step="size")
@@ -326,6 +326,6 @@ def a_private_authority_is_trusted_once_the_runner_names_it(w):
     try:
         Web.busy = 0
         w.run(flow, limit=50).says("/missing: failed -8: ", "certificate", step="ask")
-        w.run(flow, env={"SSL_CERT_FILE": str(certificate)}, code=0, limit=50).says("/missing: 404, 12 bytes: no such page", step="ask")
+        w.run(flow, env={"SSL_CERT_FILE": str(certificate)}, code=0, limit=50).says("/missing: 404, 12 bytes: no such page, its length said", step="ask")
     finally:
         server.shutdown()

@@ -17,7 +17,8 @@ static void ask(struct ost_step *s, struct ost_http_request q, const char *path)
     q.url = *path == '/' ? ost_fmt(s, "%s%s", s->host->input(s, "server"), path) : path;
     ost_status r = http->fetch(s, &q, &a);
     if (r == OST_OK)
-        ost_log(s, OST_INFO, "%s: %d, %zu bytes: %.60s", path, (int)a.status, a.body_size, a.body);
+        ost_log(s, OST_INFO, "%s: %d, %zu bytes: %.60s%s", path, (int)a.status, a.body_size, a.body,
+                strstr(a.headers, "\nContent-Length: ") ? ", its length said" : "");
     else
         ost_log(s, OST_INFO, "%s: failed %d: %s", path, (int)r, s->host->last_error(s));
 }
