@@ -42,7 +42,7 @@ TEST_NEEDS=(
     'file:/usr/share/zoneinfo/UTC tzdata'
 )
 # A real container engine; the end-to-end tests start it, unless the machine's own answers.
-# And what else is real there: an SSH server, Git LFS.
+# And what else is real there: an SSH server, Git LFS, a mail server.
 ENGINE_NEEDS=(
     'cmd:docker docker.io'
     'cmd:dockerd docker.io'
@@ -57,6 +57,7 @@ ENGINE_NEEDS=(
     'file:/usr/sbin/sshd openssh-server'
     'cmd:docker-compose docker-compose'
     'cmd:git-lfs git-lfs'
+    'file:/usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd'
 )
 # What ostler/build builds with.
 STAGE_NEEDS=(
