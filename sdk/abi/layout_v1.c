@@ -5,6 +5,7 @@
 #define AT(type, member, offset)                                                                   \
     _Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
 #define SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type)
+#define ID(id, text) _Static_assert(__builtin_strcmp((id), (text)) == 0, #id)
 #define IS(constant, value) _Static_assert((constant) == (value), #constant)
 
 #if defined(__LP64__)
@@ -113,9 +114,11 @@ AT(ost_step, host, 0);
 /* ---- extensions, revision 1 ---- */
 
 SIZE(ost_progress_v1, 16);
+AT(ost_progress_v1, struct_size, 0);
 AT(ost_progress_v1, update, 8);
 
 SIZE(ost_http_request, 64);
+AT(ost_http_request, struct_size, 0);
 AT(ost_http_request, retries, 4);
 AT(ost_http_request, method, 8);
 AT(ost_http_request, url, 16);
@@ -126,37 +129,46 @@ AT(ost_http_request, save_to, 48);
 AT(ost_http_request, timeout_ms, 56);
 
 SIZE(ost_http_response, 32);
+AT(ost_http_response, struct_size, 0);
 AT(ost_http_response, status, 4);
 AT(ost_http_response, body, 8);
 AT(ost_http_response, body_size, 16);
 AT(ost_http_response, headers, 24);
 
 SIZE(ost_mask_v1, 16);
+AT(ost_mask_v1, struct_size, 0);
 AT(ost_mask_v1, apply, 8);
 
 SIZE(ost_http_v1, 16);
+AT(ost_http_v1, struct_size, 0);
 AT(ost_http_v1, fetch, 8);
 
 SIZE(ost_blobs_v1, 40);
+AT(ost_blobs_v1, struct_size, 0);
 AT(ost_blobs_v1, cache_restore, 8);
 AT(ost_blobs_v1, cache_save, 16);
 AT(ost_blobs_v1, artifact_put, 24);
 AT(ost_blobs_v1, artifact_get, 32);
 
 SIZE(ost_cache_query, 24);
+AT(ost_cache_query, struct_size, 0);
+AT(ost_cache_query, flags, 4);
 AT(ost_cache_query, paths, 8);
 AT(ost_cache_query, keys, 16);
 
 SIZE(ost_cache_entry, 24);
+AT(ost_cache_entry, struct_size, 0);
 AT(ost_cache_entry, exact, 4);
 AT(ost_cache_entry, key, 8);
 AT(ost_cache_entry, size, 16);
 
 SIZE(ost_cache_v1, 24);
+AT(ost_cache_v1, struct_size, 0);
 AT(ost_cache_v1, restore, 8);
 AT(ost_cache_v1, save, 16);
 
 SIZE(ost_artifact, 48);
+AT(ost_artifact, struct_size, 0);
 AT(ost_artifact, zip, 4);
 AT(ost_artifact, id, 8);
 AT(ost_artifact, size, 16);
@@ -165,6 +177,7 @@ AT(ost_artifact, name, 32);
 AT(ost_artifact, digest, 40);
 
 SIZE(ost_artifact_upload, 40);
+AT(ost_artifact_upload, struct_size, 0);
 AT(ost_artifact_upload, flags, 4);
 AT(ost_artifact_upload, name, 8);
 AT(ost_artifact_upload, root, 16);
@@ -173,28 +186,33 @@ AT(ost_artifact_upload, days, 32);
 AT(ost_artifact_upload, level, 36);
 
 SIZE(ost_artifact_download, 24);
+AT(ost_artifact_download, struct_size, 0);
 AT(ost_artifact_download, flags, 4);
 AT(ost_artifact_download, id, 8);
 AT(ost_artifact_download, dir, 16);
 
 SIZE(ost_artifacts_v1, 40);
+AT(ost_artifacts_v1, struct_size, 0);
 AT(ost_artifacts_v1, list, 8);
 AT(ost_artifacts_v1, upload, 16);
 AT(ost_artifacts_v1, download, 24);
 AT(ost_artifacts_v1, remove, 32);
 
 SIZE(ost_files_v1, 32);
+AT(ost_files_v1, struct_size, 0);
 AT(ost_files_v1, glob, 8);
 AT(ost_files_v1, roots, 16);
 AT(ost_files_v1, hash, 24);
 
 SIZE(ost_source_query, 32);
+AT(ost_source_query, struct_size, 0);
 AT(ost_source_query, flags, 4);
 AT(ost_source_query, repository, 8);
 AT(ost_source_query, ref, 16);
 AT(ost_source_query, path, 24);
 
 SIZE(ost_source, 40);
+AT(ost_source, struct_size, 0);
 AT(ost_source, shown, 4);
 AT(ost_source, folder, 8);
 AT(ost_source, origin, 16);
@@ -202,6 +220,7 @@ AT(ost_source, ref, 24);
 AT(ost_source, commit, 32);
 
 SIZE(ost_source_v1, 16);
+AT(ost_source_v1, struct_size, 0);
 AT(ost_source_v1, find, 8);
 
 #endif
@@ -249,3 +268,20 @@ IS(OST_EXEC_CHECK, 1);
 IS(OST_EXEC_QUIET, 2);
 IS(OST_EXEC_CAPTURE, 4);
 IS(OST_EXEC_COMMANDS, 8);
+IS(OST_CACHE_LOOKUP, 1);
+IS(OST_CACHE_CROSS_OS, 2);
+IS(OST_ARTIFACT_RAW, 1);
+IS(OST_GLOB_LINKS, 1);
+IS(OST_GLOB_INSIDE, 2);
+IS(OST_GLOB_FOLDERS, 4);
+IS(OST_GLOB_NO_HIDDEN, 8);
+IS(OST_SOURCE_CLEAN, 1);
+
+ID(OST_EXT_PROGRESS, "ostler.progress/1");
+ID(OST_EXT_HTTP, "ostler.http/1");
+ID(OST_EXT_BLOBS, "ostler.blobs/1");
+ID(OST_EXT_MASK, "ostler.mask/1");
+ID(OST_EXT_CACHE, "ostler.cache/1");
+ID(OST_EXT_ARTIFACTS, "ostler.artifacts/1");
+ID(OST_EXT_FILES, "ostler.files/1");
+ID(OST_EXT_SOURCE, "ostler.source/1");
