@@ -32,7 +32,7 @@ _ostler() {
             compopt -o default
             return
             ;;
-        --to | --workspace)
+        --to | --from | --workspace)
             compopt -o dirnames
             return
             ;;
@@ -45,7 +45,7 @@ _ostler() {
             if [[ $word == -* ]]; then
                 mapfile -t choice < <(_ostler_options "$program" "$command")
             elif [ "$command" = plugin ] && [ "$COMP_CWORD" -eq 2 ]; then
-                choice=(list info install run sign)
+                choice=(list info check install remove run sign)
             elif [ "$command" = plugin ]; then
                 mapfile -t choice < <(_ostler_plugins "$program")
                 compopt -o default

@@ -1,12 +1,11 @@
 #include "cli/cmd_plugin.h"
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/path.h"
 #include "cli/exit.h"
+#include "cli/plugin_cmds.h"
 #include "cli/plugin_policy.h"
-#include "cli/plugin_run.h"
 #include "cli/plugin_sign.h"
 #include "cli/settings.h"
 #include "plugin/install.h"
@@ -16,21 +15,27 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const char help[] =
     "Usage: ostler plugin list [--json]\n"
     "       ostler plugin info ID|FILE [--format text|yaml|json]\n"
-    "       ostler plugin install FILE [--to DIR] [--serves COMMIT]...\n"
+    "       ostler plugin check FILE [--against REF|DIR|FILE] [--with NAME=VALUE]... [--json]\n"
+    "       ostler plugin install FILE [--to DIR] [--serves COMMIT]... [--no-check]\n"
+    "       ostler plugin remove ID[@VERSION] [--from DIR] [--all]\n"
     "       ostler plugin run ID|FILE [--with NAME=VALUE]... [options]\n"
     "       ostler plugin sign FILE --key KEY.pem [--serves COMMIT]...\n"
     "\n"
     "ID is 'owner/name', or 'owner/name@v1'; FILE is a shared object.\n"
     "\n"
     "  --format F        how info shows the contract: text (default), yaml, json\n"
-    "  --json            the list as JSON\n"
+    "  --json            the list, or what check found, as JSON\n"
+    "  --against A       the action that it replaces: owner/name@v1, or its action.yml, the\n"
+    "                    folder of that, or its address: all that it has must be there\n"
     "  --to DIR          folder to install into (default: the user's plugin folder)\n"
     "  --serves COMMIT   the plugin also serves this commit of the action it replaces\n"
+    "  --no-check        install what 'plugin check' finds fault with, too\n"
+    "  --from DIR        folder to remove from (default: where it is found first)\n"
+    "  --all             remove every version\n"
     "\n"
     "  --config FILE     what to read of plugins instead of the usual configurations\n"
     "  --plugin-policy FILE  which plugins may run, besides what configurations say\n"
@@ -40,31 +45,20 @@ static const char help[] =
     "  --phase P         pre, main or post (default: each that the plugin has)\n"
     "  --plan            show what it would do, without doing it\n"
     "  --workspace DIR   a folder to show as the workspace; it stays as it is\n"
-    "  --timeout SECONDS cancel it then (default: no limit)\n"
+    "  --timeout SECONDS cancel it then (default: no limit; check: 10, for each phase)\n"
     "  --debug           show its debug lines too\n"
     "\n"
-    "run prints the log to stderr and outputs to stdout. Exit codes: 0 done, 1 a phase\n"
-    "failed, 2 wrong usage or no such plugin, 3 cancelled, 4 this machine lacks something.\n";
+    "run prints the log to stderr and outputs to stdout. Exit codes: 0 done, 1 a phase or a\n"
+    "check failed, 2 wrong usage or no such plugin, 3 cancelled, 4 this machine lacks something.\n";
 
-struct options {
-    const char *target; /* ID or FILE; NULL: none */
-    const char *format, *to;
-    const char *config_file, *policy_file;
-    struct config config;
-    const struct trust_policy *policy; /* NULL: none */
-    const char **serves;
-    bool json, help, plan;
-    struct plugin_run_options run;
-};
-
-static void options_deinit(struct options *o)
+static void options_deinit(struct plugin_options *o)
 {
     strmap_deinit(&o->run.with);
     strmap_deinit(&o->run.env);
     config_deinit(&o->config);
 }
 
-static int fail(const struct err *err)
+int plugin_fail(const struct err *err)
 {
     fprintf(stderr, "ostler plugin: %s\n", err->text);
     return EXIT_USAGE;
@@ -95,7 +89,7 @@ static int set_pair(struct strmap *map, const char *text, bool files, struct err
     return ERR_OK;
 }
 
-static int set_phase(struct options *o, const char *name, struct err *err)
+static int set_phase(struct plugin_options *o, const char *name, struct err *err)
 {
     for (int phase = OST_PHASE_PRE; phase <= OST_PHASE_POST; phase++) {
         if (strcmp(name, plugin_phase_name(phase)) == 0) {
@@ -106,7 +100,7 @@ static int set_phase(struct options *o, const char *name, struct err *err)
     return err_set(err, ERR_INVALID, "'%.40s' is no phase: it is pre, main or post", name);
 }
 
-static int set_timeout(struct options *o, const char *text, struct err *err)
+static int set_timeout(struct plugin_options *o, const char *text, struct err *err)
 {
     int64_t seconds;
     int r = num_parse_i64(slice_of(text), 1, 1000000, &seconds, err);
@@ -117,7 +111,7 @@ static int set_timeout(struct options *o, const char *text, struct err *err)
     return ERR_OK;
 }
 
-static int set_option(struct arena *a, struct options *o, int c, struct err *err)
+static int set_option(struct arena *a, struct plugin_options *o, int c, struct err *err)
 {
     size_t n = 0;
 
@@ -127,6 +121,18 @@ static int set_option(struct arena *a, struct options *o, int c, struct err *err
         return ERR_OK;
     case 't':
         o->to = optarg;
+        return ERR_OK;
+    case 'F':
+        o->to = optarg;
+        return ERR_OK;
+    case 'a':
+        o->against = optarg;
+        return ERR_OK;
+    case 'n':
+        o->no_check = true;
+        return ERR_OK;
+    case 'A':
+        o->all = true;
         return ERR_OK;
     case 's':
         while (o->serves && o->serves[n])
@@ -155,7 +161,7 @@ static int set_option(struct arena *a, struct options *o, int c, struct err *err
     case 'T':
         return set_timeout(o, optarg, err);
     case 'P':
-        o->plan = o->run.phases[OST_PHASE_PLAN] = true;
+        o->run.phases[OST_PHASE_PLAN] = true;
         return ERR_OK;
     case 'd':
         o->run.debug = true;
@@ -169,22 +175,30 @@ static int set_option(struct arena *a, struct options *o, int c, struct err *err
     }
 }
 
-/* Which options a subcommand takes, besides --help. */
+static int cmd_run_alone(struct arena *a, struct plugin_options *o);
+
+/* Which options a subcommand takes, besides --help; what it is about, NULL: nothing. */
 static const struct sub {
-    const char *name, *takes;
-    bool target;
+    const char *name, *takes, *target;
+    int (*run)(struct arena *a, struct plugin_options *o);
 } subs[] = {
-    {"list", "jCY", false},
-    {"info", "fCY", true},
-    {"install", "tsCY", true},
-    {"run", "wepWTPdCY", true},
+    {"list", "jCY", NULL, plugin_cmd_list},
+    {"info", "fCY", "a plugin", plugin_cmd_info},
+    {"check", "ajwT", "a shared object", plugin_cmd_check},
+    {"install", "tsnCY", "a shared object", plugin_cmd_install},
+    {"remove", "FAC", "the id of a plugin", plugin_cmd_remove},
+    {"run", "wepWTPdCY", "a plugin", cmd_run_alone},
 };
 
 static int parse_options(struct arena *a, const struct sub *sub, int argc, char **argv,
-                         struct options *o, struct err *err)
+                         struct plugin_options *o, struct err *err)
 {
     static const struct option known[] = {{"format", required_argument, NULL, 'f'},
                                           {"to", required_argument, NULL, 't'},
+                                          {"from", required_argument, NULL, 'F'},
+                                          {"against", required_argument, NULL, 'a'},
+                                          {"no-check", no_argument, NULL, 'n'},
+                                          {"all", no_argument, NULL, 'A'},
                                           {"serves", required_argument, NULL, 's'},
                                           {"config", required_argument, NULL, 'C'},
                                           {"plugin-policy", required_argument, NULL, 'Y'},
@@ -214,8 +228,7 @@ static int parse_options(struct arena *a, const struct sub *sub, int argc, char 
     if (o->help)
         return ERR_OK;
     if (sub->target && optind == argc)
-        return err_set(err, ERR_INVALID, "'%s' needs %s", sub->name,
-                       strcmp(sub->name, "install") == 0 ? "a shared object" : "a plugin");
+        return err_set(err, ERR_INVALID, "'%s' needs %s", sub->name, sub->target);
     if (sub->target)
         o->target = argv[optind++];
     if (optind < argc)
@@ -226,7 +239,7 @@ static int parse_options(struct arena *a, const struct sub *sub, int argc, char 
 
 /* ---- what the configuration says ---- */
 
-static int read_policy(struct arena *a, struct options *o, struct err *err)
+static int read_policy(struct arena *a, struct plugin_options *o, struct err *err)
 {
     int r = plugin_policy_load(a, o->config_file, o->policy_file, &o->config, err);
 
@@ -235,12 +248,7 @@ static int read_policy(struct arena *a, struct options *o, struct err *err)
 
 /* ---- the plugin that is meant ---- */
 
-struct found {
-    struct plugin *plugin;
-    int object; /* sealed; -1: not opened yet */
-};
-
-static void found_deinit(struct found *f)
+void plugin_found_deinit(struct plugin_found *f)
 {
     f->plugin = plugin_free(f->plugin);
     fd_closep(&f->object);
@@ -255,7 +263,7 @@ static bool is_file(const char *target)
            (stat(target, &st) == 0 && S_ISREG(st.st_mode));
 }
 
-static int look(const char *file, struct found *ret, struct err *err)
+static int look(const char *file, struct plugin_found *ret, struct err *err)
 {
     struct loop *loop;
     int r = loop_new(&loop, err);
@@ -267,249 +275,25 @@ static int look(const char *file, struct found *ret, struct err *err)
     return r;
 }
 
-static int find(struct arena *a, const struct options *o, struct found *ret, struct err *err)
+int plugin_target(struct arena *a, const struct plugin_options *o, struct plugin_found *ret,
+                  struct err *err)
 {
     if (is_file(o->target))
         return look(o->target, ret, err);
     return plugin_find_id(settings_plugin_path(a, &o->config), o->target, &ret->plugin, err);
 }
 
-/* ---- list ---- */
-
-static void warn_bad(void *ctx, const struct err *err)
-{
-    (void)ctx;
-    fprintf(stderr, "ostler plugin: left out: %s\n", err->text);
-}
-
-static void needs_text(const struct plugin *p, struct buf *to)
-{
-    if (p->needs & OST_NEED_NETWORK)
-        buf_add_str(to, "network");
-    if (p->needs & OST_NEED_WORKSPACE_WRITE)
-        buf_printf(to, "%sworkspace-write", to->len ? "," : "");
-    if (!to->len)
-        buf_add_char(to, '-');
-}
-
-/* "allowed", or why not, looking at the files as a run would. */
-static void verdict_of(const struct plugin *p, const struct trust_policy *policy, struct err *ret)
-{
-    CLEANUP(fd_closep) int object = -1;
-
-    (void)err_set(ret, ERR_OK, "allowed");
-    (void)!trust_open(policy, p, &object, ret); /* its text is the verdict */
-}
-
-static void list_json(const struct plugin_list *l, const struct trust_policy *policy)
-{
-    json_t *all = json_array();
-
-    VEC_EACH (one, &l->list) {
-        json_t *j = plugin_to_json(*one);
-        CLEANUP(free_ptr) char *folder = path_join((*one)->root, (*one)->folder);
-        struct err verdict;
-
-        verdict_of(*one, policy, &verdict);
-        json_object_set_new(j, "folder", json_string(folder));
-        json_object_set_new(j, "allowed", json_boolean(verdict.code == ERR_OK));
-        json_object_set_new(j, "verdict", json_string(verdict.text));
-        json_array_append_new(all, j);
-    }
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(all);
-}
-
-static void list_text(const struct plugin_list *l, const struct trust_policy *policy)
-{
-    int wide = 6, version = 7, needs_width = 5;
-
-    VEC_EACH (one, &l->list) {
-        CLEANUP(buf_deinit) struct buf needs = BUF_INIT(64);
-
-        needs_text(*one, &needs);
-        if ((int)strlen((*one)->id) > wide)
-            wide = (int)strlen((*one)->id);
-        if ((int)strlen((*one)->version) > version)
-            version = (int)strlen((*one)->version);
-        if ((int)needs.len > needs_width)
-            needs_width = (int)needs.len;
-    }
-    printf("%-*s  %-*s  %-*s  FOLDER\n", wide, "PLUGIN", version, "VERSION", needs_width, "NEEDS");
-    VEC_EACH (one, &l->list) {
-        CLEANUP(buf_deinit) struct buf needs = BUF_INIT(64);
-        CLEANUP(free_ptr) char *folder = path_join((*one)->root, (*one)->folder);
-        struct err verdict;
-
-        needs_text(*one, &needs);
-        verdict_of(*one, policy, &verdict);
-        printf("%-*s  %-*s  %-*s  %s\n", wide, (*one)->id, version, (*one)->version, needs_width,
-               needs.ptr, folder);
-        if (verdict.code < 0)
-            printf("%*s  may not run: %s\n", wide, "", verdict.text);
-    }
-}
-
-static int do_list(struct arena *a, const struct options *o)
-{
-    const char *const *roots = settings_plugin_path(a, &o->config);
-    struct plugin_list list = {0};
-
-    plugin_list_load(roots, &list, warn_bad, NULL);
-    if (o->json) {
-        list_json(&list, o->policy);
-    } else if (list.list.len) {
-        list_text(&list, o->policy);
-    } else {
-        fprintf(stderr, "No plugins are installed. Searched:\n");
-        for (; *roots; roots++)
-            fprintf(stderr, "  %s\n", *roots);
-    }
-    plugin_list_deinit(&list);
-    return EXIT_OK;
-}
-
-/* ---- info ---- */
-
-static void print_inputs(const struct plugin *p)
-{
-    for (size_t i = 0; i < p->n_inputs; i++) {
-        const struct plugin_input *in = &p->inputs[i];
-
-        printf("%s%-20s %s%s%s", i ? "             " : "inputs       ", in->name,
-               plugin_type_name(in->type), in->flags & OST_REQUIRED ? ", required" : "",
-               in->flags & OST_SECRET ? ", secret" : "");
-        for (const char *const *c = in->choices; c && *c; c++)
-            printf("%s%s", c == in->choices ? ": " : " | ", *c);
-        if (in->fallback)
-            printf(", default '%s'", in->fallback);
-        putchar('\n');
-        if (in->description)
-            printf("%34s%s\n", "", in->description);
-        if (in->deprecation)
-            printf("%34sdeprecated: %s\n", "", in->deprecation);
-    }
-}
-
-static void print_phases(const struct plugin *p)
-{
-    printf("phases      ");
-    for (int phase = OST_PHASE_PLAN; phase <= OST_PHASE_POST; phase++)
-        if (plugin_has_phase(p, phase))
-            printf(" %s", plugin_phase_name(phase));
-    printf("%s\n", p->traits & OST_EFFECTS_VIA_HOST ? "; a plan from main itself" : "");
-}
-
-/* "v1, v1.4, v1.4.2": the references that a workflow may use. */
-static void print_serves(const struct plugin *p)
-{
-    struct slice rest = slice_of(p->version), major, minor;
-
-    (void)!slice_split(&rest, '.', &major); /* a checked version has both */
-    (void)!slice_split(&rest, '.', &minor);
-    printf("serves       ");
-    if (!strchr(p->version, '-'))
-        printf("%s@v%.*s, @v%.*s.%.*s, ", p->id, SLICE_ARG(major), SLICE_ARG(major),
-               SLICE_ARG(minor));
-    printf("@v%s\n", p->version);
-    for (const char *const *c = p->serves; c && *c; c++)
-        printf("             @%s\n", *c);
-}
-
-static void info_text(const struct plugin *p)
-{
-    CLEANUP(buf_deinit) struct buf needs = BUF_INIT(64);
-    CLEANUP(free_ptr) char *object = plugin_object_path(p);
-
-    needs_text(p, &needs);
-    printf("%s %s%s%s\n", p->id, p->version, p->description ? ": " : "",
-           p->description ? p->description : "");
-    print_inputs(p);
-    for (size_t i = 0; i < p->n_outputs; i++)
-        printf("%s%-20s %s\n", i ? "             " : "outputs      ", p->outputs[i].name,
-               p->outputs[i].description ? p->outputs[i].description : "");
-    print_phases(p);
-    printf("needs        %s\n", needs.ptr);
-    print_serves(p);
-    printf("file         %s\nsha256       %s\n", object, p->sha256);
-}
-
-static int do_info(struct arena *a, const struct options *o)
-{
-    CLEANUP(found_deinit) struct found f = {.object = -1};
-    const char *format = o->format ? o->format : "text";
-    struct err err = ERR_INIT;
-
-    if (strcmp(format, "text") && strcmp(format, "yaml") && strcmp(format, "json")) {
-        (void)err_set(&err, ERR_INVALID, "'%.40s' is no format: it is text, yaml or json", format);
-        return fail(&err);
-    }
-    if (find(a, o, &f, &err) < 0)
-        return fail(&err);
-    if (strcmp(format, "json") == 0) {
-        json_t *j = plugin_to_json(f.plugin);
-
-        json_dumpf(j, stdout, JSON_INDENT(2));
-        putchar('\n');
-        json_decref(j);
-    } else if (strcmp(format, "yaml") == 0) {
-        CLEANUP(free_ptr) char *yaml = plugin_to_yaml(f.plugin);
-
-        fputs(yaml, stdout);
-    } else {
-        info_text(f.plugin);
-    }
-    return EXIT_OK;
-}
-
-/* ---- install ---- */
-
-static const char *user_folder(struct arena *a)
-{
-    const char *data = settings_env("XDG_DATA_HOME");
-
-    return data && data[0] == '/'
-               ? arena_printf(a, "%s/ostler/plugins", data)
-               : arena_printf(a, "%s/.local/share/ostler/plugins", settings_home());
-}
-
-static int do_install(struct arena *a, const struct options *o)
-{
-    struct install_spec spec = {.file = o->target, .serves = o->serves};
-    CLEANUP(free_ptr) char *cwd = realpath(".", NULL);
-    CLEANUP(free_ptr) char *to = o->to ? path_join(cwd ? cwd : "/", o->to) : NULL;
-    struct plugin *p = NULL;
-    struct loop *loop = NULL;
-    struct err err = ERR_INIT;
-
-    spec.root = to ? to : user_folder(a);
-    int r = loop_new(&loop, &err);
-    if (r == ERR_OK)
-        r = install_plugin(&spec, loop, &p, &err);
-    loop_free(loop);
-    if (r < 0)
-        return fail(&err);
-    fprintf(stderr, "installed %s %s in %s/%s\n", p->id, p->version, p->root, p->folder);
-    struct err verdict = ERR_INIT;
-    verdict_of(p, o->policy, &verdict);
-    if (verdict.code < 0)
-        fprintf(stderr, "it may not run here: %s\n", verdict.text);
-    plugin_free(p);
-    return EXIT_OK;
-}
-
 /* ---- run ---- */
 
-static int do_run(struct arena *a, struct options *o)
+static int cmd_run_alone(struct arena *a, struct plugin_options *o)
 {
-    CLEANUP(found_deinit) struct found f = {.object = -1};
+    CLEANUP(plugin_found_deinit) struct plugin_found f = PLUGIN_FOUND_INIT;
     bool any = false;
     struct err err = ERR_INIT;
 
-    if (find(a, o, &f, &err) < 0 ||
+    if (plugin_target(a, o, &f, &err) < 0 ||
         (f.object < 0 && trust_open(o->policy, f.plugin, &f.object, &err) < 0))
-        return fail(&err);
+        return plugin_fail(&err);
     for (int phase = OST_PHASE_PLAN; phase <= OST_PHASE_POST; phase++)
         any = any || o->run.phases[phase];
     for (int phase = OST_PHASE_PRE; !any && phase <= OST_PHASE_POST; phase++)
@@ -535,7 +319,7 @@ int cmd_plugin(int argc, char **argv)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     CLEANUP(options_deinit)
-    struct options o = {.run = {.with = STRMAP_INIT_NOCASE, .env = STRMAP_INIT}};
+    struct plugin_options o = {.run = {.with = STRMAP_INIT_NOCASE, .env = STRMAP_INIT}};
     const struct sub *sub = find_sub(argc, argv);
     struct err err = ERR_INIT;
 
@@ -546,26 +330,19 @@ int cmd_plugin(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "sign") == 0)
         return plugin_sign(argc - 1, argv + 1);
     if (!sub) {
-        fprintf(stderr, "ostler plugin: say what to do: list, info, install, run or sign%s%s\n",
-                argc > 1 ? ", not " : "", argc > 1 ? argv[1] : "");
+        fprintf(
+            stderr,
+            "ostler plugin: say what to do: list, info, check, install, remove, run or sign%s%s\n",
+            argc > 1 ? ", not " : "", argc > 1 ? argv[1] : "");
         return EXIT_USAGE;
     }
     if (parse_options(&a, sub, argc - 1, argv + 1, &o, &err) < 0)
-        return fail(&err);
+        return plugin_fail(&err);
     if (o.help) {
         fputs(help, stdout);
         return EXIT_OK;
     }
     if (read_policy(&a, &o, &err) < 0)
-        return fail(&err);
-    switch (sub - subs) {
-    case 0:
-        return do_list(&a, &o);
-    case 1:
-        return do_info(&a, &o);
-    case 2:
-        return do_install(&a, &o);
-    default:
-        return do_run(&a, &o);
-    }
+        return plugin_fail(&err);
+    return sub->run(&a, &o);
 }

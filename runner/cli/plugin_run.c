@@ -1,34 +1,22 @@
 #include "cli/plugin_run.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/mask.h"
-#include "base/path.h"
 #include "cli/exit.h"
-#include "cli/settings.h"
+#include "cli/plugin_place.h"
 #include "job/progress.h"
-#include "lang/template.h"
-#include "plugin/host.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct alone { /* one "plugin run" */
-    struct arena arena;
     const struct plugin *plugin;
     const struct plugin_run_options *options;
     int object;
 
-    char *folder; /* throw-away, absolute; holds job/ */
-    int job_dir;
     struct loop *loop;
-    struct sandbox *sandbox;
-    const char *workspace, *temp, *tools;
-    struct strmap inputs, saved;
-    const char *const *env;
+    struct plugin_place place;
+    struct strmap saved;
 
     struct mask *mask;
     struct plugin_run *run; /* the phase that runs */
@@ -39,20 +27,12 @@ struct alone { /* one "plugin run" */
 
 static void alone_deinit(struct alone *a)
 {
-    struct err err = ERR_INIT;
-
     plugin_run_free(a->run);
     timer_free(a->timer);
-    sandbox_close(a->sandbox, false);
+    plugin_place_close(&a->place);
     loop_free(a->loop);
-    fd_closep(&a->job_dir);
-    if (a->folder && path_remove(AT_FDCWD, a->folder, &err) < 0)
-        fprintf(stderr, "ostler plugin: %s\n", err.text);
-    free(a->folder);
-    strmap_deinit(&a->inputs);
     strmap_deinit(&a->saved);
     mask_free(a->mask);
-    arena_deinit(&a->arena);
 }
 
 /* ---- saying: all that goes out is masked here ---- */
@@ -210,9 +190,9 @@ static bool on_context(void *ctx, const char *name, struct buf *ret)
     const struct {
         const char *name, *value;
     } known[] = {
-        {"github.workspace", a->workspace},
-        {"runner.temp", a->temp},
-        {"runner.tool_cache", a->tools},
+        {"github.workspace", a->place.workspace},
+        {"runner.temp", a->place.temp},
+        {"runner.tool_cache", a->place.tools},
         {"job.status", a->cancelled ? "cancelled"
                        : a->failed  ? "failure"
                                     : "success"},
@@ -270,158 +250,6 @@ static const struct plugin_services services = {
     .progress = on_progress,
 };
 
-/* ---- the place ---- */
-
-static int make_folder(struct alone *a, struct err *err)
-{
-    const char *base = settings_env("TMPDIR");
-    char *folder = path_join(base && base[0] == '/' ? base : "/tmp", "ostler-plugin-XXXXXX");
-
-    if (!mkdtemp(folder)) {
-        (void)err_sys(err, "cannot create '%s'", folder);
-        free(folder);
-        return err->code;
-    }
-    a->folder = folder;
-    CLEANUP(free_ptr) char *job = path_join(folder, "job");
-    if (mkdir(job, 0700) < 0)
-        return err_sys(err, "cannot create '%s'", job);
-    return path_open(AT_FDCWD, job, O_RDONLY | O_DIRECTORY, 0, &a->job_dir, err);
-}
-
-static int make_dirs(struct alone *a, struct err *err)
-{
-    CLEANUP(fd_closep) int root = -1;
-    const char *const wanted[] = {a->workspace, a->temp, a->tools};
-    int r = path_open_in(sandbox_root(a->sandbox), "/", O_RDONLY | O_DIRECTORY, 0, &root, err);
-
-    for (size_t i = 0; r == ERR_OK && i < COUNT_OF(wanted); i++)
-        r = path_mkdirs(root, wanted[i] + 1, 0777, err);
-    return r;
-}
-
-static void set_env(struct strmap *env, const char *name, const char *value)
-{
-    strmap_set(env, slice_of(name), slice_of(value));
-}
-
-static void make_env(struct alone *a)
-{
-    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
-    size_t n = 0;
-
-    for (const char *const *v = settings_job_environ(&a->arena, NULL); *v; v++) {
-        struct slice one = slice_of(*v);
-        ssize_t at = slice_find_char(one, '=');
-
-        if (at > 0)
-            strmap_set(&env, slice_head(one, (size_t)at), slice_from(one, (size_t)at + 1));
-    }
-    set_env(&env, "CI", "true");
-    set_env(&env, "HOME", sandbox_home(a->sandbox));
-    set_env(&env, "GITHUB_WORKSPACE", a->workspace);
-    set_env(&env, "RUNNER_TEMP", a->temp);
-    set_env(&env, "RUNNER_TOOL_CACHE", a->tools);
-    strmap_merge(&env, &a->options->env);
-    const char **list = arena_array(&a->arena, env.len + 1, sizeof *list);
-    STRMAP_EACH (item, &env) {
-        list[n++] = arena_printf(&a->arena, "%s=%s", item->name, item->value);
-    }
-    a->env = list;
-}
-
-static int open_place(struct alone *a, struct err *err)
-{
-    static const char work[] = "/home/runner/work";
-    const char *folder = a->plugin->root;
-    const char *visible[] = {folder, NULL};
-    CLEANUP(free_ptr) char *job_path = path_join(a->folder, "job");
-    struct sandbox_spec spec = {
-        .level = SANDBOX_NAMESPACES,
-        .job_dir = a->job_dir,
-        .job_path = job_path,
-        .work_path = work,
-        .home_path = settings_home(),
-        .env = settings_job_environ(&a->arena, NULL),
-        .read_only = visible,
-    };
-    int r = sandbox_open(&spec, a->loop, on_note, a, &a->sandbox, err);
-
-    if (r < 0)
-        return r;
-    a->workspace = arena_printf(&a->arena, "%s/plugin/plugin", sandbox_work(a->sandbox));
-    a->temp = arena_printf(&a->arena, "%s/_temp", sandbox_work(a->sandbox));
-    a->tools = arena_printf(&a->arena, "%s/_tool", sandbox_work(a->sandbox));
-    r = make_dirs(a, err);
-    if (r == ERR_OK && a->options->workspace) {
-        CLEANUP(free_ptr) char *source = realpath(a->options->workspace, NULL);
-
-        if (!source)
-            return err_sys(err, "cannot open '%s'", a->options->workspace);
-        r = sandbox_show_tree(a->sandbox, source, a->workspace, NULL, err);
-    }
-    make_env(a);
-    return r;
-}
-
-/* ---- inputs ---- */
-
-static const json_t *no_context(void *ctx, struct slice name)
-{
-    (void)ctx;
-    (void)name;
-    return NULL;
-}
-
-/* A default with ${{ }}: alone, every context is null. */
-static int add_fallback(struct alone *a, const struct plugin_input *in, struct strmap *given,
-                        struct err *err)
-{
-    const struct expr_scope scope = {.context = no_context};
-    struct expr_error error = {0};
-    struct slice literal, text;
-    const struct expr *e;
-    struct expr_value v;
-
-    if (template_compile(&a->arena, slice_of(in->fallback), NULL, &literal, &text, &error) < 0 ||
-        (text.ptr && (expr_parse(&a->arena, text, NULL, &e, &error) < 0 ||
-                      expr_eval(e, &scope, &a->arena, &v, &error) < 0)))
-        return err_set(err, ERR_INVALID, "the default of the input '%s': %.*s", in->name,
-                       SLICE_ARG(error.message));
-    strmap_set(given, slice_of(in->name), text.ptr ? expr_string(&a->arena, &v) : literal);
-    return ERR_OK;
-}
-
-static int check_inputs(struct alone *a, struct err *err)
-{
-    CLEANUP(strmap_deinit) struct strmap given = STRMAP_INIT_NOCASE;
-    const struct plugin *p = a->plugin;
-    const struct plugin_places places = {
-        .workspace = a->workspace,
-        .temp = a->temp,
-        .tools = a->tools,
-        .home = sandbox_home(a->sandbox),
-    };
-
-    STRMAP_EACH (item, &a->options->with) {
-        if (!plugin_input_find(p, item->name))
-            return err_set(err, ERR_INVALID,
-                           "%s has no input '%.80s' (see 'ostler plugin info %s')", p->id,
-                           item->name, p->id);
-    }
-    strmap_merge(&given, &a->options->with);
-    for (size_t i = 0; i < p->n_inputs; i++) {
-        const struct plugin_input *in = &p->inputs[i];
-
-        if (in->fallback && !strmap_get(&given, in->name) && add_fallback(a, in, &given, err) < 0)
-            return err->code;
-        if (in->deprecation && strmap_get(&a->options->with, in->name))
-            fprintf(stderr, "##[warning]the input '%s' is deprecated: %s\n", in->name,
-                    in->deprecation);
-    }
-    return plugin_check_inputs(p, &given, &places, &a->inputs, err);
-}
-
 /* ---- phases ---- */
 
 static void on_end(void *ctx, const struct plugin_end *end)
@@ -463,25 +291,14 @@ static void on_timeout(void *ctx)
 static int run_phase(struct alone *a, int phase, struct err *err)
 {
     const struct plugin_run_options *o = a->options;
-    const struct plugin_spec spec = {
-        .plugin = a->plugin,
-        .object = a->object,
-        .phase = phase,
-        .inputs = &a->inputs,
-        .sandbox = a->sandbox,
-        .env = a->env,
-        .cwd = a->workspace,
-        .workspace = a->workspace,
-        .temp = a->temp,
-        .tools = a->tools,
-        .home = sandbox_home(a->sandbox),
-        .hosts = o->hosts,
-        .deadline_ms = o->timeout_ms ? clock_ms() + o->timeout_ms : CLOCK_NEVER,
-        .services = &services,
-        .end = on_end,
-        .ctx = a,
-    };
+    struct plugin_spec spec = plugin_place_spec(&a->place, a->plugin, a->object);
 
+    spec.phase = phase;
+    spec.hosts = o->hosts;
+    spec.deadline_ms = o->timeout_ms ? clock_ms() + o->timeout_ms : CLOCK_NEVER;
+    spec.services = &services;
+    spec.end = on_end;
+    spec.ctx = a;
     a->done = false;
     a->said_ms = clock_ms();
     int r = plugin_start(&spec, a->loop, &a->run, err);
@@ -506,17 +323,42 @@ static int run_phases(struct alone *a, struct err *err)
 
 /* ---- all of it ---- */
 
+static int show_workspace(struct alone *a, struct err *err)
+{
+    CLEANUP(free_ptr) char *source = realpath(a->options->workspace, NULL);
+
+    if (!source)
+        return err_sys(err, "cannot open '%s'", a->options->workspace);
+    return sandbox_show_tree(a->place.sandbox, source, a->place.workspace, NULL, err);
+}
+
+static void warn_deprecated(const struct alone *a)
+{
+    for (size_t i = 0; i < a->plugin->n_inputs; i++) {
+        const struct plugin_input *in = &a->plugin->inputs[i];
+
+        if (in->deprecation && strmap_get(&a->options->with, in->name))
+            fprintf(stderr, "##[warning]the input '%s' is deprecated: %s\n", in->name,
+                    in->deprecation);
+    }
+}
+
 static int prepare(struct alone *a, struct err *err)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, 0};
+    const struct plugin_run_options *o = a->options;
     int r = loop_new(&a->loop, err);
 
-    if (r < 0 || (r = loop_signals(a->loop, signals, on_signal, a, err)) < 0 ||
-        (r = make_folder(a, err)) < 0 || (r = open_place(a, err)) < 0)
+    if (r < 0 || (r = loop_signals(a->loop, signals, on_signal, a, err)) < 0)
         return r;
-    if (a->options->timeout_ms)
-        a->timer = loop_timer(a->loop, clock_ms() + a->options->timeout_ms, on_timeout, a);
-    return check_inputs(a, err);
+    a->place.loop = a->loop;
+    if ((r = plugin_place_open(&a->place, a->plugin, &o->env, on_note, a, err)) < 0 ||
+        (o->workspace && (r = show_workspace(a, err)) < 0))
+        return r;
+    if (o->timeout_ms)
+        a->timer = loop_timer(a->loop, clock_ms() + o->timeout_ms, on_timeout, a);
+    warn_deprecated(a);
+    return plugin_place_inputs(&a->place, a->plugin, &o->with, err);
 }
 
 static int exit_code(const struct alone *a, int r, const struct err *err)
@@ -537,8 +379,7 @@ int plugin_run_alone(const struct plugin *p, int object, const struct plugin_run
     struct alone a = {.plugin = p,
                       .options = options,
                       .object = object,
-                      .job_dir = -1,
-                      .inputs = STRMAP_INIT_NOCASE,
+                      .place = PLUGIN_PLACE_INIT,
                       .saved = STRMAP_INIT};
     struct err err = ERR_INIT;
 

@@ -267,7 +267,8 @@ static ost_status ask_status(struct step *s, struct buf *message, size_t at, uin
 }
 
 /* OP with one or two texts. */
-static ost_status ask(struct ost_step *step, enum wire_op op, const char *first, const char *second)
+static ost_status ask_plain(struct ost_step *step, enum wire_op op, const char *first,
+                            const char *second)
 {
     CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
     struct step *s = step_of(step);
@@ -279,6 +280,20 @@ static ost_status ask(struct ost_step *step, enum wire_op op, const char *first,
     if (second)
         wire_put_text(&message, second);
     return ask_status(s, &message, at, id);
+}
+
+ost_status calls_announce(struct ost_step *step, const char *name)
+{
+    return step_of(step)->start->watched ? ask_plain(step, WIRE_CALL, name, NULL) : OST_OK;
+}
+
+/* The service NAME, which is OP with one or two texts. */
+static ost_status ask(struct ost_step *step, const char *name, enum wire_op op, const char *first,
+                      const char *second)
+{
+    ost_status r = calls_announce(step, name);
+
+    return r < 0 ? r : ask_plain(step, op, first, second);
 }
 
 /* ---- say ---- */
@@ -360,7 +375,7 @@ static void host_group(struct ost_step *step, const char *title)
 
 static ost_status host_mask(struct ost_step *step, const char *secret)
 {
-    return ask(step, WIRE_MASK, text_or(secret, ""), NULL);
+    return ask(step, "mask", WIRE_MASK, text_or(secret, ""), NULL);
 }
 
 static ost_status host_fail(struct ost_step *step, ost_status why, const char *text)
@@ -420,16 +435,19 @@ static size_t host_input_list(struct ost_step *step, const char *name, const cha
     return n;
 }
 
-/* OP with a name, answered by a text or nothing. */
-static const char *ask_value(struct ost_step *step, enum wire_op op, const char *name)
+/* The service CALL: OP with a name, answered by a text or nothing. */
+static const char *ask_value(struct ost_step *step, const char *call, enum wire_op op,
+                             const char *name)
 {
     CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
     struct step *s = step_of(step);
-    struct waiter w = {.id = new_id(s)};
     const char *value = NULL;
     struct wire_frame f;
     size_t at;
 
+    if (calls_announce(step, call) < 0)
+        return NULL;
+    struct waiter w = {.id = new_id(s)};
     expect(s, &w);
     wire_begin(&message, op, w.id, &at);
     wire_put_text(&message, text_or(name, ""));
@@ -444,37 +462,37 @@ static const char *ask_value(struct ost_step *step, enum wire_op op, const char 
 
 static const char *host_context(struct ost_step *step, const char *name)
 {
-    return ask_value(step, WIRE_CONTEXT, name);
+    return ask_value(step, "context", WIRE_CONTEXT, name);
 }
 
 static const char *host_saved(struct ost_step *step, const char *name)
 {
-    return ask_value(step, WIRE_SAVED, name);
+    return ask_value(step, "saved", WIRE_SAVED, name);
 }
 
 static ost_status host_output(struct ost_step *step, const char *name, const char *value)
 {
-    return ask(step, WIRE_OUTPUT, text_or(name, ""), text_or(value, ""));
+    return ask(step, "output", WIRE_OUTPUT, text_or(name, ""), text_or(value, ""));
 }
 
 static ost_status host_env(struct ost_step *step, const char *name, const char *value)
 {
-    return ask(step, WIRE_ENV, text_or(name, ""), text_or(value, ""));
+    return ask(step, "env", WIRE_ENV, text_or(name, ""), text_or(value, ""));
 }
 
 static ost_status host_path(struct ost_step *step, const char *dir)
 {
-    return ask(step, WIRE_PATH, text_or(dir, ""), NULL);
+    return ask(step, "path", WIRE_PATH, text_or(dir, ""), NULL);
 }
 
 static ost_status host_summary(struct ost_step *step, const char *markdown)
 {
-    return ask(step, WIRE_SUMMARY, text_or(markdown, ""), NULL);
+    return ask(step, "summary", WIRE_SUMMARY, text_or(markdown, ""), NULL);
 }
 
 static ost_status host_save(struct ost_step *step, const char *name, const char *value)
 {
-    return ask(step, WIRE_SAVE, text_or(name, ""), text_or(value, ""));
+    return ask(step, "save", WIRE_SAVE, text_or(name, ""), text_or(value, ""));
 }
 
 /* ---- places and memory ---- */
@@ -508,6 +526,8 @@ static const char *host_temp(struct ost_step *step, const char *suffix)
         (void)failed(s, OST_E_INVALID, "temp: the suffix is too long, or has a slash in it");
         return NULL;
     }
+    if (calls_announce(step, "temp") < 0)
+        return NULL;
     buf_printf(&path, "%s/plugin-XXXXXX%s", s->start->dirs[OST_DIR_TEMP], text_or(suffix, ""));
     int fd = mkostemps(path.ptr, (int)n, O_CLOEXEC);
     if (fd < 0) {
@@ -624,12 +644,15 @@ static ost_status host_exec(struct ost_step *step, const struct ost_exec *theirs
         return failed(s, OST_E_INVALID, "exec: argv names no program");
     if (x.input_size > PLUGIN_COMMAND_MAX)
         return failed(s, OST_E_LIMIT, "exec: the input is too large; pass a file");
+    ost_status r = calls_announce(step, "exec");
+    if (r < 0)
+        return r;
 
     struct waiter w = {.id = new_id(s)};
     expect(s, &w);
     wire_begin(&message, WIRE_EXEC, w.id, &at);
     put_exec(&message, &x);
-    ost_status r = send_message(s, &message, at);
+    r = send_message(s, &message, at);
     if (r == OST_OK)
         r = follow(s, &w, &x, res);
     forget(s, &w);
@@ -670,9 +693,12 @@ static ost_status host_plan(struct ost_step *step, const char *verb, const char 
 {
     CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
     struct step *s = step_of(step);
+    ost_status r = calls_announce(step, "plan");
     uint32_t id = new_id(s);
     size_t at;
 
+    if (r < 0)
+        return r;
     wire_begin(&message, WIRE_PLAN, id, &at);
     wire_put_text(&message, text_or(verb, ""));
     wire_put_text(&message, text_or(object, ""));
@@ -720,6 +746,9 @@ ost_status calls_transfer(struct ost_step *step, const char *op, json_t *take_as
     size_t at;
 
     json_decref(take_ask);
+    ost_status r = calls_announce(step, op);
+    if (r < 0)
+        return r;
     if (!text)
         return failed(s, OST_E_INVALID, "a text that is not UTF-8");
     if (rest.len > PLUGIN_TRANSFER_MAX)
@@ -735,7 +764,7 @@ ost_status calls_transfer(struct ost_step *step, const char *op, json_t *take_as
     wire_begin(&message, WIRE_TRANSFER, id, &at);
     wire_put_text(&message, op);
     wire_put_bytes(&message, rest);
-    ost_status r = ask_text(s, &message, at, id, &answer);
+    r = ask_text(s, &message, at, id, &answer);
     if (r < 0)
         return r;
     *ret = json_loads(answer, 0, NULL);
@@ -747,9 +776,12 @@ ost_status calls_find_source(struct ost_step *step, const struct ost_source_quer
 {
     CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
     struct step *s = step_of(step);
+    ost_status r = calls_announce(step, "source.find");
     uint32_t id = new_id(s);
     size_t at;
 
+    if (r < 0)
+        return r;
     wire_begin(&message, WIRE_SOURCE, id, &at);
     wire_put_int(&message, query->flags);
     wire_put_text(&message, text_or(query->repository, ""));
@@ -793,6 +825,8 @@ static const void *host_extension(struct ost_step *step, const char *id)
         {OST_EXT_HTTP, &calls_http, start->http},
     };
 
+    if (calls_announce(step, "extension") < 0)
+        return NULL;
     for (size_t i = 0; id && i < COUNT_OF(tables); i++)
         if (strcmp(tables[i].id, id) == 0)
             return tables[i].there ? tables[i].table : NULL;
@@ -842,6 +876,7 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
     ret->services = wire_int(f);
     ret->http = wire_int(f);
     ret->plan = wire_int(f);
+    ret->watched = wire_int(f);
     ret->deadline_ms = wire_int(f);
     ret->cwd = keep(wire_text(f));
     for (size_t i = 0; i < COUNT_OF(ret->dirs); i++)
@@ -913,6 +948,17 @@ void calls_say(void *ctx, const char *text)
 {
     (void)ctx;
     send_text(WIRE_SAY, text);
+}
+
+void calls_left(int fd, const char *what)
+{
+    CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
+    size_t at;
+
+    wire_begin(&message, WIRE_LEFT, 0, &at);
+    wire_put_int(&message, fd);
+    wire_put_text(&message, what);
+    (void)send_message(&the_step, &message, at); /* a path: it fits */
 }
 
 void calls_tables(const char *json)

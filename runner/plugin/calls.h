@@ -12,6 +12,10 @@ const struct child_start *calls_start(struct ost_step *step);
 /* Notes TEXT for last_error(); returns WHY. */
 ost_status calls_failed(struct ost_step *step, ost_status why, const char *text);
 
+/* In a check the runner hears of each call that can fail before it is made, NAME ("exec", "files.glob"), and may say
+ * how it fails: below 0, noted for last_error(). Else OST_OK. */
+ost_status calls_announce(struct ost_step *step, const char *name);
+
 /* The digest that hashFiles() has for the N files PATHS, under the runner's names for them; made by the runner. */
 ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n, const char **ret);
 

@@ -93,6 +93,9 @@ static ost_status files_glob(struct ost_step *step, const char *const *patterns,
     if (flags & ~known)
         return calls_failed(step, OST_E_UNSUPPORTED,
                             "glob: this host does not know all of the flags");
+    ost_status announced = calls_announce(step, "files.glob");
+    if (announced < 0)
+        return announced;
     if (root < 0) {
         (void)err_sys(&err, "cannot open '/'");
         return refuse(step, &err);
@@ -111,7 +114,10 @@ static ost_status files_roots(struct ost_step *step, const char *const *patterns
     CLEANUP(glob_deinit) struct glob glob = {.alone = true};
     struct found found = {.step = step};
     struct err err = ERR_INIT;
+    ost_status announced = calls_announce(step, "files.roots");
 
+    if (announced < 0)
+        return announced;
     if (read_patterns(step, patterns, &glob, &err) < 0)
         return refuse(step, &err);
     VEC_EACH (root, &glob.roots)

@@ -8,6 +8,7 @@
 #include "plugin/object.h"
 #include "plugin/wire.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -18,9 +19,10 @@ static int give_up(const struct err *err)
     return 1;
 }
 
-static int load(const struct child_start *start, const struct ost_plugin **ret, struct err *err)
+/* *RET_FDS: the folder of our descriptors, the caller's to close. */
+static int load(const struct child_start *start, const struct ost_plugin **ret, int *ret_fds,
+                struct err *err)
 {
-    CLEANUP(fd_closep) int fds = -1;
     int place[SANDBOX_NS_KINDS];
     struct confine_spec spec = {
         .place = start->has_place ? place : NULL,
@@ -35,11 +37,25 @@ static int load(const struct child_start *start, const struct ost_plugin **ret, 
         place[i] = CHILD_PLACE + i;
     int r = object_prepare(CHILD_OBJECT, start->name, err);
     if (r < 0 || (r = confine_limits(err)) < 0 ||
-        (r = confine(&spec, calls_say, NULL, &fds, err)) < 0)
+        (r = confine(&spec, calls_say, NULL, ret_fds, err)) < 0)
         return r;
     for (int i = 0; start->has_place && i < SANDBOX_NS_KINDS; i++)
         fd_closep(&place[i]); /* no way back in */
-    return object_load(fds, CHILD_OBJECT, start->name, ret, err);
+    return object_load(*ret_fds, CHILD_OBJECT, start->name, ret, err);
+}
+
+/* No plugin is loaded for it, only the libraries that it needs. */
+static int strangers(const struct child_start *start, struct err *err)
+{
+    json_t *names = NULL;
+    int r = object_prepare(CHILD_OBJECT, start->name, err);
+
+    if (r < 0 || (r = object_strangers(CHILD_OBJECT, start->name, &names, err)) < 0)
+        return give_up(err);
+    CLEANUP(free_ptr) char *text = json_dumps(names, JSON_COMPACT);
+    calls_tables(text);
+    calls_end(true, OST_OK, NULL);
+    return 0;
 }
 
 static int describe(const struct ost_plugin *plugin)
@@ -69,8 +85,36 @@ static ost_phase *phase_of(const struct ost_plugin *t, int phase)
     }
 }
 
-static int run(const struct child_start *start, const struct ost_plugin *plugin)
+enum { WATCHED_MAX = 1024 }; /* descriptors: confine_limits() allows no more */
+
+static void note_open(bool open[WATCHED_MAX])
 {
+    for (int fd = 0; fd < WATCHED_MAX; fd++)
+        open[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Tells what is open and was not BEFORE. What libraries keep of /dev (random, null) is nobody's leak. */
+static void tell_left(int fds, const bool before[WATCHED_MAX])
+{
+    bool now[WATCHED_MAX];
+
+    note_open(now);
+    for (int fd = 0; fd < WATCHED_MAX; fd++) {
+        char name[16], what[256];
+
+        if (!now[fd] || before[fd])
+            continue;
+        snprintf(name, sizeof name, "%d", fd);
+        ssize_t n = readlinkat(fds, name, what, sizeof what - 1);
+        what[n > 0 ? n : 0] = '\0';
+        if (strncmp(what, "/dev/", 5) != 0)
+            calls_left(fd, what);
+    }
+}
+
+static int run(const struct child_start *start, const struct ost_plugin *plugin, int fds)
+{
+    bool before[WATCHED_MAX];
     struct ost_plugin tables;
     struct err err = ERR_INIT;
 
@@ -81,8 +125,12 @@ static int run(const struct child_start *start, const struct ost_plugin *plugin)
         (void)err_set(&err, ERR_INVALID, "'%s' has another contract than its record", start->name);
         return give_up(&err);
     }
+    if (start->watched)
+        note_open(before);
     ost_status status = phase(calls_step(start));
     fflush(NULL); /* what the plugin printed and stdio still holds */
+    if (start->watched)
+        tell_left(fds, before);
     if (status > 0) {
         (void)err_set(&err, ERR_INVALID, "returned the unknown status %d", (int)status);
         calls_end(true, OST_E_FAILED, err.text);
@@ -105,7 +153,7 @@ int plugin_child_main(int argc, char **argv)
     static struct child_start start; /* the plugin may hold on to its texts from any thread */
     const struct ost_plugin *plugin;
     struct err err = ERR_INIT;
-    int r;
+    int r, fds = -1;
 
     (void)argc;
     (void)argv;
@@ -115,14 +163,18 @@ int plugin_child_main(int argc, char **argv)
     crash_arm(CHILD_CRASH, __builtin_frame_address(0));
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* lines arrive when they are printed, crash or not */
     (void)on_exit(leave, NULL);
-    if (load(&start, &plugin, &err) < 0)
-        r = give_up(&err);
-    else if (start.mode == CHILD_DESCRIBE)
+    if (start.mode == CHILD_STRANGERS)
+        _exit(strangers(&start, &err));
+    if (load(&start, &plugin, &fds, &err) < 0)
+        _exit(give_up(&err));
+    if (!start.watched)
+        fd_closep(&fds);
+    if (start.mode == CHILD_DESCRIBE)
         r = describe(plugin);
     else if (*start.cwd && chdir(start.cwd) < 0) {
         (void)err_sys(&err, "cannot enter '%s'", start.cwd);
         r = give_up(&err);
     } else
-        r = run(&start, plugin);
+        r = run(&start, plugin, fds);
     _exit(r); /* no destructors: threads of the plugin may still run */
 }

@@ -22,7 +22,7 @@ enum { CHILD_WRITABLE_MAX = 4 };
 /* Folders that appear under another name, too. */
 enum { CHILD_SHOWN_MAX = 8 };
 
-enum child_mode { CHILD_RUN, CHILD_DESCRIBE };
+enum child_mode { CHILD_RUN, CHILD_DESCRIBE, CHILD_STRANGERS };
 
 struct child_start { /* what START says */
     enum child_mode mode;
@@ -33,6 +33,7 @@ struct child_start { /* what START says */
     bool services;       /* the job has some for artifacts and caches */
     bool http;           /* the runner makes requests for it */
     bool plan;           /* effects are only listed */
+    bool watched;        /* the runner hears of each call that can fail, and of what is left open */
     int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */
     const char *cwd;
     const char *dirs[5];                          /* by OST_DIR_... */
@@ -53,7 +54,10 @@ struct ost_step *calls_step(const struct child_start *start);
 /* Says TEXT as a note of the child itself. */
 void calls_say(void *ctx, const char *text);
 
-/* Sends the contract (JSON). */
+/* Says that the phase left the descriptor FD open, and what it is. */
+void calls_left(int fd, const char *what);
+
+/* Sends the contract, or what else was asked for (JSON). */
 void calls_tables(const char *json);
 
 /* The end. LOADED: the phase returned STATUS, and TEXT NULL means what fail() or last_error() say. Else

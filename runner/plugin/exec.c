@@ -458,12 +458,12 @@ static int begin(struct exec *x, struct request *q, struct err *err)
 {
     struct plugin_run *r = x->run;
 
-    if (r->plan) {
+    if (r->cancelled)
+        return err_set(err, ERR_CANCELLED, "cancelled");
+    if (r->dry) {
         record(x, q);
         return ERR_OK;
     }
-    if (r->cancelled)
-        return err_set(err, ERR_CANCELLED, "cancelled");
     if (r->n_running > PLUGIN_EXECS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d commands at one time", PLUGIN_EXECS_MAX);
     if (!(q->flags & OST_EXEC_QUIET))

@@ -310,7 +310,7 @@ static void put_writable(struct plugin_run *r)
 
     if (s->temp)
         list[n++] = s->temp;
-    if (s->plugin->needs & OST_NEED_WORKSPACE_WRITE && !r->plan) {
+    if (r->plan ? s->rehearsal : s->plugin->needs & OST_NEED_WORKSPACE_WRITE) {
         const char *const more[] = {s->home, s->workspace, s->tools};
 
         for (size_t i = 0; i < COUNT_OF(more); i++)
@@ -339,8 +339,7 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
     const struct plugin_spec *s = &r->spec;
     CLEANUP(free_ptr) char *object = mode == CHILD_RUN ? plugin_object_path(s->plugin) : NULL;
     const char *places[] = {s->workspace, s->temp, s->tools, s->home};
-    bool network =
-        s->plugin->needs & OST_NEED_NETWORK && !s->hosts && !r->plan && mode == CHILD_RUN;
+    bool network = s->plugin->needs & OST_NEED_NETWORK && !s->hosts && !r->dry && mode == CHILD_RUN;
     struct buf *to = &r->to_send;
     size_t at;
 
@@ -355,10 +354,11 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
     wire_put_int(to, network);
     wire_put_int(to, s->forked);
     /* a plan is made without any */
-    wire_put_int(to, mode == CHILD_RUN && (r->plan || (s->service && s->service->url)));
+    wire_put_int(to, mode == CHILD_RUN && (r->dry || (s->service && s->service->url)));
     wire_put_int(to, mode == CHILD_RUN && s->plugin->needs & OST_NEED_NETWORK &&
-                         (r->plan || s->service) && may_ask(s));
+                         (r->dry || s->service) && may_ask(s));
     wire_put_int(to, r->plan);
+    wire_put_int(to, mode == CHILD_RUN && s->services->call);
     wire_put_int(to, s->deadline_ms);
     wire_put_text(to, s->cwd ? s->cwd : "");
     for (size_t i = 0; i < COUNT_OF(places); i++)
@@ -492,6 +492,7 @@ int plugin_start(const struct plugin_spec *spec, struct loop *loop, struct plugi
     struct plugin_run *r = run_new(spec, loop);
     r->phase_name = plugin_phase_name(spec->phase);
     r->plan = plan;
+    r->dry = plan || spec->rehearsal;
     mask_inputs(r);
     int e = launch(r, CHILD_RUN, err);
     if (e < 0) {
@@ -542,8 +543,8 @@ static void on_described(void *ctx, const struct plugin_end *end)
     d->status = end->status;
 }
 
-static int described(struct plugin_run *r, const struct describing *d, const char *name,
-                     struct plugin **ret, struct err *err)
+static int answered(struct plugin_run *r, const struct describing *d, const char *name,
+                    json_t **ret, struct err *err)
 {
     if (!d->done)
         return err_set(err, ERR_TIMEOUT, "'%s' did not answer within %d s", name,
@@ -552,12 +553,13 @@ static int described(struct plugin_run *r, const struct describing *d, const cha
         return err_set(err, ERR_INVALID, "%s", r->text.ptr);
     if (!r->tables)
         return err_set(err, ERR_INVALID, "'%s' told nothing about itself", name);
-    int e = plugin_from_json(r->tables, ret, err);
-    return e < 0 ? err_in(err, "'%s'", name) : e;
+    *ret = json_incref(r->tables);
+    return ERR_OK;
 }
 
-int plugin_describe(int object, const char *name, const char *child, struct loop *loop,
-                    struct plugin **ret, struct err *err)
+/* What a child says of OBJECT in a MODE without a job. */
+static int ask_about(int object, const char *name, const char *child, struct loop *loop,
+                     enum child_mode mode, json_t **ret, struct err *err)
 {
     struct describing d = {0};
     const struct plugin unknown = {.id = name, .object = name};
@@ -572,11 +574,30 @@ int plugin_describe(int object, const char *name, const char *child, struct loop
     int e;
 
     r->phase_name = "describe";
-    e = launch(r, CHILD_DESCRIBE, err);
+    e = launch(r, mode, err);
     while (e == ERR_OK && !d.done && clock_ms() < deadline)
         e = loop_turn(loop, deadline, err);
     if (e == ERR_OK)
-        e = described(r, &d, name, ret, err);
+        e = answered(r, &d, name, ret, err);
     plugin_run_free(r);
     return e;
+}
+
+int plugin_describe(int object, const char *name, const char *child, struct loop *loop,
+                    struct plugin **ret, struct err *err)
+{
+    json_t *tables = NULL;
+    int e = ask_about(object, name, child, loop, CHILD_DESCRIBE, &tables, err);
+
+    if (e < 0)
+        return e;
+    e = plugin_from_json(tables, ret, err);
+    json_decref(tables);
+    return e < 0 ? err_in(err, "'%s'", name) : e;
+}
+
+int plugin_strangers(int object, const char *name, const char *child, struct loop *loop,
+                     json_t **ret, struct err *err)
+{
+    return ask_about(object, name, child, loop, CHILD_STRANGERS, ret, err);
 }

@@ -52,7 +52,7 @@ struct plugin_source { /* texts are never NULL, and live until the phase ends */
     const char *folder, *origin, *ref, *commit;
 };
 
-/* What the job does for a phase. All but the last are required, and called from the loop, between plugin_start() and
+/* What the job does for a phase. All down to source() are required, and called from the loop, between plugin_start() and
  * the end function. Texts are UTF-8 without NUL bytes, NUL-terminated, borrowed for the call, and not
  * masked: they may hold secrets. Functions with an ERR refuse by returning an error; its text goes to
  * the plugin as last_error(). They may block on a slow reader of the log: that is what holds a flood
@@ -94,6 +94,13 @@ struct plugin_services {
     /* ostler.source/1. ERR_NOT_FOUND and ERR_DENIED as there. NULL: there is no source here. */
     int (*source)(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,
                   struct err *err);
+
+    /* For a check. Each call that can fail ("exec", "output", "files.glob", "extension") is told before it is made,
+     * the Nth of the phase from 1: what is below 0 is what it fails with, without being made. May call
+     * plugin_cancel(). NULL: nobody looks, and nothing is told. */
+    ost_status (*call)(void *ctx, unsigned nth, const char *name);
+    /* With CALL: the phase has returned and left the descriptor FD open, on WHAT ("/w/x", "pipe:[1]"). */
+    void (*left)(void *ctx, int fd, const char *what);
 };
 
 enum plugin_end_kind {
@@ -137,6 +144,10 @@ struct plugin_spec { /* zeroed members are fine where it says so; all borrowed u
     bool
         forked; /* the child is a copy of this process, which has no secrets of others in memory, and
                             no program is started; it has to have namespaces to shut itself in */
+    /* Nothing is done outside of the workspace, which is to be thrown away: commands, transfers and requests are listed
+     * and succeed with nothing in them, as in a plan; there is no network; but effects (outputs, variables, saved
+     * values) come through. A plan may write to the workspace, so that one that does is found out. */
+    bool rehearsal;
     const char *child; /* program with the subcommand plugin-child; NULL: this one */
     const struct plugin_services *services;
     plugin_end_fn *end; /* called once, from the loop; the run may be freed in it */
@@ -164,6 +175,11 @@ struct plugin_run *plugin_run_free(struct plugin_run *r);
 enum { PLUGIN_DESCRIBE_MS = 10000 };
 MUST_CHECK int plugin_describe(int object, const char *name, const char *child, struct loop *loop,
                                struct plugin **ret, struct err *err);
+
+/* The symbols that the sealed OBJECT wants and that none of the libraries it needs has: an array of names, the
+ * caller's. As above; nothing of the object is loaded. */
+MUST_CHECK int plugin_strangers(int object, const char *name, const char *child, struct loop *loop,
+                                json_t **ret, struct err *err);
 
 /* The hidden subcommand: argv[0] is "plugin-child". Returns the exit code. */
 int plugin_child_main(int argc, char **argv);

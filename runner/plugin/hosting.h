@@ -25,6 +25,7 @@ struct plugin_run {
     struct loop *loop;
     const char *phase_name;
     bool plan; /* effects are listed, not done */
+    bool dry;  /* what leaves the workspace is listed, not done: a plan, or a rehearsal */
 
     struct proc *proc; /* NULL once it has ended */
     int socket, crash, cancel_fd;
@@ -34,7 +35,7 @@ struct plugin_run {
     struct timer *kill_timer, *drain_timer;
 
     struct exec *execs; /* those that run */
-    unsigned n_execs, n_running, n_notes;
+    unsigned n_execs, n_running, n_notes, n_calls;
     struct progress {        /* requests.c; the latest word that waits for its turn */
         struct timer *timer; /* NULL: one may be said now */
         bool waits;

@@ -4,7 +4,6 @@
 #include "base/path.h"
 #include "plugin/host.h"
 #include "plugin/release.h"
-#include "plugin/trust.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -29,18 +28,22 @@ static int open_file(const char *file, int *ret, struct err *err)
     return ERR_OK;
 }
 
-int install_look(const char *file, const char *child, struct loop *loop, struct plugin **ret,
-                 int *ret_object, struct err *err)
+int install_seal(const char *file, int *ret, char ret_sha256[TRUST_HEX_SIZE], struct err *err)
 {
     CLEANUP(fd_closep) int fd = -1;
-    CLEANUP(fd_closep) int object = -1;
-    CLEANUP(free_ptr) char *real = NULL;
-    char sum[TRUST_HEX_SIZE];
-    struct plugin *p;
     int r = open_file(file, &fd, err);
 
-    if (r < 0 || (r = trust_seal(fd, path_base(file), &object, sum, err)) < 0 ||
-        (r = plugin_describe(object, path_base(file), child, loop, &p, err)) < 0)
+    return r < 0 ? r : trust_seal(fd, path_base(file), ret, ret_sha256, err);
+}
+
+int install_describe(const char *file, int object, const char sum[TRUST_HEX_SIZE],
+                     const char *child, struct loop *loop, struct plugin **ret, struct err *err)
+{
+    CLEANUP(free_ptr) char *real = NULL;
+    struct plugin *p;
+    int r = plugin_describe(object, path_base(file), child, loop, &p, err);
+
+    if (r < 0)
         return r;
     real = realpath(file, NULL);
     p->object = arena_str(&p->arena, slice_of(path_base(file)));
@@ -51,6 +54,18 @@ int install_look(const char *file, const char *child, struct loop *loop, struct 
         p->folder = ".";
     }
     *ret = p;
+    return ERR_OK;
+}
+
+int install_look(const char *file, const char *child, struct loop *loop, struct plugin **ret,
+                 int *ret_object, struct err *err)
+{
+    CLEANUP(fd_closep) int object = -1;
+    char sum[TRUST_HEX_SIZE];
+    int r = install_seal(file, &object, sum, err);
+
+    if (r < 0 || (r = install_describe(file, object, sum, child, loop, ret, err)) < 0)
+        return r;
     *ret_object = object;
     object = -1;
     return ERR_OK;
@@ -162,4 +177,26 @@ int install_plugin(const struct install_spec *spec, struct loop *loop, struct pl
     }
     *ret = p;
     return ERR_OK;
+}
+
+/* ---- and out again ---- */
+
+int install_remove(const struct plugin *p, struct err *err)
+{
+    CLEANUP(fd_closep) int root = -1;
+    CLEANUP(free_ptr) char *above = mem_dup(p->folder, strlen(p->folder));
+    char temp[48];
+    int r = path_open(AT_FDCWD, p->root, O_RDONLY | O_DIRECTORY, 0, &root, err);
+
+    if (r < 0)
+        return r;
+    snprintf(temp, sizeof temp, ".old-%ld", (long)getpid());
+    if (renameat2(root, p->folder, root, temp, RENAME_NOREPLACE) < 0)
+        return err_sys(err, "cannot remove '%s/%s'", p->root, p->folder);
+    for (char *slash; (slash = strrchr(above, '/'));) {
+        *slash = '\0';
+        if (unlinkat(root, above, AT_REMOVEDIR) < 0)
+            break; /* another version is in it */
+    }
+    return path_remove(root, temp, err);
 }

@@ -4,6 +4,7 @@
 
 #include "io/loop.h"
 #include "plugin/plugin.h"
+#include "plugin/trust.h"
 
 struct install_spec {
     const char *file; /* the object */
@@ -23,3 +24,14 @@ MUST_CHECK int install_plugin(const struct install_spec *spec, struct loop *loop
  * plugin has its object and sha256 set, and root and folder are those of the file. */
 MUST_CHECK int install_look(const char *file, const char *child, struct loop *loop,
                             struct plugin **ret, int *ret_object, struct err *err);
+
+/* Its two halves: *RET is a sealed copy, the caller's; and OBJECT, the sealed copy of FILE, describes itself. */
+MUST_CHECK int install_seal(const char *file, int *ret, char ret_sha256[TRUST_HEX_SIZE],
+                            struct err *err);
+MUST_CHECK int install_describe(const char *file, int object, const char sum[TRUST_HEX_SIZE],
+                                const char *child, struct loop *loop, struct plugin **ret,
+                                struct err *err);
+
+/* Removes the installed P: its folder leaves its place by one rename, so that a run finds all of it or nothing, and
+ * then goes with what was in it, and with the folders of its owner and name if they are empty. */
+MUST_CHECK int install_remove(const struct plugin *p, struct err *err);

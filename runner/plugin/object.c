@@ -1,74 +1,14 @@
 #include "plugin/object.h"
 
+#include "plugin/elf.h"
+
 #include <dlfcn.h>
-#include <elf.h>
 #include <link.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NEEDED_MAX = 64 };
-
-#if defined(__x86_64__)
-enum { OUR_MACHINE = EM_X86_64 };
-#elif defined(__aarch64__)
-enum { OUR_MACHINE = EM_AARCH64 };
-#elif defined(__arm__)
-enum { OUR_MACHINE = EM_ARM };
-#elif defined(__riscv)
-enum { OUR_MACHINE = EM_RISCV };
-#elif defined(__powerpc64__)
-enum { OUR_MACHINE = EM_PPC64 };
-#elif defined(__s390x__)
-enum { OUR_MACHINE = EM_S390 };
-#else
-#error "name this machine's ELF number here"
-#endif
-
-/* ---- the file: its libraries, read with nothing believed ---- */
-
-/* SIZE bytes at AT of the file, NULL: it has not as many. */
-static const void *at(struct slice file, uint64_t offset, uint64_t size)
-{
-    uint64_t end;
-
-    if (__builtin_add_overflow(offset, size, &end) || end > file.len)
-        return NULL;
-    return file.ptr + offset;
-}
-
-static bool segment(struct slice file, const ElfW(Ehdr) * head, size_t i, ElfW(Phdr) * ret)
-{
-    const void *p = at(file, head->e_phoff + i * sizeof *ret, sizeof *ret);
-
-    if (p)
-        memcpy(ret, p, sizeof *ret);
-    return p;
-}
-
-/* The file offset of the address ADDR; false: no segment holds it. */
-static bool offset_of(struct slice file, const ElfW(Ehdr) * head, uint64_t addr, uint64_t *ret)
-{
-    ElfW(Phdr) p;
-
-    for (size_t i = 0; i < head->e_phnum && segment(file, head, i, &p); i++) {
-        if (p.p_type == PT_LOAD && addr >= p.p_vaddr && addr - p.p_vaddr < p.p_filesz) {
-            *ret = addr - p.p_vaddr + p.p_offset;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The text at OFFSET of the string table that begins at TABLE; NULL: it does not end in the file. */
-static const char *string_at(struct slice file, uint64_t table, uint64_t offset)
-{
-    uint64_t from;
-
-    if (__builtin_add_overflow(table, offset, &from) || from >= file.len)
-        return NULL;
-    return memchr(file.ptr + from, '\0', file.len - from) ? file.ptr + from : NULL;
-}
+/* ---- the file: its libraries ---- */
 
 static int load_library(const char *library, const char *name, struct err *err)
 {
@@ -84,69 +24,88 @@ static int load_library(const char *library, const char *name, struct err *err)
     return ERR_OK;
 }
 
-static int load_needed(struct slice file, const ElfW(Ehdr) * head, const ElfW(Phdr) * dynamic,
-                       const char *name, struct err *err)
-{
-    uint64_t needed[NEEDED_MAX], table = 0;
-    size_t n = 0;
+typedef int look_fn(const struct elf *e, const char *name, void *ctx, struct err *err);
 
-    for (uint64_t i = 0; i < dynamic->p_filesz / sizeof(ElfW(Dyn)); i++) {
-        ElfW(Dyn) d;
-        const void *p = at(file, dynamic->p_offset + i * sizeof d, sizeof d);
-
-        if (!p)
-            break;
-        memcpy(&d, p, sizeof d);
-        if (d.d_tag == DT_NULL)
-            break;
-        if (d.d_tag == DT_STRTAB && !offset_of(file, head, d.d_un.d_ptr, &table))
-            return err_set(err, ERR_INVALID, "'%s' is damaged (no string table)", name);
-        if (d.d_tag == DT_NEEDED && n == NEEDED_MAX)
-            return err_set(err, ERR_LIMIT, "'%s' needs more than %d libraries", name, NEEDED_MAX);
-        if (d.d_tag == DT_NEEDED)
-            needed[n++] = d.d_un.d_val;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const char *library = string_at(file, table, needed[i]);
-        int r = library ? load_library(library, name, err)
-                        : err_set(err, ERR_INVALID, "'%s' is damaged (library name)", name);
-        if (r < 0)
-            return r;
-    }
-    return ERR_OK;
-}
-
-static int look_at(struct slice file, const char *name, struct err *err)
-{
-    const void *p = at(file, 0, sizeof(ElfW(Ehdr)));
-    ElfW(Ehdr) head;
-    ElfW(Phdr) s;
-
-    if (!p || memcmp(p, ELFMAG, SELFMAG) != 0)
-        return err_set(err, ERR_INVALID, "'%s' is not a shared object", name);
-    memcpy(&head, p, sizeof head);
-    if (head.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) ||
-        head.e_machine != OUR_MACHINE)
-        return err_set(err, ERR_INVALID, "'%s' was built for another kind of machine", name);
-    if (head.e_type != ET_DYN || head.e_phentsize != sizeof s)
-        return err_set(err, ERR_INVALID, "'%s' is not a shared object", name);
-    for (size_t i = 0; i < head.e_phnum && segment(file, &head, i, &s); i++)
-        if (s.p_type == PT_DYNAMIC)
-            return load_needed(file, &head, &s, name, err);
-    return err_set(err, ERR_INVALID, "'%s' is not a shared object", name);
-}
-
-int object_prepare(int fd, const char *name, struct err *err)
+/* Calls FN for the file behind FD. */
+static int look_at(int fd, const char *name, look_fn *fn, void *ctx, struct err *err)
 {
     struct stat st;
+    struct elf e;
 
     if (fstat(fd, &st) < 0)
         return err_sys(err, "cannot look at '%s'", name);
     void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED)
         return err_sys(err, "cannot map '%s'", name);
-    int r = look_at(slice_make(map, (size_t)st.st_size), name, err);
+    int r = elf_open(slice_make(map, (size_t)st.st_size), name, &e, err);
+    if (r == ERR_OK)
+        r = fn(&e, name, ctx, err);
     (void)munmap(map, (size_t)st.st_size); /* of a mapping that we made: cannot fail */
+    return r;
+}
+
+static int load_needed(const struct elf *e, const char *name, void *ctx, struct err *err)
+{
+    const char *needed[ELF_NEEDED_MAX];
+    size_t n;
+    int r = elf_needed(e, name, needed, &n, err);
+
+    (void)ctx;
+    for (size_t i = 0; r == ERR_OK && i < n; i++)
+        r = load_library(needed[i], name, err);
+    return r;
+}
+
+int object_prepare(int fd, const char *name, struct err *err)
+{
+    return look_at(fd, name, load_needed, NULL, err);
+}
+
+/* ---- what nobody has ---- */
+
+struct strangers {
+    void *libraries[ELF_NEEDED_MAX];
+    size_t n;
+    json_t *names;
+};
+
+static void on_symbol(void *ctx, const struct elf_symbol *symbol)
+{
+    struct strangers *s = ctx;
+
+    if (symbol->defined || symbol->weak) /* what is weak may be missing */
+        return;
+    for (size_t i = 0; i < s->n; i++)
+        if (dlsym(s->libraries[i], symbol->name)) /* in the library, or in one that it needs */
+            return;
+    json_array_append_new(s->names, json_string(symbol->name));
+}
+
+static int find_strangers(const struct elf *e, const char *name, void *ctx, struct err *err)
+{
+    const char *needed[ELF_NEEDED_MAX];
+    struct strangers *s = ctx;
+    int r = elf_needed(e, name, needed, &s->n, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < s->n; i++) {
+        s->libraries[i] = dlopen(needed[i], RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+        if (!s->libraries[i])
+            return err_set(err, ERR_NOT_FOUND, "the library '%.80s' is gone again", needed[i]);
+    }
+    return elf_symbols(e, name, on_symbol, s, err);
+}
+
+int object_strangers(int fd, const char *name, json_t **ret, struct err *err)
+{
+    struct strangers s = {.names = json_array()};
+    int r = look_at(fd, name, find_strangers, &s, err);
+
+    if (r < 0)
+        json_decref(s.names);
+    else
+        *ret = s.names;
     return r;
 }
 

@@ -8,6 +8,11 @@
  * object for this machine. NAME is for messages. */
 MUST_CHECK int object_prepare(int fd, const char *name, struct err *err);
 
+/* The symbols that the object behind FD wants and that none of the libraries it needs has, as a list of names: new
+ * reference. After object_prepare(). What this very process happens to have does not count: another runner has
+ * not. */
+MUST_CHECK int object_strangers(int fd, const char *name, json_t **ret, struct err *err);
+
 /* Maps the object: FDS_DIR (see confine()) becomes the working directory. *RET is its symbol, which
  * stays valid until the process ends; nothing is ever unloaded. */
 MUST_CHECK int object_load(int fds_dir, int fd, const char *name, const struct ost_plugin **ret,

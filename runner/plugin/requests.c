@@ -480,12 +480,39 @@ static void on_source(struct plugin_run *r, struct wire_frame *f)
     query.path = wire_text(f).ptr;
     if (!whole(r, f))
         return;
-    int e = r->plan || !services->source ? err_set(&err, ERR_NOT_FOUND, "there is no source here")
-                                         : services->source(r->spec.ctx, &query, &found, &err);
+    int e = r->dry || !services->source ? err_set(&err, ERR_NOT_FOUND, "there is no source here")
+                                        : services->source(r->spec.ctx, &query, &found, &err);
     if (e < 0)
         answer(r, f->id, e, &err);
     else
         answer_source(r, f->id, &found);
+}
+
+/* ---- a check ---- */
+
+static void on_call(struct plugin_run *r, struct wire_frame *f)
+{
+    const struct plugin_services *services = r->spec.services;
+    struct slice name = wire_text(f);
+
+    if (!whole(r, f))
+        return;
+    if (!services->call) {
+        hosting_break(r, "%s sent a message that nobody asked for", r->spec.plugin->id);
+        return;
+    }
+    ost_status how = services->call(r->spec.ctx, ++r->n_calls, name.ptr);
+    requests_status(r, f->id, how, how < 0 ? "a fault that the check made" : "");
+}
+
+static void on_left(struct plugin_run *r, struct wire_frame *f)
+{
+    CLEANUP(buf_deinit) struct buf room = ROOM_INIT;
+    int64_t fd = wire_int(f);
+    struct slice what = wire_text(f);
+
+    if (whole(r, f) && r->spec.services->left && fd >= 0 && fd <= INT32_MAX)
+        r->spec.services->left(r->spec.ctx, (int)fd, mend(slice_head(what, 4096), &room).ptr);
 }
 
 /* ---- ends ---- */
@@ -575,6 +602,7 @@ static request_fn *const handlers[WIRE_OPS] = {
     [WIRE_HASH] = on_hash,        [WIRE_SOURCE] = on_source,
     [WIRE_BUG] = on_bug,          [WIRE_TABLES] = on_tables,
     [WIRE_MASKED] = on_masked,    [WIRE_END] = on_end,
+    [WIRE_CALL] = on_call,        [WIRE_LEFT] = on_left,
 };
 
 /* In describe there is no job to say or do anything to. */

@@ -200,14 +200,17 @@ void transfers_request(struct plugin_run *r, struct wire_frame *f)
     if (!json_is_object(ask))
         (void)err_set(&err, ERR_INVALID, "a malformed request, or a longer one than %d bytes",
                       PLUGIN_TRANSFER_MAX);
-    else if (r->plan)
+    else if (r->cancelled)
+        (void)err_set(&err, ERR_CANCELLED, "cancelled");
+    else if (r->dry)
         record(r, op.ptr, ask);
     else
         (void)!begin(t, op.ptr, ask, &err);
     if (err.code)
         refuse(r, f->id, &err);
-    else if (r->plan)
-        requests_status(r, f->id, OST_OK, "{}");
+    else if (r->dry)
+        requests_status(r, f->id, OST_OK,
+                        strcmp(op.ptr, "http.fetch") == 0 ? "{\"status\": 200}" : "{}");
     json_decref(ask);
     if (!t->call)
         transfer_free(t);

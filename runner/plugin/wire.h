@@ -24,9 +24,12 @@
  *   TRANSFER  operation, bytes                 STATUS   all parts together are JSON, as is the answer:
  *                                                       blobs/blobs.h
  *   EXEC      see host's exec.c                DATA*, EXITED
+ *   CALL      name                             STATUS   a check: this service is about to be called
+ *   LEFT      descriptor, what it is           -        a check: the phase left it open
  *   ACK       status (of the last DATA)        -        id: the exec's
  *   BUG       enum wire_bug, name              the host ends the phase
- *   TABLES    JSON of the contract             -        describe
+ *   TABLES    JSON: of the contract, or of     -        describe, strangers
+ *             the symbols that nobody has
  *   END       enum wire_end, status, text      -        "": the plugin gave no reason
  * Host to child
  *   START     see host.c
@@ -38,7 +41,7 @@
 
 #include "base/buf.h"
 
-enum { WIRE_VERSION = 1 };
+enum { WIRE_VERSION = 2 };
 
 enum {
     WIRE_FRAME_MAX = 5 << 20, /* payload of a frame: one command, or one value, and change */
@@ -74,6 +77,8 @@ enum wire_op {
     WIRE_DATA,
     WIRE_EXITED,
     WIRE_PROGRESS,
+    WIRE_CALL,
+    WIRE_LEFT,
     WIRE_OPS
 };
 
