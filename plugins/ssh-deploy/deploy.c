@@ -112,6 +112,12 @@ ost_status deploy_open(struct ost_step *step, struct deploy *ret)
     return OST_OK;
 }
 
+/* The release that is meant: to go back from one that is half live, or from the one that is the last good. */
+static const char *before_live(const struct remote *r, bool rollback)
+{
+    return rollback && !r->switched ? r->previous : r->current;
+}
+
 static ost_status inspect(struct deploy *d, struct remote *r)
 {
     struct sink values = {.step = d->step};
@@ -133,7 +139,7 @@ static ost_status inspect(struct deploy *d, struct remote *r)
     r->compose = told_get(&told, "compose");
     /* Somebody else's release may be half live; then our failure has to bring back the one before it. */
     r->switched = strcmp(r->step_of, "switching") == 0 || strcmp(r->step_of, "switched") == 0;
-    const char *target = d->settings.rollback ? r->previous : r->current;
+    const char *target = before_live(r, d->settings.rollback);
     const char *was = told_get(&told, ost_fmt(d->step, "strategy_%s", target));
     if (*was && strcmp(was, strategy_names[d->settings.strategy]) != 0)
         return remote_fail(
@@ -192,11 +198,11 @@ static ost_status choose(struct deploy *d)
     for (size_t i = 0; i < d->n; i++) {
         struct remote *r = &d->remotes[i];
 
-        if (d->settings.rollback && !*r->previous)
+        r->release = d->settings.rollback ? before_live(r, true) : ost_fmt(d->step, "%u", last + 1);
+        if (!*r->release)
             return ost_fail(d->step, OST_E_NOT_FOUND,
                             "%s: there is no release before %s to go back to", r->server->label,
                             *r->current ? r->current : "the first");
-        r->release = d->settings.rollback ? r->previous : ost_fmt(d->step, "%u", last + 1);
     }
     d->release = d->remotes[0].release;
     return OST_OK;

@@ -60,6 +60,7 @@ static const char fake_compose[] =
     "    pull | up | stop | rm)\n"
     "        printf '%s %s %s\\n' \"$word\" \"$TAG\" \"$OSTLER_RELEASE\" >>\"$HOME/calls\"\n"
     "        [ ! -e \"$HOME/fail-$word-$TAG\" ] || exit 1\n"
+    "        [ ! -e \"$HOME/kill-$word-$TAG\" ] || kill -9 $PPID\n"
     "        [ \"$word\" != up ] || echo \"$TAG\" >\"$HOME/live\"\n"
     "        exit 0 ;;\n"
     "    esac\n"
@@ -327,6 +328,40 @@ Test(ssh_deploy, only_some_releases_and_images_are_kept)
     scratch_has("h1/removed", "image rm app:latest\n");
 }
 
+/* ---- health ---- */
+
+Test(ssh_deploy, the_runner_asks_for_the_url)
+{
+    ost_test_with(host, "health-url", "http://{host}:8080/healthz");
+    ost_test_with(host, "health-retries", "3");
+    ost_test_on_http(host, "GET http://web.test:8080/healthz", .status = 503, .times = 2);
+    deploy("one", OST_OK);
+    cr_expect_eq(ost_test_requests(host, "*"), 3);
+    is_output("url", "http://web.test:8080/healthz");
+    ost_test_said(host, "info: not healthy yet: http://web.test:8080/healthz answers 503");
+    ost_test_on_http(host, "GET *", .fails = OST_E_IO, .error = "nobody is there");
+    deploy("two", OST_E_FAILED);
+    fails_with("http://web.test:8080/healthz: nobody is there");
+    cr_expect_eq(ost_test_requests(host, "*"), 8); /* four for each of them */
+    ost_test_without(host, OST_EXT_HTTP);
+    deploy("three", OST_E_UNSUPPORTED);
+    fails_with("set health-from to server");
+}
+
+Test(ssh_deploy, the_server_asks_for_the_url)
+{
+    scratch_file("bin/curl", "#!/bin/sh\necho \"$*\" >>\"$HOME/curl\"\n[ -e \"$HOME/up\" ] || { "
+                             "echo 'curl: (7) no' >&2; exit 7; }\n");
+    shell("chmod +x bin/curl; touch h1/up");
+    ost_test_with(host, "health-url", "http://127.0.0.1/it's $(touch pwned)");
+    ost_test_with(host, "health-from", "server");
+    deploy("one", OST_OK);
+    scratch_has("h1/curl", "-fsS -L -m 5 -o /dev/null -- http://127.0.0.1/it's $(touch pwned)\n");
+    shell("rm h1/up");
+    deploy("two", OST_E_FAILED);
+    fails_with("curl: (7) no");
+}
+
 /* ---- the server ---- */
 
 Test(ssh_deploy, an_env_file_that_everybody_reads_is_refused)
@@ -376,6 +411,28 @@ Test(ssh_deploy, an_unfinished_deploy_is_found)
     fails_with("release 1 is back and works"); /* nobody knew what was live */
     is_state("1", "", "3");
     shell("grep -qx state=interrupted h1/app/.ostler/releases/2/record");
+}
+
+Test(ssh_deploy, going_back_from_a_half_live_release_is_to_the_last_good_one)
+{
+    deploy("one", OST_OK);
+    deploy("two", OST_OK);
+    shell("printf '%s\n' current=2 previous=1 last=3 pending=3 step=switched by=x "
+          ">h1/app/.ostler/state");
+    ost_test_with(host, "rollback", "true");
+    run(OST_PHASE_MAIN, OST_OK);
+    is_output("release", "2");
+    is_state("2", "1", "3");
+}
+
+Test(ssh_deploy, a_script_that_is_killed_is_taken_back)
+{
+    deploy("one", OST_OK);
+    scratch_file("h1/kill-up-two", "");
+    deploy("two", OST_E_IO);
+    fails_with("the connection broke; release 1 is back and works");
+    scratch_has("h1/live", "one\n");
+    is_state("1", "", "2");
 }
 
 Test(ssh_deploy, ssh_s_troubles_are_explained)
@@ -598,42 +655,79 @@ static void then_post(void)
     run(OST_PHASE_POST, OST_OK);
 }
 
-/* What must hold after the post phase: the old release or the new one is live, whole, and nothing is pending. */
-static void is_sane(const struct ost_test_round *round)
+/* What must hold on SERVERS after the post phase: the old release or the new one is live, whole, the same on all, and
+ * nothing is pending. */
+static void are_sane(const char *servers, const char *what, int nth)
 {
-    static const char checks[] = "exec >&2\ncd h1\n"
-                                 "live=$(cat live)\n"
-                                 "current=$(sed -n s/^current=//p app/.ostler/state)\n"
-                                 "! grep '^pending=.' app/.ostler/state\n"
-                                 "case $current/$live in 1/one | 2/two) ;; *) echo \"$current is "
-                                 "current, $live is live\"; exit 1 ;; esac\n"
-                                 "[ -z \"$(ls ../temp)\" ]";
+    char checks[1024];
 
-    cr_assert_eq(ask_shell(checks), 0, "%s before call %d, %s:\n%s\n%s",
-                 round->cancel ? "cancel" : "fault", round->nth, round->call,
-                 ost_test_failure(host), ost_test_log(host));
+    snprintf(checks, sizeof checks,
+             "exec >&2\n"
+             "for home in %s; do\n"
+             "    live=$(cat $home/live)\n"
+             "    current=$(sed -n s/^current=//p $home/app/.ostler/state)\n"
+             "    ! grep '^pending=.' $home/app/.ostler/state\n"
+             "    case $current/$live in 1/one | 2/two) ;; *) echo \"$home: $current is $live\"; "
+             "exit 1 ;; esac\n"
+             "    cmp h1/live $home/live\n"
+             "done\n"
+             "[ -z \"$(ls temp)\" ]",
+             servers);
+    cr_assert_eq(ask_shell(checks), 0, "%s, call %d:\n%s\n%s", what, nth, ost_test_failure(host),
+                 ost_test_log(host));
 }
 
 static void start_over(struct ost_test *t, const struct ost_test_round *round, void *ctx)
 {
     (void)t, (void)round, (void)ctx;
-    cr_assert_eq(ask_shell("rm -rf h1 && cp -a clean h1"), 0);
+    shell("rm -rf h1 && cp -a clean1 h1");
 }
 
-static void post_makes_it_sane(struct ost_test *t, const struct ost_test_round *round, void *ctx)
+/* Now and then nobody comes back to it, as when the runner was killed; then the next deploy has to cope. */
+static void somebody_makes_it_sane(struct ost_test *t, const struct ost_test_round *round,
+                                   void *ctx)
 {
-    (void)t, (void)ctx;
-    then_post();
-    is_sane(round);
+    (void)ctx;
+    if (round->nth % 4) {
+        then_post();
+        are_sane("h1", round->call, round->nth);
+        return;
+    }
+    ost_test_with(t, "env", "TAG=three");
+    cr_assert_eq(ost_test_run(t, OST_PHASE_MAIN), OST_OK, "call %d: %s", round->nth,
+                 ost_test_failure(t));
+    ost_test_with(t, "env", "TAG=two");
+    scratch_has("h1/live", "three\n");
+    shell("! grep '^pending=.' h1/app/.ostler/state; rm -rf temp/*");
 }
 
 /* The deploy of "two" over "one". */
 Test(ssh_deploy, whatever_fails_and_whenever_it_is_cancelled_the_server_is_sane)
 {
     deploy("one", OST_OK);
-    shell("cp -a h1 clean");
+    shell("cp -a h1 clean1");
     ost_test_with(host, "env", "TAG=two");
     cr_expect_gt(ost_test_each_fault(host, .phase = OST_PHASE_MAIN, .before = start_over,
-                                     .after = post_makes_it_sane),
+                                     .after = somebody_makes_it_sane),
                  100);
+}
+
+Test(ssh_deploy, several_servers_are_the_same_afterwards)
+{
+    int rounds = 0;
+
+    ost_test_with(host, "host", "deploy@web.test:22\nother@web.test:2222");
+    ost_test_with(host, "max-unavailable", "2");
+    deploy("one", OST_OK);
+    shell("cp -a h1 clean1 && cp -a h2 clean2");
+    ost_test_with(host, "env", "TAG=two");
+    for (bool struck = true; struck; rounds++) {
+        shell("rm -rf h1 h2 && cp -a clean1 h1 && cp -a clean2 h2");
+        (rounds % 2 ? ost_test_cancel : ost_test_fault)(host, 10 + 5 * rounds);
+        (void)ost_test_run(host, OST_PHASE_MAIN);
+        struck = ost_test_struck(host) || rounds % 2; /* there are fewer calls that can fail */
+        then_post();
+        are_sane("h1 h2", "two servers", 10 + 5 * rounds);
+    }
+    cr_expect_gt(rounds, 4);
 }

@@ -122,8 +122,11 @@ static ost_status settle(struct deploy *d, struct span id, bool live)
         n++;
         r->release = d->release = r->pending;
         r->prepared = true;
-        if (live && e == OST_OK) /* all were healthy: what is left to do is to say so */
-            e = deploy_commit(d, r);
+        if (!live || e < 0)
+            continue;
+        e = deploy_commit(d, r); /* all were healthy: what is left to do is to say so */
+        if (e < 0)
+            then = ost_fmt(d->step, "it is live, but cannot be put on record: %s", r->why);
     }
     if (e == OST_OK && n > 0 && !live)
         e = undo_all(d, &then);

@@ -22,7 +22,7 @@ fi
 if [ "$needs_rsync" = true ]; then
     command -v rsync >/dev/null || die 'the server has no rsync: install it there'
 fi
-state_load
+begin
 tell current "$current"
 tell previous "$previous"
 tell last "$last"

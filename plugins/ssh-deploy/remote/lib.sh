@@ -60,13 +60,10 @@ record_set() {
         die "cannot write the record of release $1"
 }
 
-# begin: for scripts that change something. One at a time, even when the connection of an earlier one broke
-# and it is still at work; and none without the lock.
+# begin: for scripts that depend on the state. One at a time, even when the connection of an earlier one broke and
+# it is still at work; and none without the lock, which may have been lost while it waited.
 begin() {
     umask 022
-    if [ "$(sed -n 's/^token=//p' "$home/owner" 2>/dev/null)" != "$token" ] || flock -n "$home/lock" true; then
-        die 'the lock on the server has been lost: the connection broke'
-    fi
     exec 9>>"$home/busy"
     waited=0
     until flock -n 9; do
@@ -74,6 +71,9 @@ begin() {
         waited=$((waited + 1))
         sleep 1
     done
+    if [ "$(sed -n 's/^token=//p' "$home/owner" 2>/dev/null)" != "$token" ] || flock -n "$home/lock" true; then
+        die 'the lock on the server has been lost: the connection broke'
+    fi
     state_load
 }
 
