@@ -135,6 +135,19 @@ int64_t ost_test_artifact(struct ost_test *t, const struct ost_test_upload *a);
 /* What ostler.source/1 finds for "OWNER/NAME"; without it nothing. */
 void ost_test_source(struct ost_test *t, const char *repository, const struct ost_source *found);
 
+/* ---- a real run, played back ---- */
+
+/* From the next run on the phase is answered as a real one was: FOLDER is what "ostler plugin run --record FOLDER" wrote,
+ * a file for each phase, main.jsonl, with a line of JSON for each call (its first lines say more than a page here).
+ * Inputs, contexts and what was saved are those of then, where the test gave no others; commands, requests, caches,
+ * artifacts, files and source are answered from the transcript alone, each answer once, and the job's folders of then
+ * are those of this test. A call that was not recorded breaks the contract. "***" in the transcript was a secret, and
+ * stands for any text. What commands did to files is not in it: give the plugin what it reads by ost_test_file(). */
+void ost_test_replay(struct ost_test *t, const char *folder);
+/* How many recorded calls the phase did not make, whose name matches PATTERN: "exec", "cache.*", "*". Of those that the
+ * transcript answers. */
+size_t ost_test_unplayed(const struct ost_test *t, const char *pattern);
+
 /* ---- the run, as often as wanted ---- */
 
 /* Runs the phase; what was recorded before is forgotten. OST_PHASE_PLAN of a plugin without a plan of its own runs

@@ -45,6 +45,7 @@ static const char help[] =
     "  --phase P         pre, main or post (default: each that the plugin has)\n"
     "  --plan            show what it would do, without doing it\n"
     "  --workspace DIR   a folder to show as the workspace; it stays as it is\n"
+    "  --record DIR      write what it asked and was answered to DIR, for tests to replay\n"
     "  --timeout SECONDS cancel it then (default: no limit; check: 10, for each phase)\n"
     "  --debug           show its debug lines too\n"
     "\n"
@@ -158,6 +159,9 @@ static int set_option(struct arena *a, struct plugin_options *o, int c, struct e
     case 'W':
         o->run.workspace = optarg;
         return ERR_OK;
+    case 'R':
+        o->run.record = optarg;
+        return ERR_OK;
     case 'T':
         return set_timeout(o, optarg, err);
     case 'P':
@@ -187,7 +191,7 @@ static const struct sub {
     {"check", "ajwT", "a shared object", plugin_cmd_check},
     {"install", "tsnCY", "a shared object", plugin_cmd_install},
     {"remove", "FAC", "the id of a plugin", plugin_cmd_remove},
-    {"run", "wepWTPdCY", "a plugin", cmd_run_alone},
+    {"run", "wepWRTPdCY", "a plugin", cmd_run_alone},
 };
 
 static int parse_options(struct arena *a, const struct sub *sub, int argc, char **argv,
@@ -206,6 +210,7 @@ static int parse_options(struct arena *a, const struct sub *sub, int argc, char 
                                           {"env", required_argument, NULL, 'e'},
                                           {"phase", required_argument, NULL, 'p'},
                                           {"workspace", required_argument, NULL, 'W'},
+                                          {"record", required_argument, NULL, 'R'},
                                           {"timeout", required_argument, NULL, 'T'},
                                           {"plan", no_argument, NULL, 'P'},
                                           {"debug", no_argument, NULL, 'd'},

@@ -4,6 +4,7 @@
 #include "base/mask.h"
 #include "cli/exit.h"
 #include "cli/plugin_place.h"
+#include "cli/plugin_record.h"
 #include "job/progress.h"
 
 #include <signal.h>
@@ -22,7 +23,8 @@ struct alone { /* one "plugin run" */
     struct plugin_run *run; /* the phase that runs */
     struct timer *timer;
     bool done, cancelled, failed;
-    int64_t said_ms; /* the last line on its progress */
+    struct plugin_record record; /* of that phase */
+    int64_t said_ms;             /* the last line on its progress */
 };
 
 static void alone_deinit(struct alone *a)
@@ -32,6 +34,7 @@ static void alone_deinit(struct alone *a)
     plugin_place_close(&a->place);
     loop_free(a->loop);
     strmap_deinit(&a->saved);
+    plugin_record_deinit(&a->record);
     mask_free(a->mask);
 }
 
@@ -250,6 +253,11 @@ static const struct plugin_services services = {
     .progress = on_progress,
 };
 
+static void on_record(void *ctx, struct slice line)
+{
+    plugin_record_line(&((struct alone *)ctx)->record, line);
+}
+
 /* ---- phases ---- */
 
 static void on_end(void *ctx, const struct plugin_end *end)
@@ -288,23 +296,38 @@ static void on_timeout(void *ctx)
     cancel(a, "The time limit has passed.");
 }
 
+static void begin_record(struct alone *a, int phase)
+{
+    const struct plugin_spec spec = plugin_place_spec(&a->place, a->plugin, a->object);
+    const struct plugin_record_places places = {
+        .workspace = spec.workspace, .temp = spec.temp, .tools = spec.tools, .home = spec.home};
+
+    plugin_record_begin(&a->record, a->plugin, phase, &a->place.inputs, &places);
+}
+
 static int run_phase(struct alone *a, int phase, struct err *err)
 {
     const struct plugin_run_options *o = a->options;
     struct plugin_spec spec = plugin_place_spec(&a->place, a->plugin, a->object);
+    struct plugin_services recording = services;
 
+    recording.record = on_record;
     spec.phase = phase;
     spec.hosts = o->hosts;
     spec.deadline_ms = o->timeout_ms ? clock_ms() + o->timeout_ms : CLOCK_NEVER;
-    spec.services = &services;
+    spec.services = o->record ? &recording : &services;
     spec.end = on_end;
     spec.ctx = a;
     a->done = false;
+    if (o->record)
+        begin_record(a, phase);
     a->said_ms = clock_ms();
     int r = plugin_start(&spec, a->loop, &a->run, err);
     while (r == ERR_OK && !a->done)
         r = loop_turn(a->loop, CLOCK_NEVER, err);
     a->run = plugin_run_free(a->run);
+    if (r == ERR_OK && o->record)
+        r = plugin_record_end(&a->record, o->record, phase, a->mask, err);
     return r;
 }
 

@@ -11,6 +11,7 @@ struct plugin_run_options {
     const char
         *workspace;     /* a folder to show as the workspace, which stays as it is; NULL: empty */
     int64_t timeout_ms; /* for all phases; 0: none */
+    const char *record; /* a folder to write transcripts to; NULL: none */
     bool debug;
     const json_t *hosts; /* as in struct plugin_spec */
 };

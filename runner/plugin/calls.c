@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "plugin/host.h"
+#include "plugin/recorder.h"
 #include "plugin/wire.h"
 
 #include <errno.h>
@@ -833,8 +834,8 @@ static const void *host_extension(struct ost_step *step, const char *id)
     return NULL;
 }
 
-static const struct ost_host host = {
-    .struct_size = sizeof host,
+const struct ost_host calls_host = {
+    .struct_size = sizeof calls_host,
     .abi_minor = OST_ABI_MINOR,
     .log = host_log,
     .annotate = host_annotate,
@@ -877,6 +878,7 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
     ret->http = wire_int(f);
     ret->plan = wire_int(f);
     ret->watched = wire_int(f);
+    ret->record = wire_int(f);
     ret->deadline_ms = wire_int(f);
     ret->cwd = keep(wire_text(f));
     for (size_t i = 0; i < COUNT_OF(ret->dirs); i++)
@@ -928,8 +930,10 @@ ost_status calls_failed(struct ost_step *step, ost_status why, const char *text)
 
 struct ost_step *calls_step(const struct child_start *start)
 {
-    the_step.pub.host = &host;
+    the_step.pub.host = &calls_host;
     the_step.start = start;
+    if (start->record)
+        recorder_begin(&the_step.pub);
     return &the_step.pub;
 }
 
@@ -942,6 +946,18 @@ static void send_text(enum wire_op op, const char *text)
     wire_put_text(&message, text);
     (void)send_message(&the_step, &message,
                        at); /* the contract's limits are far below the frame's */
+}
+
+void calls_record(struct slice line)
+{
+    CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
+    struct err err;
+    size_t at;
+
+    wire_begin(&message, WIRE_RECORD, 0, &at);
+    wire_put_slice(&message, line);
+    if (wire_close(&message, at, &err) == ERR_OK) /* a line is shorter than a frame */
+        post(&the_step, &message);
 }
 
 void calls_say(void *ctx, const char *text)
@@ -972,6 +988,8 @@ void calls_end(bool loaded, int32_t status, const char *text)
     struct step *s = &the_step;
     size_t at;
 
+    if (s->start && s->start->record)
+        recorder_end(status);
     pthread_mutex_lock(&s->lock);
     if (!text && status < 0)
         text = s->fail_text && *s->fail_text ? s->fail_text : s->last_error;

@@ -29,6 +29,10 @@ ost_status calls_find_source(struct ost_step *step, const struct ost_source_quer
 /* A transfer by the runner (blobs/blobs.h). TAKE_ASK is dropped. *RET, an object, is phase memory: never dropped. */
 ost_status calls_transfer(struct ost_step *step, const char *op, json_t *take_ask, json_t **ret);
 
+/* Tells the runner of a line of the transcript. */
+void calls_record(struct slice line);
+
+extern const struct ost_host calls_host;              /* calls.c */
 extern const struct ost_files_v1 calls_files;         /* calls_files.c */
 extern const struct ost_cache_v1 calls_cache;         /* calls_blobs.c */
 extern const struct ost_artifacts_v1 calls_artifacts; /* the same */

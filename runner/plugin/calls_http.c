@@ -78,7 +78,7 @@ static ost_status fetch(struct ost_step *step, const struct ost_http_request *th
     if (q.body && q.body_size > BODY_MAX)
         return calls_failed(step, OST_E_LIMIT, "fetch: the body is larger than 16 MiB");
     bool plan = calls_start(step)->plan;
-    const char *temp = q.save_to || plan ? NULL : step->host->temp(step, ".http");
+    const char *temp = q.save_to || plan ? NULL : calls_host.temp(step, ".http");
     if (!q.save_to && !plan && !temp)
         return OST_E_IO;
     CLEANUP(free_ptr) char *path = whole_path(step, q.save_to ? q.save_to : temp ? temp : "/");

@@ -32,6 +32,7 @@ struct child_start { /* what START says */
     bool strict;         /* without namespaces to be shut in nothing is loaded */
     bool services;       /* the job has some for artifacts and caches */
     bool http;           /* the runner makes requests for it */
+    bool record;         /* each call is told, too */
     bool plan;           /* effects are only listed */
     bool watched;        /* the runner hears of each call that can fail, and of what is left open */
     int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */

@@ -359,6 +359,7 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
                          (r->dry || s->service) && may_ask(s));
     wire_put_int(to, r->plan);
     wire_put_int(to, mode == CHILD_RUN && s->services->call);
+    wire_put_int(to, s->services && s->services->record);
     wire_put_int(to, s->deadline_ms);
     wire_put_text(to, s->cwd ? s->cwd : "");
     for (size_t i = 0; i < COUNT_OF(places); i++)

@@ -91,6 +91,9 @@ struct plugin_services {
      * knows. Not in a plan. */
     void (*progress)(void *ctx, const char *label, int64_t done, int64_t total);
 
+    /* A line of the transcript (transcript.h), which may hold secrets that are not known yet. NULL: nothing records. */
+    void (*record)(void *ctx, struct slice line);
+
     /* ostler.source/1. ERR_NOT_FOUND and ERR_DENIED as there. NULL: there is no source here. */
     int (*source)(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,
                   struct err *err);

@@ -349,6 +349,15 @@ static void on_plan(struct plugin_run *r, struct wire_frame *f)
 
 /* ---- progress ---- */
 
+/* A line of the transcript: whoever wants it reads it. */
+static void on_record(struct plugin_run *r, struct wire_frame *f)
+{
+    struct slice line = wire_text(f);
+
+    if (whole(r, f) && r->spec.services->record)
+        r->spec.services->record(r->spec.ctx, line);
+}
+
 static void on_progress_due(void *ctx)
 {
     struct plugin_run *r = ctx;
@@ -603,6 +612,7 @@ static request_fn *const handlers[WIRE_OPS] = {
     [WIRE_BUG] = on_bug,          [WIRE_TABLES] = on_tables,
     [WIRE_MASKED] = on_masked,    [WIRE_END] = on_end,
     [WIRE_CALL] = on_call,        [WIRE_LEFT] = on_left,
+    [WIRE_RECORD] = on_record,
 };
 
 /* In describe there is no job to say or do anything to. */

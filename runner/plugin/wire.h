@@ -26,6 +26,7 @@
  *   EXEC      see host's exec.c                DATA*, EXITED
  *   CALL      name                             STATUS   a check: this service is about to be called
  *   LEFT      descriptor, what it is           -        a check: the phase left it open
+ *   RECORD    a line of the transcript         -        transcript.h
  *   ACK       status (of the last DATA)        -        id: the exec's
  *   BUG       enum wire_bug, name              the host ends the phase
  *   TABLES    JSON: of the contract, or of     -        describe, strangers
@@ -79,6 +80,7 @@ enum wire_op {
     WIRE_PROGRESS,
     WIRE_CALL,
     WIRE_LEFT,
+    WIRE_RECORD,
     WIRE_OPS
 };
 

@@ -8,14 +8,15 @@
 # OSTLER_PROGRAM is the runner that checks and installs; it is looked for in the PATH and where this SDK lies.
 cmake_policy(VERSION 3.16...3.25)
 
-# ostler_add_plugin(NAME [SOURCES file...] [OUTPUT_NAME name] [SERVES commit...] [LEFT_OPEN]): the target NAME, of
+# ostler_add_plugin(NAME [SOURCES file...] [OUTPUT_NAME name] [SERVES commit...] [LEFT_OPEN] [UNCHECKED]): the target NAME, of
 # NAME.c or the sources given, is NAME.so or OUTPUT_NAME.so: position independent, hidden but for what it exports on
 # purpose, without an undefined symbol (unless LEFT_OPEN: clang's sanitizers are in the program), its tables read only.
 # "ostler plugin check" becomes the test NAME-check, where the runner knows it; "cmake --install" puts the plugin into
 # lib/ostler/plugins below the prefix as "ostler plugin install" does, where the runner of that prefix finds it.
-# SERVES names the commits of an action that this release stands for.
+# SERVES names the commits of an action that this release stands for. UNCHECKED: it is not checked, nor before it is
+# installed.
 function(ostler_add_plugin name)
-    cmake_parse_arguments(PLUGIN "LEFT_OPEN" "OUTPUT_NAME" "SOURCES;SERVES" ${ARGN})
+    cmake_parse_arguments(PLUGIN "LEFT_OPEN;UNCHECKED" "OUTPUT_NAME" "SOURCES;SERVES" ${ARGN})
     if(NOT PLUGIN_SOURCES)
         set(PLUGIN_SOURCES ${name}.c)
     endif()
@@ -33,7 +34,9 @@ function(ostler_add_plugin name)
         target_link_options(${name} PRIVATE -Wl,-z,defs)
     endif()
 
-    if(OSTLER_PROGRAM AND OSTLER_CAN_CHECK)
+    if(PLUGIN_UNCHECKED)
+        list(APPEND PLUGIN_SERVES --no-check)
+    elseif(OSTLER_PROGRAM AND OSTLER_CAN_CHECK)
         add_test(NAME ${name}-check COMMAND ${OSTLER_PROGRAM} plugin check $<TARGET_FILE:${name}>)
     endif()
     _ostler_install_plugin("${OSTLER_PROGRAM}" $<TARGET_FILE:${name}> ${PLUGIN_SERVES})

@@ -2,6 +2,8 @@
 #include "kit/own.h"
 
 #include "base/path.h"
+#include "lib/json.h"
+#include "plugin/transcript.h"
 
 #include <fcntl.h>
 
@@ -87,6 +89,54 @@ static void give(struct ost_test *t, const struct kit_artifact *a, const char *d
     memcpy(to, &all, to->struct_size < sizeof all ? to->struct_size : sizeof all);
 }
 
+/* ---- what a transcript has of them ---- */
+
+static struct ost_artifact played(const struct json *a)
+{
+    return (struct ost_artifact){
+        .struct_size = sizeof(struct ost_artifact),
+        .zip = (int32_t)kit_int(a, "zip"),
+        .id = kit_int(a, "id"),
+        .size = kit_int(a, "size"),
+        .created = kit_int(a, "created"),
+        .name = json_text(a, "name"),
+        .digest = json_text(a, "digest"),
+    };
+}
+
+/* ASK is taken. */
+static ost_status play_one(struct ost_test *t, const char *call, struct buf *ask,
+                           struct ost_artifact *ret)
+{
+    ost_status r = OST_OK;
+    struct ost_artifact all = played(kit_play(t, call, ask, &r));
+
+    if (ret && r == OST_OK) {
+        all.struct_size = ret->struct_size;
+        memcpy(ret, &all, ret->struct_size < sizeof all ? ret->struct_size : sizeof all);
+    }
+    return r;
+}
+
+static ost_status play_list(struct ost_test *t, const struct ost_artifact *const **items, size_t *n)
+{
+    struct buf ask = BUF_INIT(64);
+    ost_status r = OST_OK;
+
+    transcript_pair(&ask, NULL, NULL, NULL, NULL);
+    const struct json *list = json_get(kit_play(t, "artifacts.list", &ask, &r), "items");
+    (void)kit_texts(t, list, n);
+    const struct ost_artifact **all = kit_keep(t, mem_new((*n + 1) * sizeof *all));
+    *items = all;
+    for (const struct json *a = list ? list->first : NULL; a; a = a->next) {
+        struct ost_artifact *one = kit_keep(t, mem_new(sizeof *one));
+
+        *one = played(a);
+        *all++ = one;
+    }
+    return r;
+}
+
 /* ---- list ---- */
 
 /* The newest first. */
@@ -114,7 +164,9 @@ static ost_status artifacts_list(struct ost_step *step, const struct ost_artifac
     struct ost_test *t = kit_host(step);
     ost_status r = kit_begin(t, "artifacts.list", kit_copy("artifacts.list"));
 
-    if (r == OST_OK)
+    if (r == OST_OK && t->playing)
+        r = play_list(t, items, n);
+    else if (r == OST_OK)
         give_list(t, items, n);
     kit_leave(t);
     return r;
@@ -153,8 +205,14 @@ static ost_status take_files(struct ost_test *t, struct kit_artifact *a,
 static ost_status upload(struct ost_test *t, const struct ost_artifact_upload *u,
                          struct ost_artifact *ret)
 {
+    struct buf ask = BUF_INIT(2 * TRANSCRIPT_LINE_MAX);
+
     if (t->recording)
         return OST_OK;
+    if (t->playing) {
+        transcript_upload(&ask, u);
+        return play_one(t, "artifacts.upload", &ask, ret);
+    }
     if (find_artifact(t, u->name, 0))
         return kit_refuse(t, OST_E_DENIED, "an artifact with this name already exists");
     struct kit_artifact *a = add_artifact(t, u->name, u->flags & OST_ARTIFACT_RAW);
@@ -206,9 +264,14 @@ static ost_status download(struct ost_test *t, const struct ost_artifact_downloa
                            struct ost_artifact *ret)
 {
     const struct kit_artifact *a = find_artifact(t, NULL, d->id);
+    struct buf ask = BUF_INIT(1 << 20);
 
     if (t->recording)
         return OST_OK;
+    if (t->playing) {
+        transcript_download(&ask, d);
+        return play_one(t, "artifacts.download", &ask, ret);
+    }
     if (!a)
         return kit_refuse(t, OST_E_NOT_FOUND, "there is no such artifact");
     ost_status r = write_files(t, a, d->dir);
@@ -244,8 +307,13 @@ static ost_status artifacts_remove(struct ost_step *step, const char *name)
 
     buf_printf(&line, "artifacts.remove %s", name);
     ost_status r = kit_begin(t, "artifacts.remove", buf_take(&line));
-    struct kit_artifact *a = t->recording ? NULL : find_artifact(t, name, 0);
-    if (r == OST_OK && !a && !t->recording)
+    struct kit_artifact *a = t->recording || t->playing ? NULL : find_artifact(t, name, 0);
+    struct buf ask = BUF_INIT(1 << 20);
+
+    if (r == OST_OK && t->playing) {
+        transcript_pair(&ask, "name", name, NULL, NULL);
+        r = play_one(t, "artifacts.remove", &ask, NULL);
+    } else if (r == OST_OK && !a && !t->recording)
         r = kit_refuse(t, OST_E_NOT_FOUND, "there is no such artifact");
     if (r == OST_OK && a)
         a->gone = true;

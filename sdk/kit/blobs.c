@@ -2,15 +2,38 @@
 #include "kit/own.h"
 
 #include "base/path.h"
+#include "plugin/transcript.h"
 
 #include <sys/stat.h>
+
+/* As a transcript has it; ASK is taken. */
+static ost_status play(struct ost_test *t, const char *call, struct buf *ask)
+{
+    ost_status r = OST_OK;
+
+    kit_enter(t, call, NULL);
+    (void)kit_play(t, call, ask, &r);
+    kit_leave(t);
+    return r;
+}
+
+static ost_status play_cache(struct ost_test *t, const char *call, const struct ost_cache_query *q,
+                             struct ost_cache_entry *ret)
+{
+    kit_enter(t, call, NULL);
+    ost_status r = kit_play_cache(t, call, q, ret);
+    kit_leave(t);
+    return r;
+}
 
 static ost_status cache_restore(struct ost_step *step, const char *const *paths,
                                 const char *const *keys, const char **hit)
 {
     const struct ost_cache_query q = {.struct_size = sizeof q, .paths = paths, .keys = keys};
     struct ost_cache_entry got = {.struct_size = sizeof got};
-    ost_status r = kit_cache.restore(step, &q, &got);
+    struct ost_test *t = kit_host(step);
+    ost_status r = t->playing ? play_cache(t, "blobs.cache_restore", &q, &got)
+                              : kit_cache.restore(step, &q, &got);
 
     if (r == OST_OK && hit)
         *hit = got.key;
@@ -22,7 +45,8 @@ static ost_status cache_save(struct ost_step *step, const char *const *paths, co
     const char *const keys[] = {key, NULL};
     const struct ost_cache_query q = {.struct_size = sizeof q, .paths = paths, .keys = keys};
 
-    return kit_cache.save(step, &q, NULL);
+    return kit_host(step)->playing ? play_cache(kit_host(step), "blobs.cache_save", &q, NULL)
+                                   : kit_cache.save(step, &q, NULL);
 }
 
 /* Of one path the folder itself, or the one that the file is in; of several the folder they have in common. */
@@ -55,7 +79,14 @@ static ost_status artifact_put(struct ost_step *step, const char *name, const ch
 {
     struct ost_artifact_upload u = {
         .struct_size = sizeof u, .name = name, .days = days, .level = 6};
+    struct buf ask = BUF_INIT(2 * TRANSCRIPT_LINE_MAX);
     size_t n;
+
+    if (kit_host(step)->playing) {
+        transcript_upload(
+            &ask, &(struct ost_artifact_upload){.name = name, .files = paths, .days = days});
+        return play(kit_host(step), "blobs.artifact_put", &ask);
+    }
     ost_status r = find_root(step, paths, &u.root);
 
     if (r == OST_OK)
@@ -70,7 +101,13 @@ static ost_status artifact_get(struct ost_step *step, const char *name, const ch
 {
     struct ost_artifact_download d = {.struct_size = sizeof d, .dir = dir};
     const struct ost_artifact *const *items;
+    struct buf ask = BUF_INIT(1 << 20);
     size_t n;
+
+    if (kit_host(step)->playing) {
+        transcript_pair(&ask, "name", name, "dir", dir);
+        return play(kit_host(step), "blobs.artifact_get", &ask);
+    }
     ost_status r = kit_artifacts.list(step, &items, &n);
 
     if (r < 0)

@@ -1,6 +1,9 @@
 /* ostler.cache/1 for tests of plugins: of a cache, its name alone is kept. */
 #include "kit/own.h"
 
+#include "lib/json.h"
+#include "plugin/transcript.h"
+
 #include <strings.h>
 
 struct kit_entry {
@@ -80,6 +83,23 @@ static void give(struct ost_test *t, const struct kit_entry *c, bool exact,
     memcpy(to, &all, to->struct_size < sizeof all ? to->struct_size : sizeof all);
 }
 
+ost_status kit_play_cache(struct ost_test *t, const char *call, const struct ost_cache_query *q,
+                          struct ost_cache_entry *ret)
+{
+    struct buf ask = BUF_INIT(2 * TRANSCRIPT_LINE_MAX);
+    ost_status r = OST_OK;
+
+    transcript_cache(&ask, q);
+    const struct json *answer = kit_play(t, call, &ask, &r);
+    const struct json *key = json_get(answer, "key");
+    const struct kit_entry found = {.key = key ? kit_keep(t, kit_copy(key->text)) : NULL,
+                                    .size = kit_int(answer, "size")};
+
+    if (ret && r == OST_OK)
+        give(t, key ? &found : NULL, kit_int(answer, "exact"), ret);
+    return r;
+}
+
 static ost_status cache_restore(struct ost_step *step, const struct ost_cache_query *given,
                                 struct ost_cache_entry *ret)
 {
@@ -89,6 +109,11 @@ static ost_status cache_restore(struct ost_step *step, const struct ost_cache_qu
     const struct kit_entry *c = NULL;
     ost_status r = kit_begin(t, "cache.restore", ask_cache("cache.restore", &q));
 
+    if (t->playing && r == OST_OK) {
+        r = kit_play_cache(t, "cache.restore", &q, ret);
+        kit_leave(t);
+        return r;
+    }
     for (size_t i = 0; !c && q.keys[i] && !t->recording; i++) {
         c = find_entry(t, q.keys[i], paths, false);
         c = c ? c : find_entry(t, q.keys[i], paths, true);
@@ -138,8 +163,8 @@ static ost_status cache_save(struct ost_step *step, const struct ost_cache_query
     ost_status r = kit_begin(t, "cache.save", ask_cache("cache.save", &q));
 
     if (is_sound(t, "cache.save", &q) && r == OST_OK)
-        r = save(t, &q, paths, &c);
-    if (r == OST_OK && ret)
+        r = t->playing ? kit_play_cache(t, "cache.save", &q, ret) : save(t, &q, paths, &c);
+    if (r == OST_OK && ret && !t->playing)
         give(t, c, c, ret);
     kit_leave(t);
     return r;

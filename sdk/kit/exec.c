@@ -3,6 +3,8 @@
 
 #include "base/attr.h"
 #include "base/path.h"
+#include "lib/json.h"
+#include "plugin/transcript.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -261,6 +263,28 @@ static ost_status conclude(struct ost_test *t, struct stream *s, struct ost_exec
     return kit_refuse(t, OST_E_EXIT, text);
 }
 
+/* As it was when it was recorded. */
+static ost_status play(struct ost_test *t, struct stream *s, struct ost_exec_result *res)
+{
+    struct buf ask = BUF_INIT(2 * TRANSCRIPT_LINE_MAX);
+    ost_status r = OST_OK;
+
+    transcript_exec(&ask, s->exec);
+    pthread_mutex_lock(&t->lock);
+    const struct json *answer = kit_play(t, "exec", &ask, &r);
+    pthread_mutex_unlock(&t->lock);
+    const struct json *output = json_get(answer, "output");
+    for (const struct json *part = output ? output->first : NULL; part; part = part->next)
+        if (part->first && part->first->next)
+            stream_feed(s, (int32_t)strtol(part->first->text, NULL, 10), part->first->next->text,
+                        strlen(part->first->next->text));
+    if (output && !s->exec->on_output)
+        stream_feed(s, 1, "\n", 1); /* the one that was dropped when it was captured */
+    res->exit_code = (int32_t)kit_int(answer, "exit_code");
+    res->signal = (int32_t)kit_int(answer, "signal");
+    return r == OST_E_EXIT ? OST_OK : r; /* its flags tell what the exit code comes to */
+}
+
 static void exec_record(struct ost_test *t, const struct ost_exec *e, char *line)
 {
     vec_push(&t->calls, (struct call){
@@ -271,6 +295,8 @@ static void exec_record(struct ost_test *t, const struct ost_exec *e, char *line
     if (t->recording)
         vec_push(&t->plans, kit_copy(line));
 }
+
+enum { EXEC_FLAGS = OST_EXEC_CHECK | OST_EXEC_QUIET | OST_EXEC_CAPTURE | OST_EXEC_COMMANDS };
 
 ost_status kit_exec(struct ost_step *step, const struct ost_exec *given,
                     struct ost_exec_result *given_result)
@@ -291,13 +317,17 @@ ost_status kit_exec(struct ost_step *step, const struct ost_exec *given,
         kit_broken(t, "exec() without a size or a command");
         r = OST_E_INVALID;
     }
+    if (r == OST_OK && !t->playing && e.flags & ~(uint32_t)EXEC_FLAGS)
+        r = kit_refuse(t, OST_E_UNSUPPORTED, "exec: this host does not know all of the flags");
     exec_record(t, &e, line);
     if (r == OST_OK && t->cancelled)
         r = kit_refuse(t, OST_E_CANCELLED, "the job was cancelled");
-    a = r == OST_OK && !t->recording ? find_answer(t, line) : NULL;
+    a = r == OST_OK && !t->recording && !t->playing ? find_answer(t, line) : NULL;
     kit_leave(t);
 
-    if (a)
+    if (r == OST_OK && t->playing)
+        r = play(t, &s, &res);
+    else if (a)
         r = answer_with(t, a, &s, &res);
     else if (r == OST_OK && t->for_real && !t->recording)
         r = run_for_real(t, &s, &res);

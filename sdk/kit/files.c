@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "lang/glob.h"
+#include "lib/json.h"
+#include "plugin/transcript.h"
 #include "sandbox/hash.h"
 #include "sandbox/walk.h"
 
@@ -84,13 +86,25 @@ ost_status kit_glob(struct ost_test *t, const char *const *patterns, uint32_t fl
     return OST_OK;
 }
 
+/* The answer that a transcript has to this question. */
+static const struct json *play(struct ost_test *t, const char *call, const char *const *patterns,
+                               uint32_t flags, ost_status *ret)
+{
+    struct buf ask = BUF_INIT(2 * TRANSCRIPT_LINE_MAX);
+
+    transcript_files(&ask, patterns, flags);
+    return kit_play(t, call, &ask, ret);
+}
+
 static ost_status files_glob(struct ost_step *step, const char *const *patterns, uint32_t flags,
                              const char *const **paths, size_t *n)
 {
     struct ost_test *t = kit_host(step);
     ost_status r = kit_begin(t, "files.glob", ask_patterns("files.glob", patterns));
 
-    if (r == OST_OK)
+    if (r == OST_OK && t->playing)
+        *paths = kit_texts(t, json_get(play(t, "files.glob", patterns, flags, &r), "paths"), n);
+    else if (r == OST_OK)
         r = kit_glob(t, patterns, flags, paths, n);
     kit_leave(t);
     return r;
@@ -105,9 +119,11 @@ static ost_status files_roots(struct ost_step *step, const char *const *patterns
     struct err err = ERR_INIT;
     ost_status r = kit_begin(t, "files.roots", ask_patterns("files.roots", patterns));
 
-    if (r == OST_OK && read_patterns(t, patterns, &glob, &err) < 0)
+    if (r == OST_OK && t->playing) {
+        *paths = kit_texts(t, json_get(play(t, "files.roots", patterns, 0, &r), "paths"), n);
+    } else if (r == OST_OK && read_patterns(t, patterns, &glob, &err) < 0) {
         r = kit_refuse(t, OST_E_INVALID, err.text);
-    if (r == OST_OK) {
+    } else if (r == OST_OK) {
         VEC_EACH (root, &glob.roots)
             (void)on_found(&found, *root, &err);
         give(&found, paths, n);
@@ -126,6 +142,11 @@ static ost_status files_hash(struct ost_step *step, const char *const *patterns,
     struct err err = ERR_INIT;
     ost_status r = kit_begin(t, "files.hash", ask_patterns("files.hash", patterns));
 
+    if (r == OST_OK && t->playing) {
+        *hex = json_text(play(t, "files.hash", patterns, 0, &r), "value");
+        kit_leave(t);
+        return r;
+    }
     for (size_t i = 0; patterns && patterns[i]; i++)
         vec_push(&list, slice_of(patterns[i]));
     if (r == OST_OK && hash_job_files(root, t->dirs[OST_DIR_WORKSPACE], t->dirs[OST_DIR_HOME],

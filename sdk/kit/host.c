@@ -1,6 +1,9 @@
 /* The core services, ostler/plugin.h, for tests of plugins. */
 #include "kit/own.h"
 
+#include "lib/json.h"
+#include "plugin/transcript.h"
+
 #include <fcntl.h>
 #include <strings.h>
 #include <unistd.h>
@@ -353,6 +356,17 @@ static const char *host_dir(struct ost_step *step, int32_t which)
     return path;
 }
 
+/* Under the name that it had: commands were recorded with it. */
+static int play_temp(struct ost_test *t, const char *suffix, char *path, size_t size)
+{
+    struct buf ask = BUF_INIT(1 << 16);
+    ost_status r = OST_OK;
+
+    transcript_pair(&ask, "suffix", suffix, NULL, NULL);
+    snprintf(path, size, "%s", json_text(kit_play(t, "temp", &ask, &r), "value"));
+    return *path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+}
+
 static const char *host_temp(struct ost_step *step, const char *suffix)
 {
     struct ost_test *t = kit_host(step);
@@ -362,7 +376,8 @@ static const char *host_temp(struct ost_step *step, const char *suffix)
     if (kit_enter_fallible(t, "temp", suffix) == OST_OK) {
         snprintf(path, sizeof path, "%s/temp-XXXXXX%s", t->dirs[OST_DIR_TEMP],
                  suffix ? suffix : "");
-        fd = mkostemps(path, suffix ? (int)strlen(suffix) : 0, O_CLOEXEC);
+        fd = t->playing ? play_temp(t, suffix, path, sizeof path)
+                        : mkostemps(path, suffix ? (int)strlen(suffix) : 0, O_CLOEXEC);
         if (fd < 0)
             kit_refuse(t, OST_E_IO, "no temporary file");
         else

@@ -13,6 +13,8 @@
 struct kit_entry;    /* caches.c */
 struct kit_artifact; /* artifacts.c */
 struct kit_source;   /* services.c */
+struct kit_line;     /* replay.c */
+struct json;         /* lib/json.h of the plugins */
 
 struct pair {
     char *name, *value;
@@ -76,6 +78,10 @@ struct ost_test {
     VEC(struct kit_source *) sources;
     int64_t last_id;
     texts asked; /* what was asked of the services of ext.h */
+
+    char *replay; /* folder of transcripts; NULL: none */
+    bool playing; /* calls are answered from the script */
+    VEC(struct kit_line) script;
 
     VEC(void *) memory; /* what alloc() and the lists gave out: freed with what was recorded */
 };
@@ -165,6 +171,21 @@ void kit_artifacts_reset(struct ost_test *t);
 /* The files that PATTERNS match, in memory of the run. */
 ost_status kit_glob(struct ost_test *t, const char *const *patterns, uint32_t flags,
                     const char *const **paths, size_t *n);
+
+/* ---- replay.c ---- */
+
+/* Reads the transcript of the phase, if there is one to be played. Without the lock. */
+void kit_replay_load(struct ost_test *t, int phase);
+void kit_replay_clear(struct ost_test *t);
+
+/* While T is playing: how CALL was answered when ASK, an object which is taken, was asked; NULL: by nothing but *RET.
+ * What was not asked then breaks the contract. */
+const struct json *kit_play(struct ost_test *t, const char *call, struct buf *ask, ost_status *ret);
+ost_status kit_play_cache(struct ost_test *t, const char *call, const struct ost_cache_query *q,
+                          struct ost_cache_entry *ret);
+int64_t kit_int(const struct json *j, const char *name); /* 0: none */
+const char *const *kit_texts(struct ost_test *t, const struct json *list,
+                             size_t *n); /* of the run */
 
 /* ---- place.c ---- */
 

@@ -2,6 +2,8 @@
 #include "kit/own.h"
 
 #include "base/path.h"
+#include "lib/json.h"
+#include "plugin/transcript.h"
 
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -108,9 +110,28 @@ static ost_status save_body(struct ost_test *t, const struct ost_test_reply *rep
     return kit_refuse(t, OST_E_IO, err.text);
 }
 
+static ost_status play_http(struct ost_test *t, const struct ost_http_request *q,
+                            struct ost_http_response *ret)
+{
+    struct buf ask = BUF_INIT(2 * TRANSCRIPT_LINE_MAX);
+    ost_status r = OST_OK;
+
+    transcript_http(&ask, q);
+    const struct json *answer = kit_play(t, "http.fetch", &ask, &r);
+    *ret = (struct ost_http_response){
+        .status = (int32_t)kit_int(answer, "status"),
+        .body = json_text(answer, "body"),
+        .body_size = strlen(json_text(answer, "body")),
+        .headers = json_text(answer, "headers"),
+    };
+    return r;
+}
+
 static ost_status reply_to(struct ost_test *t, const struct ost_http_request *q, const char *line,
                            struct ost_http_response *ret)
 {
+    if (t->playing)
+        return play_http(t, q, ret);
     const struct ost_test_reply *reply = find_reply(t, line);
 
     if (reply->fails < 0)
@@ -157,9 +178,31 @@ static const struct ost_http_v1 http = {sizeof http, http_fetch};
 
 /* ---- source ---- */
 
+static ost_status play_source(struct ost_test *t, const struct ost_source_query *q,
+                              struct ost_source *ret)
+{
+    struct buf ask = BUF_INIT(1 << 20);
+    ost_status r = OST_OK;
+
+    transcript_source(&ask, q);
+    const struct json *answer = kit_play(t, "source.find", &ask, &r);
+    const struct ost_source all = {
+        .struct_size = ret->struct_size,
+        .shown = (int32_t)kit_int(answer, "shown"),
+        .folder = json_text(answer, "folder"),
+        .origin = json_text(answer, "origin"),
+        .ref = json_text(answer, "ref"),
+        .commit = json_text(answer, "commit"),
+    };
+    memcpy(ret, &all, ret->struct_size < sizeof all ? ret->struct_size : sizeof all);
+    return r;
+}
+
 static ost_status find_source(struct ost_test *t, const struct ost_source_query *q,
                               struct ost_source *ret)
 {
+    if (t->playing)
+        return play_source(t, q, ret);
     for (size_t i = t->sources.len; i > 0; i--) {
         const struct kit_source *s = t->sources.ptr[i - 1];
 

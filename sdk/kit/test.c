@@ -40,6 +40,7 @@ struct ost_test *ost_test_new(const struct ost_plugin *plugin)
 {
     struct ost_test *t = mem_new(sizeof *t);
     CLEANUP(free_ptr) char *here = getcwd(NULL, 0);
+    pthread_mutexattr_t again;
 
     if (!here)
         BUG("the test's current folder is gone");
@@ -50,7 +51,11 @@ struct ost_test *ost_test_new(const struct ost_plugin *plugin)
     t->log = (struct buf)BUF_INIT(16 << 20);
     t->cancel_fd = -1;
     t->time_left_ms = INT64_MAX;
-    pthread_mutex_init(&t->lock, NULL);
+    pthread_mutexattr_init(&again);
+    pthread_mutexattr_settype(&again,
+                              PTHREAD_MUTEX_RECURSIVE); /* reading JSON in a service allocates */
+    pthread_mutex_init(&t->lock, &again);
+    pthread_mutexattr_destroy(&again);
     for (int i = 0; i <= OST_DIR_SELF; i++)
         t->dirs[i] = kit_copy(here);
     return t;
@@ -68,6 +73,7 @@ static void clear(struct ost_test *t)
     vec_deinit(&t->notes);
     kit_exec_clear(t);
     kit_services_clear(t);
+    kit_replay_clear(t);
     buf_clear(&t->summary);
     buf_clear(&t->log);
     free(t->failure);
@@ -92,6 +98,7 @@ struct ost_test *ost_test_free(struct ost_test *t)
     kit_exec_deinit(t);
     kit_services_deinit(t);
     kit_place_deinit(t);
+    free(t->replay);
     for (int i = 0; i <= OST_DIR_SELF; i++)
         free(t->dirs[i]);
     buf_deinit(&t->summary);
@@ -186,6 +193,7 @@ ost_status ost_test_run(struct ost_test *t, int phase)
     }
     t->phase = phase;
     t->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    kit_replay_load(t, phase);
     check_inputs(t);
     t->fault_in = fault_in;
     t->cancel_in = cancel_in;

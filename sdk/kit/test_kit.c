@@ -461,3 +461,139 @@ Test(kit, rounds_begin_with_the_same_caches_and_artifacts)
     act = uses_them_all;
     cr_expect_gt(ost_test_each_fault(t, .phase = OST_PHASE_MAIN), 10);
 }
+
+/* ---- transcripts ---- */
+
+/* As "plugin run --record" writes it, of a job whose folders are elsewhere. */
+static const char transcript[] =
+    "{\"transcript\":1,\"plugin\":\"acme/any\",\"version\":\"1.0.0\",\"phase\":\"main\","
+    "\"with\":{\"who\":\"Ada\",\"tags\":\"***\"},"
+    "\"dirs\":{\"workspace\":\"/w/p\",\"temp\":\"/w/t\",\"tools\":\"/w\",\"home\":\"/root\"}}\n"
+    "{\"call\":\"context\",\"ask\":{\"name\":\"github.sha\"},\"status\":0,\"answer\":{\"value\":"
+    "\"c0ffee\"}}\n"
+    "{\"call\":\"saved\",\"ask\":{\"name\":\"n\"},\"status\":0,\"answer\":{\"value\":\"7\"}}\n"
+    "{\"call\":\"temp\",\"ask\":{\"suffix\":\".x\"},\"status\":0,\"answer\":{\"value\":\"/w/t/"
+    "a1b2.x\"}}\n"
+    "{\"call\":\"exec\",\"ask\":{\"argv\":[\"login\",\"-p\",\"pre***post\",\"--file=/w/t/a1b2.x\"],"
+    "\"flags\":5},\"status\":0,\"answer\":{\"exit_code\":0,\"signal\":0,\"output\":[[1,\"in "
+    "/w/p/x\"]]}}\n"
+    "{\"call\":\"exec\",\"ask\":{\"argv\":[\"false\"],\"flags\":1},\"status\":-10,\"error\":\"it "
+    "exited\","
+    "\"answer\":{\"exit_code\":1,\"signal\":0}}\n"
+    "{\"call\":\"http.fetch\",\"ask\":{\"method\":\"GET\",\"url\":\"https://a.test/"
+    "\"},\"status\":0,"
+    "\"answer\":{\"status\":404,\"headers\":\"A: b\",\"body\":\"gone\"}}\n"
+    "{\"call\":\"source.find\",\"ask\":{\"repository\":\"a/b\"},\"status\":0,"
+    "\"answer\":{\"shown\":1,\"folder\":\"\",\"origin\":\"\",\"ref\":\"refs/heads/"
+    "main\",\"commit\":\"c0ffee\"}}\n"
+    "{\"call\":\"files.glob\",\"ask\":{\"patterns\":[\"*.c\"],\"flags\":1},\"status\":0,"
+    "\"answer\":{\"paths\":[\"/w/p/a.c\",\"/w/p/b.c\"]}}\n"
+    "{\"call\":\"cache.restore\",\"ask\":{\"paths\":[\"d\"],\"keys\":[\"k\"]},\"status\":0,"
+    "\"answer\":{\"exact\":1,\"key\":\"K\",\"size\":5}}\n"
+    "{\"call\":\"blobs.cache_save\",\"ask\":{\"paths\":[\"d\"],\"keys\":[\"k\"]},\"status\":-4,"
+    "\"error\":\"taken\"}\n"
+    "{\"call\":\"artifacts.list\",\"ask\":{},\"status\":0,"
+    "\"answer\":{\"items\":[{\"id\":3,\"name\":\"logs\",\"digest\":\"d\"}]}}\n"
+    "{\"call\":\"artifacts.remove\",\"ask\":{\"name\":\"logs\"},\"status\":0}\n"
+    "{\"call\":\"output\",\"ask\":{\"name\":\"said\",\"value\":\"x\"},\"status\":0}\n"
+    "{\"call\":\"end\",\"status\":0}\n";
+
+#define HOLDS(...)                                                                                 \
+    do {                                                                                           \
+        if (!(__VA_ARGS__))                                                                        \
+            return ost_fail(s, OST_E_FAILED, "line %d: %s", __LINE__, s->host->last_error(s));     \
+    } while (0)
+
+static ost_status runs_as_recorded(struct ost_step *s)
+{
+    struct ost_exec_result res = OST_RESULT;
+    const char *workspace = s->host->dir(s, OST_DIR_WORKSPACE);
+    const char *temp = s->host->temp(s, ".x");
+
+    HOLDS(strcmp(s->host->input(s, "who"), "Ada") == 0);
+    HOLDS(strcmp(s->host->context(s, "github.sha"), "c0ffee") == 0);
+    HOLDS(strcmp(s->host->saved(s, "n"), "7") == 0);
+    HOLDS(temp && access(temp, W_OK) == 0);
+    HOLDS(
+        ost_exec(s, &res, .flags = OST_EXEC_CAPTURE | OST_EXEC_CHECK,
+                 .argv = OST_ARGV("login", "-p", ost_fmt(s, "pre%spost", s->host->input(s, "tags")),
+                                  ost_fmt(s, "--file=%s", temp))) == OST_OK);
+    HOLDS(strcmp(res.out, ost_fmt(s, "in %s/x", workspace)) == 0);
+    HOLDS(ost_exec(s, NULL, .flags = OST_EXEC_CHECK, .argv = OST_ARGV("false")) == OST_E_EXIT);
+    return OST_OK;
+}
+
+static ost_status asks_as_recorded(struct ost_step *s)
+{
+    const struct ost_http_v1 *http = s->host->extension(s, OST_EXT_HTTP);
+    const struct ost_source_v1 *source = s->host->extension(s, OST_EXT_SOURCE);
+    const struct ost_files_v1 *files = s->host->extension(s, OST_EXT_FILES);
+    struct ost_http_response got = {.struct_size = sizeof got};
+    struct ost_source found = {.struct_size = sizeof found};
+    const char *const *paths;
+    size_t n;
+
+    HOLDS(http->fetch(s, &(struct ost_http_request){.struct_size = 64, .url = "https://a.test/"},
+                      &got) == OST_OK);
+    HOLDS(got.status == 404 && strcmp(got.body, "gone") == 0 && strcmp(got.headers, "A: b") == 0);
+    HOLDS(source->find(s, &(struct ost_source_query){.struct_size = 32, .repository = "a/b"},
+                       &found) == OST_OK);
+    HOLDS(found.shown && strcmp(found.commit, "c0ffee") == 0);
+    HOLDS(files->glob(s, (const char *const[]){"*.c", NULL}, OST_GLOB_LINKS, &paths, &n) == OST_OK);
+    HOLDS(n == 2 &&
+          strcmp(paths[1], ost_fmt(s, "%s/b.c", s->host->dir(s, OST_DIR_WORKSPACE))) == 0);
+    return OST_OK;
+}
+
+static ost_status transfers_as_recorded(struct ost_step *s)
+{
+    const struct ost_cache_v1 *cache = s->host->extension(s, OST_EXT_CACHE);
+    const struct ost_blobs_v1 *blobs = s->host->extension(s, OST_EXT_BLOBS);
+    const struct ost_artifacts_v1 *artifacts = s->host->extension(s, OST_EXT_ARTIFACTS);
+    const char *const paths[] = {"d", NULL}, *const keys[] = {"k", NULL};
+    const struct ost_cache_query q = {.struct_size = sizeof q, .paths = paths, .keys = keys};
+    struct ost_cache_entry entry = {.struct_size = sizeof entry};
+    const struct ost_artifact *const *items;
+    size_t n;
+
+    HOLDS(cache->restore(s, &q, &entry) == OST_OK && entry.exact && strcmp(entry.key, "K") == 0);
+    HOLDS(blobs->cache_save(s, paths, "k") == OST_E_DENIED);
+    HOLDS(strcmp(s->host->last_error(s), "taken") == 0);
+    HOLDS(artifacts->list(s, &items, &n) == OST_OK && n == 1 && items[0]->id == 3);
+    HOLDS(artifacts->remove(s, "logs") == OST_OK);
+    return OST_OK;
+}
+
+static ost_status does_as_recorded(struct ost_step *s)
+{
+    ost_status r = runs_as_recorded(s);
+
+    r = r < 0 ? r : asks_as_recorded(s);
+    r = r < 0 ? r : transfers_as_recorded(s);
+    return r < 0 ? r : s->host->output(s, "said", "x");
+}
+
+Test(kit, a_transcript_answers_every_service)
+{
+    ost_test_file(t, "rec/main.jsonl", transcript);
+    char *folder = strdup(ost_test_step(t)->host->dir(ost_test_step(t), OST_DIR_WORKSPACE));
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/rec", folder);
+    free(folder);
+    ost_test_replay(t, path);
+    for (int i = 0; i < 2; i++) { /* each run begins anew */
+        cr_assert_eq(run(does_as_recorded), OST_OK, "%s", ost_test_failure(t));
+        cr_expect_eq(ost_test_unplayed(t, "*"), 0);
+    }
+    run(does_nothing);
+    cr_expect_eq(ost_test_unplayed(t, "*"), 10);
+    cr_expect_eq(ost_test_unplayed(t, "exec"), 2);
+    ost_test_on_broken(note);
+    run(pushes_twice);
+    cr_expect(strstr(broken, "what the transcript does not have, or not so often: exec {\"argv\""),
+              "%s", broken);
+    ost_test_replay(t, "/nonexistent");
+    run(does_nothing);
+    cr_expect(strstr(broken, "/nonexistent/main.jsonl"), "%s", broken);
+}

@@ -98,4 +98,24 @@ quietly cc -I"$prefix/include" "$here/hello.c" "$here/test_hello.c" -L"$(dirname
     -o "$scratch/bare-test"
 quietly "$scratch/bare-test"
 
+# ---- what a real run was answered, its test is answered, too ----
+
+# replays SOURCE ARGUMENT...: a run of the plugin is recorded, and played back to a test of it.
+replays() {
+    local source=$1 object=$scratch/replay.so
+    shift
+    rm -rf "$scratch/record"
+    quietly cc -shared -fPIC -fvisibility=hidden -I"$prefix/include" "$source" -o "$object"
+    quietly "$ostler" plugin run "$object" "$@" --record "$scratch/record"
+    ! grep -q s3cr3t "$scratch"/record/* || fail 'a secret is in the transcript'
+    quietly cc -I"$prefix/include" "$source" "$here/test_replay.c" -L"$(dirname "$library")" -lostler-test \
+        -o "$scratch/replay"
+    quietly "$scratch/replay" "$scratch/record"
+}
+replays "$here/hello.c" --with who=Ada
+replays "$here/../abi/old/1.0/every.c" --with text=some
+sed -i 's/word/sword/g' "$scratch/record/main.jsonl"
+! "$scratch/replay" "$scratch/record" 2>"$scratch/log" || fail 'a transcript of another run makes no difference'
+grep -q 'what the transcript does not have' "$scratch/log" || fail "it fails otherwise: $(cat "$scratch/log")"
+
 echo "outside: installed, moved, and built against with $n compilers by CMake, by pkg-config and by hand"
