@@ -62,6 +62,7 @@ ENGINE_NEEDS=(
 # What ostler/build builds with.
 STAGE_NEEDS=(
     'cmd:go golang-go'
+    'cmd:buildah buildah'
     'deb:python3-pip python3-pip'
     'deb:python3-setuptools python3-setuptools'
     'deb:python3-wheel python3-wheel'

@@ -24,7 +24,7 @@ static const struct ost_input inputs[] = {
      .fallback = ".",
      .description = "Folder of the project; patterns and other paths are as seen from there"},
     {.name = "command", .description = "Shell commands that build, for what is none of the kinds"},
-    {.name = "args",
+    {.name = "arguments",
      .type = OST_LIST,
      .description = "More words for the command that builds, one a line"},
     {.name = "script", .fallback = "build", .description = "npm: the script in package.json"},

@@ -28,9 +28,9 @@ void facts_doubt(struct facts *f, const char *why)
 void facts_add(struct ost_step *step, struct facts *to, const char *kind, const char *name,
                const char *value)
 {
-    if (strpbrk(name, "\t\n") || strpbrk(value, "\t\n"))
+    if (strpbrk(name, "\t\r\n") || strpbrk(value, "\t\r\n"))
         facts_doubt(to, ost_fmt(step, "the %s '%.*s...' has a tab or a newline in it", kind,
-                                (int)strcspn(name, "\t\n"), name));
+                                (int)strcspn(name, "\t\r\n"), name));
     else if (to->n == FACTS_MAX)
         facts_doubt(to, ost_fmt(step, "there are more than %d inputs", FACTS_MAX));
     else
@@ -45,10 +45,18 @@ static int compare(const void *left, const void *right)
     return c ? c : strcmp(a->name, b->name);
 }
 
+static int by_all(const void *left, const void *right)
+{
+    const struct fact *a = left, *b = right;
+    int c = compare(a, b);
+
+    return c ? c : strcmp(a->value, b->value);
+}
+
 void facts_sort(struct facts *f)
 {
     if (f->n > 0)
-        qsort(f->list, f->n, sizeof *f->list, compare);
+        qsort(f->list, f->n, sizeof *f->list, by_all);
 }
 
 static bool is_result(const struct fact *f)
@@ -83,7 +91,8 @@ void facts_parse(struct ost_step *step, struct span text, struct facts *to)
     while (to->n < FACTS_MAX && span_line(&text, &line))
         if (span_eat_until(&line, '\t', &kind) && span_eat_until(&line, '\t', &name))
             append(step, to,
-                   (struct fact){span_dup(step, kind), span_dup(step, name), span_dup(step, line)});
+                   (struct fact){span_dup(step, kind), span_dup(step, name),
+                                 span_dup(step, span_trim(line))});
     facts_sort(to);
 }
 

@@ -30,7 +30,7 @@ void facts_add(struct ost_step *step, struct facts *to, const char *kind, const 
 /* The first reason counts. */
 void facts_doubt(struct facts *f, const char *why);
 
-/* By kind and name. */
+/* By kind, name and value. */
 void facts_sort(struct facts *f);
 
 /* Sorted facts as "kind TAB name TAB value" lines, and back. What is no such line is dropped. */

@@ -122,7 +122,7 @@ static ost_status add_tool(struct build *b, const char *const *argv)
         facts_doubt(&b->facts, ost_fmt(b->step, "'%s' does not tell its version", argv[0]));
     else
         facts_add(b->step, &b->facts, "tool", argv[0],
-                  span_dup(b->step, (struct span){text, strcspn(text, "\t\n")}));
+                  span_dup(b->step, (struct span){text, strcspn(text, "\t\r\n")}));
     return OST_OK;
 }
 

@@ -158,7 +158,7 @@ ost_status settings_read(struct ost_step *step, struct build *ret)
     b->recipe.folder = in_workspace(b, input(b, "path"));
     b->recipe.at =
         rel_clean(step, rel_join(step, b->workspace, *b->recipe.folder ? b->recipe.folder : "."));
-    b->recipe.args = list(b, "args");
+    b->recipe.args = list(b, "arguments");
     b->recipe.kind = kind_of_name(input(b, "kind"));
     if (!file_is_folder(b->recipe.at))
         return ost_fail(
@@ -185,7 +185,7 @@ static const struct {
     const char *name;
     bool of_facts; /* else it only says what becomes of the result */
 } parameters[] = {
-    {"kind", true},           {"path", true},       {"command", true},        {"args", true},
+    {"kind", true},           {"path", true},       {"command", true},        {"arguments", true},
     {"script", true},         {"preset", true},     {"build-type", true},     {"build-dir", true},
     {"target", true},         {"engine", true},     {"install-prefix", true}, {"context", true},
     {"file", true},           {"build-args", true}, {"platforms", true},      {"labels", true},

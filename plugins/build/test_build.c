@@ -117,7 +117,7 @@ Test(build, gives_each_tool_the_words_it_is_told)
     scratch_file("package.json", "{\"scripts\":{\"pack\":\"x\"}}");
     scratch_file("package-lock.json", "{}");
     ost_test_with(host, "kind", "cmake");
-    ost_test_with(host, "args", "-DA=a b\n-G\nNinja");
+    ost_test_with(host, "arguments", "-DA=a b\n-G\nNinja");
     ost_test_with(host, "build-type", "Debug");
     ost_test_with(host, "target", "app");
     ost_test_with(host, "install-prefix", "out");
@@ -134,7 +134,7 @@ Test(build, gives_each_tool_the_words_it_is_told)
 
     ost_test_with(host, "kind", "npm");
     ost_test_with(host, "script", "pack");
-    ost_test_with(host, "args", "--mode=x");
+    ost_test_with(host, "arguments", "--mode=x");
     expect_ok();
     cr_expect_eq(ost_test_execs(host, "npm ci *"), 1);
     cr_expect_eq(ost_test_execs(host, "npm run pack -- --mode=x"), 1);

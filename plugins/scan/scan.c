@@ -51,7 +51,9 @@ static const struct ost_input inputs[] = {
      .fallback = "low",
      .choices = weights,
      .description = "The lightest vulnerability that is told"},
-    {.name = "args", .type = OST_LIST, .description = "More words for trivy or grype, one a line"},
+    {.name = "arguments",
+     .type = OST_LIST,
+     .description = "More words for trivy or grype, one a line"},
     {.name = "sarif",
      .type = OST_PATH,
      .description = "Also write all findings to this file, as SARIF 2.1.0"},
@@ -122,7 +124,7 @@ static ost_status read_ask(struct scan *s)
 {
     const char *const *items;
     struct strings args = {0};
-    size_t n = s->step->host->input_list(s->step, "args", &items);
+    size_t n = s->step->host->input_list(s->step, "arguments", &items);
 
     for (size_t i = 0; i < n; i++)
         strings_add(s->step, &args, items[i]);

@@ -183,10 +183,23 @@ static void search_jwt(struct search *s)
 
 /* ---- scheme://user:password@host ---- */
 
-static bool is_local(struct span host)
+/* This machine, or a name that is nobody's: RFC 2606 and 6761. */
+static bool is_nowhere(struct span host)
 {
-    return span_starts(host, "localhost") || span_starts(host, "127.") ||
-           span_starts(host, "[::1]") || span_starts(host, "0.0.0.0");
+    static const char *const reserved[] = {".test",       ".example",    ".invalid",   ".localhost",
+                                           "example.com", "example.org", "example.net"};
+    struct span name = host;
+
+    if (span_starts(host, "localhost") || span_starts(host, "127.") || span_starts(host, "[::1]") ||
+        span_starts(host, "0.0.0.0"))
+        return true;
+    for (size_t i = 0; i < host.size && name.size == host.size; i++)
+        if (strchr(":;,)", host.at[i]) || !host.at[i])
+            name.size = i;
+    for (size_t i = 0; i < OST_COUNT(reserved); i++)
+        if (span_ends(name, reserved[i]))
+            return true;
+    return false;
 }
 
 static bool is_weak(struct span password, struct span user)
@@ -224,7 +237,8 @@ static void search_urls(struct search *s)
             continue;
         password = rest;
         if (password.size >= 4 && host.size > 0 && !strchr("$<{%[(*", password.at[0]) &&
-            !memchr(password.at, '{', password.size) && !is_local(host) && !is_weak(password, user))
+            !memchr(password.at, '{', password.size) && !is_nowhere(host) &&
+            !is_weak(password, user))
             hit(s, &url_password, password);
     }
 }

@@ -11,7 +11,8 @@ struct known {
 struct place {
     const struct patch_line *line;
     uint32_t number;
-    struct span secret;
+    struct span secret; /* size 0: a key, of which nothing is shown */
+    struct span body;   /* of a key: its first line */
 };
 
 struct search {
@@ -93,17 +94,16 @@ static void found(struct secrets *s, const struct rule *rule, const struct place
         s->n_allowed++;
         return;
     }
-    if (s->past && p->secret.size > 0 && is_known(s, rule, p->secret))
+    if (s->past && is_known(s, rule, p->secret.size > 0 ? p->secret : p->body))
         return;
     if (s->findings.n == SECRETS_MAX) {
         s->n_more++;
         return;
     }
     /* Whatever comes later in the job may print it; from here on nobody sees it. */
-    if (p->secret.size > 0) {
+    if (p->secret.size > 0)
         s->status = s->step->host->mask(s->step, span_dup(s->step, p->secret));
-        remember(s, rule, p->secret);
-    }
+    remember(s, rule, p->secret.size > 0 ? p->secret : p->body);
     if (s->status == OST_OK)
         findings_add(s->step, &s->findings, finding_of(s, rule, p));
 }
@@ -112,7 +112,7 @@ static void on_secret(void *ctx, const struct rule *rule, struct span secret)
 {
     const struct search *search = ctx;
     struct secrets *s = search->all;
-    const struct place place = {search->line, search->line->number, secret};
+    const struct place place = {search->line, search->line->number, secret, {"", 0}};
 
     if (s->next_allowed || allow_comment(search->line->text, rule->id))
         s->n_allowed++;
@@ -127,7 +127,7 @@ static void look_for_key(struct secrets *s, const struct patch_line *line)
     const struct rule *begins = rules_key_begin(line->text, &body);
 
     if (s->key && rules_key_body(line->text)) {
-        const struct place place = {line, line->number - 1, {"", 0}};
+        const struct place place = {line, line->number - 1, {"", 0}, line->text};
 
         found(s, s->key, &place);
     }
@@ -137,7 +137,7 @@ static void look_for_key(struct secrets *s, const struct patch_line *line)
     if (s->next_allowed || allow_comment(line->text, begins->id)) {
         s->n_allowed++;
     } else if (rules_key_body(body)) {
-        const struct place place = {line, line->number, {"", 0}};
+        const struct place place = {line, line->number, {"", 0}, body};
 
         found(s, begins, &place);
     } else {

@@ -213,7 +213,7 @@ Test(scan, asks_the_scanner_that_is_there)
     scratch_file("src/new.py", "");
     ost_test_with(host, "scope", "tree");
     ost_test_with(host, "paths", "src");
-    ost_test_with(host, "args", "--ignore-unfixed");
+    ost_test_with(host, "arguments", "--ignore-unfixed");
     ost_test_on_exec(host, "trivy *", .out_file = PLUGIN_DIR "/fixtures/trivy.json");
     expect_failure(OST_E_FAILED, "3 vulnerabilities found");
     cr_expect_eq(ost_test_execs(host, "trivy fs --quiet --format json --scanners vuln "

@@ -295,6 +295,18 @@ Test(scan_parts, tells_what_only_the_past_had)
     cr_expect_eq(s.findings.list[1].line, 0);
 }
 
+Test(scan_parts, knows_a_key_again)
+{
+    static const char key[] = "-----BEGIN PRIVATE "
+                              "KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\n";
+    struct secrets s;
+
+    (void)scan_text("a", key, &s);
+    s.past = true;
+    secrets_text(&s, "b", span_of(key));
+    cr_expect_eq(s.findings.n, 1);
+}
+
 /* ---- vulnerabilities ---- */
 
 static struct output load(const char *name)

@@ -116,6 +116,8 @@ Test(scan_rules, leaves_alone_what_only_looks_alike)
         "https://user:{password}@host.test/",
         "https://user:<password>@host.test/",
         "http://a.test:8080/x@y",
+        "postgres://app:hunter2hunter2@db.test:5432/app",
+        "amqp://u:hunter2hunter2@mq.example.com, x",
         "eyJhbGciOiJIUzI1NiJ9.notjson.sig",
         "at 12:34:56:AAbbcc",
         "://:@",
@@ -139,13 +141,13 @@ Test(scan_rules, finds_passwords_and_keys_by_what_they_are_called)
         const char *want;
     } rows[] = {
         {"postgres://app:hunter2"
-         "hunter2@db.test:5432/app",
+         "hunter2@db.acme.io:5432/app",
          false, "url-password(hunter2hunter2) "},
         {"x = 'amqps://u:p@ss"
-         "w0rd@mq.test'",
+         "w0rd@mq.acme.io'",
          false, "url-password(p@ssw0rd) "},
         {"redis://:Zq8"
-         "wK2pL@cache.test",
+         "wK2pL@cache.acme.io",
          false, "url-password(Zq8wK2pL) "},
         {"password = \"Tr0ub4"
          "dor&3x\"",

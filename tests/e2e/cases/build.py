@@ -106,7 +106,7 @@ FLOW = """
     - name: py
       id: py
       uses: ostler/build@v1
-      with: {path: py, inputs: "*", args: --no-build-isolation, name: py}
+      with: {path: py, inputs: "*", arguments: --no-build-isolation, name: py}
       env: {PIP_NO_INDEX: 1}
     - name: go
       id: go
@@ -269,6 +269,41 @@ def podman_builds_with_secrets(w):
         r.says(f"digest {index['manifests'][0]['digest']}")
         check(podman("run", "--rm", "--network", "none", "localhost/app:mine", "cat", "/size").strip() == "16", "no secret")
         check(b"geheim" not in b"".join(files.values()), "the secret is in the layout")
+
+
+@case(who="root", quick=False)
+def buildah_builds_without_a_daemon(w):
+    """An image of nothing but a busybox, as an archive for docker, by the engine that is there."""
+    start(w)
+    w.write("storage.conf", f'[storage]\ndriver = "vfs"\ngraphroot = "{w.root}/graph"\nrunroot = "{w.root}/run"\n',
+            below=w.root)
+    settings = {"CONTAINERS_STORAGE_CONF": str(w.root / "storage.conf"), "BUILDAH_ISOLATION": "chroot"}
+    w.write("Dockerfile", 'FROM scratch\nCOPY busybox /busybox\nRUN ["/busybox", "sh", "-c", "echo $((6*7)) > /answer"]\n')
+    shutil.copy("/bin/busybox", w.repo / "busybox")
+    w.commit("an image")
+    flow = w.steps("""
+        - uses: actions/checkout@v4
+        - name: build
+          id: build
+          uses: ostler/build@v1
+          with: {engine: buildah, image: localhost/app, tags: mine, inputs: "*", output: image.tar, artifact: image}
+        - run: 'echo "id=${{ steps.build.outputs.imageid }} skipped=${{ steps.build.outputs.skipped }}"'
+        """, job=f"env: {json.dumps(settings)}")
+    seen = []
+    for word in ("false", "true"):
+        r = w.run(flow, "--isolation", "host", code=0)
+        r.says(f"skipped={word}")
+        with tarfile.open(fileobj=io.BytesIO(artifact(w, "image")["image.tar"])) as tar:
+            manifest = json.load(tar.extractfile("manifest.json"))[0]
+            layers = [tarfile.open(fileobj=io.BytesIO(tar.extractfile(name).read())) for name in manifest["Layers"]]
+            check(any(b"42" in layer.extractfile(m).read() for layer in layers for m in layer if m.name.endswith("answer")),
+                  str(manifest))
+        check(manifest["RepoTags"] == ["localhost/app:mine"], str(manifest))
+        seen.append(manifest["Config"])
+        r.says(f"id=sha256:{manifest['Config'].removesuffix('.json')}")
+    check(seen[0] == seen[1], str(seen))
+    subprocess.run(["buildah", "rmi", "--all", "--force"], env={**w.env, **settings}, capture_output=True,
+                   stdin=subprocess.DEVNULL)
 
 
 @case()
