@@ -98,6 +98,16 @@ quietly cc -I"$prefix/include" "$here/hello.c" "$here/test_hello.c" -L"$(dirname
     -o "$scratch/bare-test"
 quietly "$scratch/bare-test"
 
+# ---- C++ ----
+
+quietly cc -c -I"$prefix/include" "$here/hello.c" -o "$scratch/hello.o"
+for compiler in g++ clang++ clang++-14; do
+    command -v "$compiler" >/dev/null || continue
+    quietly "$compiler" -std=c++20 -Wall -Werror -I"$prefix/include" "$here/test_hello.cpp" "$scratch/hello.o" \
+        -L"$(dirname "$library")" -lostler-test -o "$scratch/cpp-test"
+    quietly "$scratch/cpp-test"
+done
+
 # ---- what a real run was answered, its test is answered, too ----
 
 # replays SOURCE ARGUMENT...: a run of the plugin is recorded, and played back to a test of it.
