@@ -1,6 +1,7 @@
 #include "blobs/fetch.h"
 
 #include "base/fd.h"
+#include "base/percent.h"
 #include "base/utf8.h"
 
 #include <ctype.h>
@@ -10,25 +11,6 @@
 #include <unistd.h>
 
 /* ---- names ---- */
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static void unescape(struct slice text, struct buf *to)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        int high = text.ptr[i] == '%' && i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text.ptr[i + 2]) : -1;
-
-        buf_add_char(to, low >= 0 ? (char)(high * 16 + low) : text.ptr[i]);
-        i += low >= 0 ? 2 : 0;
-    }
-}
 
 /* What a name may not be, nor hold. */
 static bool is_name(struct slice s)
@@ -52,7 +34,7 @@ void fetch_file_name(struct slice header, char ret[256])
 
         if (slice_eq_nocase(name, SLICE("filename*")) && value.len > 7 &&
             slice_eq_nocase(slice_head(value, 7), SLICE("UTF-8''")))
-            unescape(slice_from(value, 7), &extended);
+            percent_decode(slice_from(value, 7), &extended);
         if (!slice_eq_nocase(name, SLICE("filename")))
             continue;
         if (value.len > 1 && (value.ptr[0] == '"' || value.ptr[0] == '\''))

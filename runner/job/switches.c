@@ -1,7 +1,7 @@
 #include "job/switches.h"
 
 #include "base/attr.h"
-#include "base/buf.h"
+#include "base/percent.h"
 #include "sandbox/view.h"
 
 #include <unistd.h>
@@ -29,27 +29,6 @@ static struct slice password_of(const char *url)
                : slice_make(rest.ptr + colon + 1, rest.len - (size_t)colon - 2);
 }
 
-static int digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-/* %41 and the like in TEXT, into TO. */
-static void unescape(struct slice text, struct buf *to)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        bool is_code = text.ptr[i] == '%' && i + 2 < text.len && digit(text.ptr[i + 1]) >= 0 &&
-                       digit(text.ptr[i + 2]) >= 0;
-
-        buf_add_char(to, is_code ? (char)(digit(text.ptr[i + 1]) * 16 + digit(text.ptr[i + 2]))
-                                 : text.ptr[i]);
-        i += is_code ? 2 : 0;
-    }
-}
-
 void switches_mask(struct mask *mask)
 {
     static const char *const names[] = {"http_proxy", "https_proxy", "all_proxy",
@@ -62,7 +41,7 @@ void switches_mask(struct mask *mask)
         if (password.len == 0)
             continue;
         mask_add(mask, password);
-        unescape(password, &plain);
+        percent_decode(password, &plain);
         mask_add(mask, buf_slice(&plain));
         explicit_bzero(plain.ptr, plain.len);
         buf_deinit(&plain);

@@ -1,4 +1,5 @@
 #include "base/num.h"
+#include "base/percent.h"
 #include "base/slice.h"
 
 #include "base/clock.h"
@@ -63,4 +64,21 @@ Test(clock, stamps_look_like_those_of_the_service)
     cr_assert_eq(strlen(text), 28u);
     cr_assert_eq(text[19], '.');
     cr_assert_eq(text[27], 'Z');
+}
+
+Test(percent, what_is_an_escape_is_decoded_and_what_is_none_stays)
+{
+    static const struct {
+        const char *text, *want;
+    } table[] = {{"", ""},         {"plain", "plain"}, {"a%20b%2fc", "a b/c"}, {"%41%4a%4A", "AJJ"},
+                 {"100%", "100%"}, {"%4", "%4"},       {"%zz%4g", "%zz%4g"},   {"%%41", "%A"},
+                 {"%2541", "%41"}};
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct buf got = BUF_INIT(100);
+
+        percent_decode(slice_of(table[i].text), &got);
+        cr_assert_str_eq(got.ptr, table[i].want);
+        buf_deinit(&got);
+    }
 }
