@@ -928,6 +928,19 @@ ost_status calls_failed(struct ost_step *step, ost_status why, const char *text)
     return failed(step_of(step), why, text);
 }
 
+json_t *calls_texts(const char *const *list)
+{
+    json_t *array = json_array();
+
+    for (; list && *list; list++) {
+        if (json_array_append_new(array, json_string(*list)) < 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
 struct ost_step *calls_step(const struct child_start *start)
 {
     the_step.pub.host = &calls_host;

@@ -16,6 +16,9 @@ ost_status calls_failed(struct ost_step *step, ost_status why, const char *text)
  * how it fails: below 0, noted for last_error(). Else OST_OK. */
 ost_status calls_announce(struct ost_step *step, const char *name);
 
+/* A new array of them; NULL: one is no UTF-8. LIST ends with NULL, or is NULL: none. */
+json_t *calls_texts(const char *const *list);
+
 /* The digest that hashFiles() has for the N files PATHS, under the runner's names for them; made by the runner. */
 ost_status calls_hash(struct ost_step *step, const char *const *paths, size_t n, const char **ret);
 

@@ -37,20 +37,6 @@ static ost_status unknown_flags(struct ost_step *step)
     return calls_failed(step, OST_E_UNSUPPORTED, "this host does not know all of the flags");
 }
 
-/* NULL: one of them is no UTF-8, which ends in a NULL request. */
-static json_t *texts(const char *const *list)
-{
-    json_t *array = json_array();
-
-    for (; list && *list; list++) {
-        if (json_array_append_new(array, json_string(*list)) < 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
-    return array;
-}
-
 static const char *text(const json_t *answer, const char *name)
 {
     const char *found = json_string_value(json_object_get(answer, name));
@@ -79,8 +65,8 @@ static ost_status cache_call(struct ost_step *step, const char *op,
     /* What is good for other systems differs in its version on Windows only. */
     ost_status r =
         calls_transfer(step, op,
-                       json_pack("{s:o, s:o, s:b}", "paths", texts(q.paths), "keys", texts(q.keys),
-                                 "lookup", (q.flags & OST_CACHE_LOOKUP) != 0),
+                       json_pack("{s:o, s:o, s:b}", "paths", calls_texts(q.paths), "keys",
+                                 calls_texts(q.keys), "lookup", (q.flags & OST_CACHE_LOOKUP) != 0),
                        &answer);
     if (r < 0)
         return r;
@@ -167,7 +153,7 @@ static ost_status upload(struct ost_step *step, const struct ost_artifact_upload
     ost_status r = calls_transfer(
         step, "artifact.upload",
         json_pack("{s:s, s:s, s:o, s:b, s:i, s:i}", "name", u.name ? u.name : "", "root",
-                  u.root ? u.root : "", "files", texts(u.files), "raw",
+                  u.root ? u.root : "", "files", calls_texts(u.files), "raw",
                   (u.flags & OST_ARTIFACT_RAW) != 0, "days", (int)u.days, "level", (int)u.level),
         &answer);
     return give_artifact(r, answer, ret);

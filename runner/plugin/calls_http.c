@@ -11,19 +11,6 @@
 
 enum { BODY_MAX = 16 << 20 };
 
-static json_t *headers_json(const char *const *list)
-{
-    json_t *array = json_array();
-
-    for (; list && *list; list++) {
-        if (json_array_append_new(array, json_string(*list)) < 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
-    return array;
-}
-
 /* As much of the file as a plugin may have in memory. */
 static ost_status read_body(struct ost_step *step, const char *path, struct ost_http_response *ret)
 {
@@ -53,7 +40,7 @@ static ost_status ask(struct ost_step *step, const struct ost_http_request *q, c
         step, "http.fetch",
         json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:i, s:I, s:I}", "method",
                   q->method ? q->method : "GET", "url", q->url ? q->url : "", "dir", dir, "name",
-                  path_base(path), "headers", headers_json(q->headers), "body", body.ptr, "retries",
+                  path_base(path), "headers", calls_texts(q->headers), "body", body.ptr, "retries",
                   (int)(q->retries > 10 ? 10 : q->retries), "timeout_ms", (json_int_t)q->timeout_ms,
                   "max", q->save_to ? (json_int_t)INT64_MAX : (json_int_t)HTTP_ANSWER_MAX),
         ret);
