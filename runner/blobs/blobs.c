@@ -4,21 +4,11 @@
 #include "base/path.h"
 #include "blobs/carrier.h"
 #include "blobs/message.h"
-#include "io/proc.h"
-
-#include <errno.h>
-#include <signal.h>
-#include <unistd.h>
+#include "io/errand.h"
 
 struct blobs_call {
-    struct loop *loop;
     struct blobs_client client;
-    struct proc *proc;
-    bool exited;
-    struct proc_exit how;
-    int out; /* its answer; -1: read */
-    struct watch *watch;
-    struct buf text;
+    struct errand *errand;
     json_t *answer;
 };
 
@@ -26,29 +16,10 @@ struct blobs_call *blobs_free(struct blobs_call *c)
 {
     if (!c)
         return NULL;
-    c->watch = watch_free(c->watch);
-    fd_closep(&c->out);
-    c->proc = proc_free(c->proc); /* and the packer with it */
-    buf_deinit(&c->text);
+    c->errand = errand_free(c->errand); /* and the packer with it */
     json_decref(c->answer);
     free(c);
     return NULL;
-}
-
-/* Last of all: it may free C. */
-static void settle(struct blobs_call *c)
-{
-    struct err err = ERR_INIT;
-
-    if (!c->exited || c->out >= 0)
-        return;
-    if (!c->answer)
-        (void)err_set(
-            &err, ERR_FAILED, "whoever transfers for the job ended without a word (%s %d)",
-            c->how.signal ? "signal" : "exit code", c->how.signal ? c->how.signal : c->how.code);
-    else
-        (void)!message_error(c->answer, &err);
-    c->client.done(c->client.ctx, err.code ? NULL : c->answer, err.code ? &err : NULL);
 }
 
 /* {"say": text}, or the end. */
@@ -64,34 +35,29 @@ static void on_line(struct blobs_call *c, struct slice line)
     json_decref(said);
 }
 
-static void on_readable(void *ctx, uint32_t events)
+static size_t on_heard(void *ctx, struct slice text)
 {
-    struct blobs_call *c = ctx;
-    struct slice rest, line;
-    ssize_t n = fd_read_some(c->out, &c->text, BLOBS_ANSWER_MAX - c->text.len);
+    struct slice rest = text, line;
 
-    (void)events;
-    if (n > 0) {
-        rest = buf_slice(&c->text);
-        while (memchr(rest.ptr, '\n', rest.len) && slice_line(&rest, &line))
-            on_line(c, line);
-        buf_consume(&c->text, c->text.len - rest.len);
-        return;
-    }
-    if (n < 0 && errno == EAGAIN)
-        return;
-    c->watch = watch_free(c->watch);
-    fd_closep(&c->out);
-    settle(c);
+    while (memchr(rest.ptr, '\n', rest.len) && slice_line(&rest, &line))
+        on_line(ctx, line);
+    return text.len - rest.len;
 }
 
-static void on_exit_of_child(void *ctx, struct proc_exit how)
+/* Last of all: it may free the call. */
+static void on_done(void *ctx, struct proc_exit how, struct slice rest)
 {
     struct blobs_call *c = ctx;
+    struct err err = ERR_INIT;
 
-    c->exited = true;
-    c->how = how;
-    settle(c);
+    (void)rest;
+    if (!c->answer)
+        (void)err_set(&err, ERR_FAILED,
+                      "whoever transfers for the job ended without a word (%s %d)",
+                      how.signal ? "signal" : "exit code", how.signal ? how.signal : how.code);
+    else
+        (void)!message_error(c->answer, &err);
+    c->client.done(c->client.ctx, err.code ? NULL : c->answer, err.code ? &err : NULL);
 }
 
 static json_t *request_of(const struct blobs_spec *s, bool has_place)
@@ -137,16 +103,14 @@ static int open_spool(const struct blobs_spec *s, int *ret, struct err *err)
                         0, ret, err);
 }
 
-static int launch(struct blobs_call *c, const struct blobs_spec *s, struct err *err)
+static int launch(struct blobs_call *c, const struct blobs_spec *s, struct loop *loop,
+                  struct err *err)
 {
     static const char *const env[] = {NULL};
-    const char *const argv[] = {s->program ? s->program : "/proc/self/exe", "blobs-carrier", NULL};
     bool has_place = s->sandbox && sandbox_namespace(s->sandbox, SANDBOX_NS_MOUNT) >= 0;
     json_t *request = request_of(s, has_place);
     struct spawn_fd fds[1 + 2];
-    size_t n_fds = 0;
     CLEANUP(fd_closep) int in = -1;
-    CLEANUP(fd_closep) int end = -1;
     CLEANUP(fd_closep) int spool = -1;
     int r = request ? message_file(request, &in, err)
                     : err_set(err, ERR_INVALID, "a transfer with texts that are not UTF-8");
@@ -154,35 +118,23 @@ static int launch(struct blobs_call *c, const struct blobs_spec *s, struct err *
     json_decref(request);
     if (r == ERR_OK)
         r = open_spool(s, &spool, err);
-    if (r == ERR_OK)
-        r = fd_pipe(&c->out, &end, err);
-    if (r == ERR_OK)
-        r = fd_set_nonblock(c->out, true, err);
     if (r < 0)
         return r;
+    struct errand_spec spec = {
+        .name = "blobs-carrier",
+        .program = s->program,
+        .env = env,
+        .request = in,
+        .fds = fds,
+        .flags = SPAWN_DIE_WITH_US,
+        .answer_max = BLOBS_ANSWER_MAX,
+    };
     if (spool >= 0)
-        fds[n_fds++] = (struct spawn_fd){spool, CARRIER_SPOOL};
-    if (has_place) {
-        fds[n_fds++] = (struct spawn_fd){sandbox_namespace(s->sandbox, SANDBOX_NS_USER),
-                                         CARRIER_PLACE + SANDBOX_NS_USER};
-        fds[n_fds++] = (struct spawn_fd){sandbox_namespace(s->sandbox, SANDBOX_NS_MOUNT),
-                                         CARRIER_PLACE + SANDBOX_NS_MOUNT};
-    }
-    struct proc_spec spec = PROC_SPEC_INIT;
-    spec.argv = argv;
-    spec.env = env;
-    spec.in = in;
-    spec.out = end;
-    spec.err = STDERR_FILENO;
-    spec.fds = fds;
-    spec.n_fds = n_fds;
-    spec.flags = SPAWN_DIE_WITH_US;
-    r = proc_start(&spec, &c->proc, err);
-    if (r == ERR_OK)
-        r = loop_watch(c->loop, c->out, EPOLLIN, on_readable, c, &c->watch, err);
-    if (r == ERR_OK)
-        r = proc_watch(c->proc, c->loop, on_exit_of_child, c, err);
-    return r;
+        fds[spec.n_fds++] = (struct spawn_fd){spool, CARRIER_SPOOL};
+    for (int i = SANDBOX_NS_USER; has_place && i <= SANDBOX_NS_MOUNT; i++)
+        fds[spec.n_fds++] = (struct spawn_fd){sandbox_namespace(s->sandbox, i), CARRIER_PLACE + i};
+    struct errand_client client = {on_heard, on_done, c};
+    return errand_start(&spec, loop, &client, &c->errand, err);
 }
 
 int blobs_start(const struct blobs_spec *spec, struct loop *loop, const struct blobs_client *client,
@@ -190,9 +142,8 @@ int blobs_start(const struct blobs_spec *spec, struct loop *loop, const struct b
 {
     struct blobs_call *c = mem_new(sizeof *c);
 
-    *c = (struct blobs_call){
-        .loop = loop, .client = *client, .out = -1, .text = BUF_INIT(BLOBS_ANSWER_MAX)};
-    int r = launch(c, spec, err);
+    *c = (struct blobs_call){.client = *client};
+    int r = launch(c, spec, loop, err);
     if (r < 0)
         blobs_free(c);
     else

@@ -3,7 +3,6 @@
 #include "base/fd.h"
 #include "blobs/blobs.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 int message_file(const json_t *request, int *ret, struct err *err)

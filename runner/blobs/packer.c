@@ -3,89 +3,62 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "blobs/message.h"
-#include "io/proc.h"
+#include "io/errand.h"
 #include "sandbox/sandbox.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 enum { SAID_MAX = 64 << 10, PIPE_SIZE = 1 << 20 };
 
 struct packer {
     struct loop *loop;
-    struct proc *proc;
-    bool exited;
+    struct errand *errand;
+    bool over;
     struct proc_exit how;
-    int out; /* its answer; -1: it has been read */
-    struct watch *watch;
-    struct buf text;
+    json_t *said; /* NULL: nothing that can be read */
 };
 
-static void on_readable(void *ctx, uint32_t events)
-{
-    struct packer *p = ctx;
-    ssize_t n = fd_read_some(p->out, &p->text, SAID_MAX - p->text.len);
-
-    (void)events;
-    if (n > 0 || (n < 0 && errno == EAGAIN))
-        return;
-    p->watch = watch_free(p->watch);
-    fd_closep(&p->out);
-}
-
-static void on_exit_of_child(void *ctx, struct proc_exit how)
+static void on_done(void *ctx, struct proc_exit how, struct slice rest)
 {
     struct packer *p = ctx;
 
-    p->exited = true;
+    p->over = true;
     p->how = how;
+    p->said = json_loadb(rest.ptr, rest.len, 0, NULL);
 }
 
 struct packer *packer_free(struct packer *p)
 {
     if (!p)
         return NULL;
-    p->watch = watch_free(p->watch);
-    fd_closep(&p->out);
-    p->proc = proc_free(p->proc);
-    buf_deinit(&p->text);
+    p->errand = errand_free(p->errand);
+    json_decref(p->said);
     free(p);
     return NULL;
 }
 
 static int launch(struct packer *p, struct carrier *c, const json_t *ask, int data, struct err *err)
 {
-    static const char *const argv[] = {"/proc/self/exe", "blobs-packer", NULL};
     static const char *const env[] = {NULL};
     struct spawn_fd fds[3] = {{data, PACKER_DATA}};
     CLEANUP(fd_closep) int in = -1;
-    CLEANUP(fd_closep) int end = -1;
-    struct proc_spec spec = PROC_SPEC_INIT;
+    struct errand_client client = {NULL, on_done, p};
     int r = message_file(ask, &in, err);
 
-    if (r == ERR_OK)
-        r = fd_pipe(&p->out, &end, err);
-    if (r == ERR_OK)
-        r = fd_set_nonblock(p->out, true, err);
     if (r < 0)
         return r;
-    spec.argv = argv;
-    spec.env = env;
-    spec.in = in;
-    spec.out = end;
-    spec.err = STDERR_FILENO;
-    spec.fds = fds;
-    spec.n_fds = 1;
+    struct errand_spec spec = {
+        .name = "blobs-packer",
+        .env = env,
+        .request = in,
+        .fds = fds,
+        .n_fds = 1,
+        .flags = SPAWN_DIE_WITH_US,
+        .answer_max = SAID_MAX,
+    };
     for (int i = SANDBOX_NS_USER; c->has_place && i <= SANDBOX_NS_MOUNT; i++)
         fds[spec.n_fds++] = (struct spawn_fd){CARRIER_PLACE + i, PACKER_PLACE + i};
-    spec.flags = SPAWN_DIE_WITH_US;
-    r = proc_start(&spec, &p->proc, err);
-    if (r == ERR_OK)
-        r = loop_watch(p->loop, p->out, EPOLLIN, on_readable, p, &p->watch, err);
-    if (r == ERR_OK)
-        r = proc_watch(p->proc, p->loop, on_exit_of_child, p, err);
-    return r;
+    return errand_start(&spec, p->loop, &client, &p->errand, err);
 }
 
 int packer_start(struct carrier *c, json_t *take_ask, int data, struct packer **ret,
@@ -93,7 +66,7 @@ int packer_start(struct carrier *c, json_t *take_ask, int data, struct packer **
 {
     struct packer *p = mem_new(sizeof *p);
 
-    *p = (struct packer){.loop = c->loop, .out = -1, .text = BUF_INIT(SAID_MAX)};
+    *p = (struct packer){.loop = c->loop};
     json_object_set_new(take_ask, "place", json_boolean(c->has_place));
     json_object_set(take_ask, "shown", json_object_get(c->request, "shown"));
     int r = launch(p, c, take_ask, data, err);
@@ -105,23 +78,15 @@ int packer_start(struct carrier *c, json_t *take_ask, int data, struct packer **
     return r;
 }
 
-static bool is_over(const struct packer *p)
-{
-    return p->exited && p->out < 0;
-}
-
 int packer_wait(struct packer *p, struct err *err)
 {
-    while (!is_over(p))
+    while (!p->over)
         if (loop_turn(p->loop, CLOCK_NEVER, err) < 0)
             return err->code;
-    json_t *said = json_loadb(p->text.ptr, p->text.len, 0, NULL);
-    int r = said ? message_error(said, err)
-                 : err_set(err, ERR_FAILED, "whoever handles the job's files %s %d",
-                           p->how.signal ? "was killed by signal" : "ended with code",
-                           p->how.signal ? p->how.signal : p->how.code);
-    json_decref(said);
-    return r;
+    return p->said ? message_error(p->said, err)
+                   : err_set(err, ERR_FAILED, "whoever handles the job's files %s %d",
+                             p->how.signal ? "was killed by signal" : "ended with code",
+                             p->how.signal ? p->how.signal : p->how.code);
 }
 
 /* ---- what it writes ---- */

@@ -13,7 +13,6 @@
 #include "job/steps.h"
 #include "job/switches.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define VARIABLE "ACTIONS_RUNNER_CONTAINER_HOOKS"
@@ -129,31 +128,27 @@ static const char *const *environ_of(struct step_run *s)
     return contexts_envp(&s->arena, &env);
 }
 
+/* One line of JSON. */
 static int order_file(struct box_hook *h, json_t *args, int *ret, struct err *err)
 {
     struct run *run = h->step->run;
-    CLEANUP(fd_closep) int fd = memfd_create("order", MFD_CLOEXEC);
     json_t *order =
         json_pack("{s:s, s:s, s:O, s:O}", "command", h->command, "responseFile", h->answer, "state",
                   run->box_state ? run->box_state : json_null(), "args", args);
-    char *text = order ? json_dumps(order, JSON_COMPACT) : NULL;
-    int r = fd < 0  ? err_sys(err, "cannot make a memory file")
-            : !text ? err_set(err, ERR_INVALID, "what the container hook is told is not UTF-8")
-                    : fd_write_all(fd, slice_of(text), err);
+    size_t size = order ? json_dumpb(order, NULL, 0, JSON_COMPACT) : 0;
 
-    if (r == ERR_OK)
-        r = fd_write_all(fd, SLICE("\n"), err);
-    if (r == ERR_OK && lseek(fd, 0, SEEK_SET) < 0)
-        r = err_sys(err, "cannot rewind a memory file");
-    if (text)
-        explicit_bzero(text, strlen(text)); /* passwords of registries */
-    free(text);
+    if (size == 0) {
+        json_decref(order);
+        return err_set(err, ERR_INVALID, "what the container hook is told is not UTF-8");
+    }
+    char *text = mem_new(size + 1);
+    (void)json_dumpb(order, text, size, JSON_COMPACT);
+    text[size] = '\n';
     json_decref(order);
-    if (r < 0)
-        return r;
-    *ret = fd;
-    fd = -1;
-    return ERR_OK;
+    int r = fd_memory(slice_make(text, size + 1), ret, err);
+    explicit_bzero(text, size); /* passwords of registries */
+    free(text);
+    return r;
 }
 
 static int make_answer(struct box_hook *h, struct err *err)

@@ -7,7 +7,6 @@
 #include "base/utf8.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 struct pipe_end { /* stdout or stderr of the command */

@@ -1,15 +1,13 @@
 #include "store/child.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "io/proc.h"
+#include "io/errand.h"
 #include "store/room.h"
 
 enum { SWEEP_MS = 5000 }; /* for what a killed child had started to end */
@@ -69,12 +67,7 @@ struct item {
     struct store_entry entry;
     bool ready;
     struct err why; /* it cannot be had, and nobody is to be asked */
-    struct proc *proc;
-    struct watch *watch;
-    int out; /* -1: closed */
-    bool exited;
-    struct proc_exit how;
-    struct buf text;
+    struct errand *errand;
 };
 
 struct store_fetch {
@@ -91,20 +84,12 @@ struct store_fetch {
 
 static void advance(struct store_fetch *f);
 
-static void item_close(struct item *i)
-{
-    i->watch = watch_free(i->watch);
-    fd_closep(&i->out);
-    i->proc = proc_free(i->proc);
-    buf_deinit(&i->text);
-}
-
 struct store_fetch *store_fetch_free(struct store_fetch *f)
 {
     if (!f)
         return NULL;
     for (size_t i = 0; i < f->n; i++)
-        item_close(&f->items[i]);
+        errand_free(f->items[i].errand);
     f->kick = timer_free(f->kick);
     arena_deinit(&f->arena);
     free(f);
@@ -120,79 +105,45 @@ static void tell_end(struct store_fetch *f, size_t i, const struct err *err)
     f->client.done(f->client.ctx, i, err);
 }
 
-/* The child is gone and its words are read. */
-static void on_end(struct item *i)
+static void on_done(void *ctx, struct proc_exit how, struct slice answer)
 {
+    struct item *i = ctx;
     struct store_fetch *f = i->fetch;
-    size_t at = (size_t)(i - f->items);
     struct err err = ERR_INIT;
 
-    if (!i->exited || i->out >= 0)
-        return;
     f->running--;
     struct err ignored = ERR_INIT; /* the end of the job's worker is theirs at the latest */
-    if (i->how.signal)             /* what it had started is ours now */
+    if (how.signal)                /* what it had started is ours now */
         (void)!proc_sweep(SWEEP_MS, &ignored);
-    int r = i->how.signal ? err_set(&err, ERR_FAILED, "whoever fetched it was killed by signal %d",
-                                    i->how.signal)
-                          : store_answer_parse(buf_slice(&i->text), &f->arena, &i->entry, &err);
-    item_close(i);
+    int r = how.signal ? err_set(&err, ERR_FAILED, "whoever fetched it was killed by signal %d",
+                                 how.signal)
+                       : store_answer_parse(answer, &f->arena, &i->entry, &err);
+    i->errand = errand_free(i->errand);
     if (r < 0) {
-        tell_end(f, at, &err);
+        tell_end(f, (size_t)(i - f->items), &err);
         return;
     }
     i->ready = true;
     advance(f);
 }
 
-static void on_readable(void *ctx, uint32_t events)
-{
-    struct item *i = ctx;
-
-    (void)events;
-    ssize_t n = fd_read_some(i->out, &i->text, STORE_ANSWER_MAX - i->text.len);
-    if (n > 0 || (n < 0 && errno == EAGAIN))
-        return;
-    i->watch = watch_free(i->watch);
-    fd_closep(&i->out);
-    on_end(i);
-}
-
-static void on_exit_of_child(void *ctx, struct proc_exit how)
-{
-    struct item *i = ctx;
-
-    i->exited = true;
-    i->how = how;
-    on_end(i);
-}
-
 static int start_child(struct item *i, struct err *err)
 {
-    static const char *const argv[] = {"/proc/self/exe", "store-child", NULL};
     struct store_fetch *f = i->fetch;
     CLEANUP(fd_closep) int in = -1;
-    CLEANUP(fd_closep) int end = -1;
-    struct proc_spec spec = PROC_SPEC_INIT;
+    struct errand_client client = {NULL, on_done, i};
     /* There are addresses with passwords in it. */
     int r = fd_memory(slice_of(i->request), &in, err);
 
-    if (r == ERR_OK)
-        r = fd_pipe(&i->out, &end, err);
     if (r < 0)
         return r;
-    spec.argv = argv;
-    spec.in = in;
-    spec.out = end;
-    spec.err = STDERR_FILENO;
-    spec.flags = SPAWN_GROUP;
-    r = proc_start(&spec, &i->proc, err);
-    if (r == ERR_OK)
-        r = fd_set_nonblock(i->out, true, err);
-    if (r == ERR_OK)
-        r = loop_watch(f->loop, i->out, EPOLLIN, on_readable, i, &i->watch, err);
-    if (r == ERR_OK)
-        r = proc_watch(i->proc, f->loop, on_exit_of_child, i, err);
+    struct errand_spec spec = {
+        .name = "store-child",
+        .request = in,
+        .flags = SPAWN_GROUP,
+        .answer_max = STORE_ANSWER_MAX,
+    };
+    r = errand_start(&spec, f->loop, &client, &i->errand, err);
     if (r == ERR_OK)
         f->running++;
     return r;
@@ -266,7 +217,7 @@ struct store_fetch *store_fetch_start(const struct store_spec *spec, const struc
     for (size_t i = 0; i < n; i++) {
         struct item *it = &f->items[i];
 
-        *it = (struct item){.fetch = f, .out = -1, .text = BUF_INIT(STORE_ANSWER_MAX)};
+        *it = (struct item){.fetch = f};
         it->ready = store_find(spec, &refs[i], &f->arena, &it->entry, &it->why) == ERR_OK;
         if (it->ready &&
             !spec->offline) /* a plan leaves no trace, and nothing goes while nothing is fetched */
