@@ -66,7 +66,8 @@ static const char *look_up(struct check_run *r, const struct strmap *locks, cons
     struct err ignored = ERR_INIT; /* what is not here is not known */
     struct slice locked;
 
-    if (!action_ref_is_remote(uses) || action_ref_parse(a, slice_of(uses), &ref, &ignored) < 0)
+    if (uses_kind(slice_of(uses)) != USES_REMOTE ||
+        action_ref_parse(a, slice_of(uses), &ref, &ignored) < 0)
         return NULL;
     if (store_find(&spec, &ref, a, &entry, &ignored) == ERR_OK) {
         read_manifest(entry.path, ref.path, manifest);

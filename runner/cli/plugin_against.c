@@ -128,7 +128,7 @@ int check_load_action(const char *what, struct action *ret, struct err *err)
         return from_address(what, ret, err);
     if (stat(what, &st) == 0)
         return S_ISDIR(st.st_mode) ? from_folder(what, ret, err) : from_file(what, ret, err);
-    if (strchr(what, '@') && action_ref_is_remote(what))
+    if (strchr(what, '@') && uses_kind(slice_of(what)) == USES_REMOTE)
         return from_repository(what, ret, err);
     return err_set(err, ERR_NOT_FOUND,
                    "'%.150s' is neither a file or folder nor 'owner/name@version'", what);

@@ -2,6 +2,7 @@
 
 #include "base/path.h"
 #include "job/lanes.h"
+#include "lang/action_ref.h"
 #include "sandbox/hash.h"
 
 #include <math.h>
@@ -83,7 +84,7 @@ static json_t *github_context(struct run *run, struct frame *frame, struct step_
     put(github, "action", named->def->id);
     /* Authors of composites write `env: {REF: "${{ github.action_ref }}"}` (runtime contract 9.6). */
     const char *uses = s->has_env || !frame->uses ? s->def->uses : frame->uses;
-    split_reference(uses && strncmp(uses, "docker://", 9) != 0 ? uses : "", github);
+    split_reference(uses && uses_kind(slice_of(uses)) != USES_IMAGE ? uses : "", github);
     if (frame->action_path)
         put(github, "action_path", frame->action_path);
     if (frame->parent)

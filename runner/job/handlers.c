@@ -6,17 +6,13 @@
 #include "job/docker_image.h"
 #include "job/manifest.h"
 #include "job/steps.h"
+#include "lang/action_ref.h"
 
 /* ---- what serves a `uses` ---- */
 
-static bool is_local(const char *uses)
+static enum uses_kind kind_of(const struct step *def)
 {
-    return strncmp(uses, "./", 2) == 0 || strncmp(uses, ".\\", 2) == 0 || strcmp(uses, ".") == 0;
-}
-
-static bool is_image(const char *uses)
-{
-    return strncmp(uses, "docker://", 9) == 0;
+    return uses_kind(slice_of(def->uses));
 }
 
 /* "actions/checkout@v4" but not "actions/checkout/sub@v4". */
@@ -113,11 +109,11 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
         return &handler_script;
     if (s->instance->plugin)
         return &handler_plugin;
-    if (is_image(uses))
+    if (kind_of(s->def) == USES_IMAGE)
         return &handler_docker;
     if (s->instance->remote)
         return handler_of_action(s->instance, err);
-    if (is_local(uses)) {
+    if (kind_of(s->def) == USES_LOCAL) {
         if (!s->instance->action && load_local(s, err) < 0)
             return NULL;
         return handler_of_action(s->instance, err);
@@ -140,7 +136,7 @@ static int prepare(struct run *run, struct instance *i, struct err *err)
 {
     const struct step *def = i->def;
 
-    if (!def->uses || is_local(def->uses) || is_image(def->uses))
+    if (!def->uses || kind_of(def) == USES_LOCAL || kind_of(def) == USES_IMAGE)
         return ERR_OK;
     if (shows_the_tree(run, def->uses))
         return find_checkout(run, i, err);
@@ -160,7 +156,7 @@ static int prepare(struct run *run, struct instance *i, struct err *err)
         *err = why;
         return err_in(err, "'%s'", def->uses);
     }
-    i->remote = run->job->store && strcmp(prefer, "only") != 0 && action_ref_is_remote(def->uses);
+    i->remote = run->job->store && strcmp(prefer, "only") != 0 && kind_of(def) == USES_REMOTE;
     if (i->remote) {
         if (forbidden)
             run_emit(run, json_pack("{s:s, s:o}", "event", "note", "text",
@@ -289,7 +285,7 @@ int inputs_evaluate(struct step_run *s, const struct action_input *declared, siz
     int r = template_map(&e.template, s->def->with, &s->inputs, err);
     if (r < 0)
         return r;
-    if (s->stage == STAGE_MAIN && !is_image(s->def->uses)) /* an image declares nothing */
+    if (s->stage == STAGE_MAIN && kind_of(s->def) != USES_IMAGE) /* an image declares nothing */
         warn_of_unexpected(s, declared, n);
     for (size_t i = 0; i < n; i++) {
         struct slice given, value = SLICE("");

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "job/place.h"
+#include "lang/action_ref.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -46,11 +47,11 @@ static bool steps_need(const struct run *run, const struct step *steps, size_t n
 {
     for (size_t i = 0; i < n && depth < DEPTH_MAX; i++) {
         const char *uses = steps[i].uses;
+        enum uses_kind kind = uses ? uses_kind(slice_of(uses)) : USES_REMOTE;
 
-        if (uses && strncmp(uses, "docker://", 9) == 0)
+        if (kind == USES_IMAGE)
             return true;
-        if (uses && strncmp(uses, "./", 2) == 0 && run->job->source &&
-            local_needs(run, uses, depth))
+        if (kind == USES_LOCAL && run->job->source && local_needs(run, uses, depth))
             return true;
         if (steps_need(run, steps[i].steps, steps[i].n_steps, depth))
             return true;

@@ -41,10 +41,12 @@ bool action_ref_is_commit(struct slice ref)
     return ref.len == 40 || ref.len == 64;
 }
 
-bool action_ref_is_remote(const char *uses)
+enum uses_kind uses_kind(struct slice uses)
 {
-    return strncmp(uses, "./", 2) != 0 && strncmp(uses, ".\\", 2) != 0 && strcmp(uses, ".") != 0 &&
-           strncmp(uses, "$/", 2) != 0 && strncmp(uses, "docker://", 9) != 0;
+    return slice_starts(uses, SLICE("./")) || slice_starts(uses, SLICE(".\\")) ? USES_LOCAL
+           : slice_starts(uses, SLICE("$/"))                                   ? USES_SELF
+           : slice_starts(uses, SLICE("docker://"))                            ? USES_IMAGE
+                                                                               : USES_REMOTE;
 }
 
 /* The parts of PATH without "." and empty ones; NULL: it leads upwards, or is none at all. */

@@ -16,8 +16,15 @@ struct action_ref {
     const char *ref;  /* a branch, a tag, a full ref or a commit's digits */
 };
 
-/* False for "./path", "$/path" and "docker://image". */
-bool action_ref_is_remote(const char *uses);
+enum uses_kind {
+    USES_REMOTE, /* "owner/repo/path@ref", if it is anything at all */
+    USES_LOCAL,  /* "./path", and ".\path" */
+    USES_SELF,   /* "$/path" */
+    USES_IMAGE,  /* "docker://image" */
+};
+
+/* What a step's `uses` names. */
+enum uses_kind uses_kind(struct slice uses);
 
 /* Everything of *RET lives in A. ERR_INVALID says what no repository, path or version can be called. */
 MUST_CHECK int action_ref_parse(struct arena *a, struct slice text, struct action_ref *ret,

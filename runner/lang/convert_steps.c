@@ -1,5 +1,6 @@
 #include "lang/convert.h"
 
+#include "lang/action_ref.h"
 #include "lang/ids.h"
 #include "lang/near.h"
 
@@ -12,11 +13,6 @@ struct scope {
 };
 
 /* ---- references ---- */
-
-static bool is_local(struct slice uses)
-{
-    return slice_starts(uses, SLICE("./")) || slice_starts(uses, SLICE(".\\"));
-}
 
 /* Takes the next non-empty path segment off *REST; '\' counts as '/'. */
 static bool next_segment(struct slice *rest, struct slice *ret)
@@ -49,8 +45,7 @@ static void check_uses(struct convert *c, const struct token *uses)
     struct slice text = uses->text, owner, repo;
     struct diag *d;
 
-    if (slice_starts(text, SLICE("docker://")) || slice_starts(text, SLICE("$/")) ||
-        is_local(text) || split_reference(text, &owner, &repo) ||
+    if (uses_kind(text) != USES_REMOTE || split_reference(text, &owner, &repo) ||
         slice_find(text, SLICE("${{")) >= 0) /* refused for that, and said */
         return;
     d = convert_error(c, uses, "Expected format {org}/{repo}[/path]@ref. Actual '%.*s'",
@@ -71,19 +66,25 @@ static const char *default_id(struct convert *c, const struct step *s)
         [CONTROL_CANCEL] = "__cancel",
         [CONTROL_PARALLEL] = "__parallel",
     };
-    struct slice uses = slice_of(s->uses), owner, repo;
+    struct slice owner, repo;
 
     if (s->control != CONTROL_NONE)
         return controls[s->control];
-    if (slice_starts(uses, SLICE("docker://")))
+    if (!s->uses)
+        return "__run";
+    switch (uses_kind(slice_of(s->uses))) {
+    case USES_IMAGE:
         return arena_printf(c->arena, "__%s", s->uses + strlen("docker://"));
-    if (is_local(uses))
+    case USES_LOCAL:
         return "__self";
-    if (slice_starts(uses, SLICE("$/")))
+    case USES_SELF:
         return "__selfRepository";
-    if (split_reference(uses, &owner, &repo))
-        return arena_printf(c->arena, "__%.*s/%.*s", SLICE_ARG(owner), SLICE_ARG(repo));
-    return "__run";
+    case USES_REMOTE:
+        break;
+    }
+    return split_reference(slice_of(s->uses), &owner, &repo)
+               ? arena_printf(c->arena, "__%.*s/%.*s", SLICE_ARG(owner), SLICE_ARG(repo))
+               : "__run";
 }
 
 static void make_ids(struct scope *scope, struct step *steps, size_t n)

@@ -1,5 +1,7 @@
 #include "lang/step.h"
 
+#include "lang/action_ref.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -185,8 +187,9 @@ const char *step_default_name(struct arena *a, const struct step *s)
     };
 
     if (s->uses) {
-        const char *image = strncmp(s->uses, "docker://", 9) == 0 ? s->uses + 9 : s->uses;
-        return arena_printf(a, "Run %s", image);
+        bool image = uses_kind(slice_of(s->uses)) == USES_IMAGE;
+
+        return arena_printf(a, "Run %s", s->uses + (image ? strlen("docker://") : 0));
     }
     if (s->control != CONTROL_NONE)
         return names[s->control];

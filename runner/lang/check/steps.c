@@ -1,6 +1,7 @@
 /* Rules on steps, of a job or of a composite action. */
 #include "lang/check/rules.h"
 
+#include "lang/action_ref.h"
 #include "lang/convert.h"
 
 /* ---- what strangers may write to ---- */
@@ -223,7 +224,7 @@ static void check_pinned(struct check *c, const struct step *s, const struct tok
     ssize_t sign = slice_find_char(uses, '@');
     bool ours = is_github(uses) || slice_starts(uses, SLICE("ostler/"));
 
-    if (slice_starts(uses, SLICE("docker://"))) {
+    if (uses_kind(uses) == USES_IMAGE) {
         ssize_t name = slice_find_char(slice_from(uses, strlen("docker://")), ':');
 
         if (sign < 0 && (name < 0 || slice_ends(uses, SLICE(":"))))
@@ -339,12 +340,13 @@ static void check_uses(struct check *c, const struct step *s)
 
     if (!at)
         return;
+    enum uses_kind kind = uses_kind(slice_of(s->uses));
     if (slice_find(slice_of(s->uses), SLICE("/.github/workflows/")) >= 0 &&
         slice_find_char(slice_of(s->uses), '@') >= 0)
         check_hint(check_report_at(c, CHECK_VALUE, DIAG_ERROR, at, "a workflow can't be a step"),
                    "call it from a job of its own: jobs.<id>.uses");
     check_inputs(c, s, at);
-    if (!slice_starts(slice_of(s->uses), SLICE("./")) && !check_is_served(c, s->uses))
+    if ((kind == USES_REMOTE || kind == USES_IMAGE) && !check_is_served(c, s->uses))
         check_pinned(c, s, at);
     if (slice_starts(slice_of(s->uses), SLICE("actions/github-script@"))) {
         const struct token *script = token_find(s->with, "script");

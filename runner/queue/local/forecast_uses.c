@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "lang/action.h"
+#include "lang/action_ref.h"
 #include "plugin/plugin.h"
 #include "queue/local/forecast_level.h"
 
@@ -174,11 +175,6 @@ struct home {
     const char *sha; /* of what comes from the store; NULL: the working tree */
 };
 
-static bool is_local(const char *uses)
-{
-    return strncmp(uses, "./", 2) == 0 || strcmp(uses, ".") == 0;
-}
-
 /* False: it is neither of the working tree nor in the store. Nothing is fetched. */
 static bool find_home(const struct level *l, const char *uses, struct home *ret)
 {
@@ -187,11 +183,13 @@ static bool find_home(const struct level *l, const char *uses, struct home *ret)
     struct action_ref ref;
     struct err ignored = ERR_INIT; /* it is shown as it was written, then */
 
-    if (is_local(uses)) {
+    enum uses_kind kind = uses_kind(slice_of(uses));
+
+    if (kind == USES_LOCAL) {
         *ret = (struct home){.root = run->source, .dir = uses};
         return true;
     }
-    if (!run->store || !action_ref_is_remote(uses) ||
+    if (!run->store || kind != USES_REMOTE ||
         action_ref_parse(l->arena, slice_of(uses), &ref, &ignored) < 0)
         return false;
     struct store_spec here = *run->store;
@@ -295,11 +293,11 @@ void forecast_uses(struct level *l, const struct step *def, enum node_fate fate,
     struct home home;
 
     json_object_set_new(to, "uses", json_string(def->uses));
-    if (strncmp(def->uses, "docker://", 9) == 0)
+    if (uses_kind(slice_of(def->uses)) == USES_IMAGE)
         kind = "docker";
     else if (strncmp(def->uses, "actions/checkout@", 17) == 0) /* its many defaults tell nothing */
         kind = "checkout";
-    else if (!is_local(def->uses) && run->plugin_path &&
+    else if (uses_kind(slice_of(def->uses)) == USES_REMOTE && run->plugin_path &&
              strcmp(plugin_preference(run->plugin_prefer, def->uses), "never") != 0 &&
              plugin_find(run->plugin_path, def->uses, &plugin, &ignored) == ERR_OK)
         kind = "plugin";

@@ -80,10 +80,11 @@ Test(action_ref, knows_a_commit_and_what_is_not_remote)
     cr_assert(action_ref_is_commit(SLICE("0123456789abcdef0123456789ABCDEF01234567")));
     cr_assert_not(action_ref_is_commit(SLICE("0123456789abcdef0123456789ABCDEF0123456")));
     cr_assert_not(action_ref_is_commit(SLICE("0123456789abcdef0123456789ABCDEF0123456g")));
-    cr_assert(action_ref_is_remote("a/b@v1"));
-    cr_assert(action_ref_is_remote("../b@v1"));
-    cr_assert_not(action_ref_is_remote("./b"));
-    cr_assert_not(action_ref_is_remote("."));
-    cr_assert_not(action_ref_is_remote("$/b"));
-    cr_assert_not(action_ref_is_remote("docker://a/b@v1"));
+    cr_assert_eq(uses_kind(SLICE("a/b@v1")), USES_REMOTE);
+    cr_assert_eq(uses_kind(SLICE("../b@v1")), USES_REMOTE);
+    cr_assert_eq(uses_kind(SLICE(".")), USES_REMOTE);
+    cr_assert_eq(uses_kind(SLICE("./b")), USES_LOCAL);
+    cr_assert_eq(uses_kind(SLICE(".\\b")), USES_LOCAL);
+    cr_assert_eq(uses_kind(SLICE("$/b")), USES_SELF);
+    cr_assert_eq(uses_kind(SLICE("docker://a/b@v1")), USES_IMAGE);
 }
