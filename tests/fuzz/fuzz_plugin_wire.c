@@ -157,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rest = slice_make(copy, size - 1);
     while (!r.over && wire_next(&rest, &f, &err) > 0)
         requests_serve(&r, &f);
+    transfers_stop(&r, false); /* half a request may be there */
     timer_free(r.progress.timer);
     json_decref(r.tables);
     buf_deinit(&r.to_send);
