@@ -12,6 +12,7 @@
 #include "job/worker.h"
 #include "plugin/host.h"
 #include "store/child.h"
+#include "store/mirror.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static const struct command {
     {"worker", cmd_worker, NULL},
     {"plugin-child", plugin_child_main, NULL},
     {"store-child", store_child_main, NULL},
+    {"mirror-child", mirror_child_main, NULL},
     {"blobs-carrier", blobs_carrier_main, NULL},
     {"blobs-packer", blobs_packer_main, NULL},
 };

@@ -109,6 +109,11 @@ static void sweep(int repository)
         closedir(dir);
 }
 
+static bool is_entry(const char *name)
+{
+    return action_ref_is_commit(slice_of(name)) || strcmp(name, STORE_MIRROR) == 0;
+}
+
 static void list_repository(int dir, const char *path, entries *to)
 {
     DIR *all = path_list(dir);
@@ -116,8 +121,8 @@ static void list_repository(int dir, const char *path, entries *to)
     for (struct dirent *e; all && (e = readdir(all));) {
         struct stat st;
 
-        if (!action_ref_is_commit(slice_of(e->d_name)) ||
-            fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+        if (!is_entry(e->d_name) || fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISDIR(st.st_mode))
             continue;
         vec_push(to, (struct entry){.repository = mem_dup(path, strlen(path)),
                                     .name = mem_dup(e->d_name, strlen(e->d_name)),

@@ -11,6 +11,8 @@
 
 #define STORE_BUDGET_DEFAULT ((int64_t)5 << 30)
 
+#define STORE_MIRROR "mirror" /* an entry that is no commit: mirror.h */
+
 enum {
     STORE_FRESH_S = 600
 }; /* what was used less than that ago stays: somebody may be about to use it */
