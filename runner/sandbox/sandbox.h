@@ -71,6 +71,10 @@ int sandbox_namespace(const struct sandbox *s, enum sandbox_ns which);
 MUST_CHECK int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
                                  const char *const *hide, struct err *err);
 
+/* The same without a copy: ERR_UNSUPPORTED or what the kernel says where overlays cannot be had. */
+MUST_CHECK int sandbox_lay_tree(struct sandbox *s, const char *source, const char *path,
+                                struct err *err);
+
 /* The same as a copy below job_path/work, for a PATH in the work folder: who looks from outside, as a container
  * engine does, sees it too. */
 MUST_CHECK int sandbox_copy_tree(struct sandbox *s, const char *source, const char *path,

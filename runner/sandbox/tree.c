@@ -105,6 +105,18 @@ int sandbox_copy_tree(struct sandbox *s, const char *source, const char *path,
     return copy(real, to, left_out, err);
 }
 
+int sandbox_lay_tree(struct sandbox *s, const char *source, const char *path, struct err *err)
+{
+    CLEANUP(fd_closep) int to = -1;
+    CLEANUP(free_ptr) char *real = NULL;
+    int r = open_both(s, source, path, &real, &to, err);
+
+    if (r < 0)
+        return r;
+    CLEANUP(free_ptr) const char **left_out = hide_list(s, real, NULL);
+    return ask_for_tree(s, real, path, left_out, err);
+}
+
 int sandbox_show_tree(struct sandbox *s, const char *source, const char *path,
                       const char *const *hide, struct err *err)
 {
