@@ -151,4 +151,18 @@ struct ost_source_v1 {
     /* OST_E_NOT_FOUND: it is not here, so fetch it. OST_E_DENIED: and nothing may be fetched. */
     ost_status (*find)(struct ost_step *, const struct ost_source_query *, struct ost_source *);
 };
+
+#define OST_EXT_MIRROR "ostler.mirror/1" /* whole copies of servers' repositories, that the runner keeps */
+enum { OST_MIRROR_MAKE = 1 << 0 }; /* one that is not there is made; else OST_E_NOT_FOUND */
+struct ost_mirror_query {
+    uint32_t struct_size, flags;
+    const char *url;    /* "https://HOST/OWNER/NAME" */
+    const char *header; /* "Name: value", that proves to the server who asks; "": nothing does */
+};
+struct ost_mirror_v1 {
+    uint32_t struct_size;
+    /* Brings the mirror up to date, and shows it: *PATH is a bare repository to fetch from, with all branches and
+     * tags under their names. Any failure means that there is none now, and nothing more. */
+    ost_status (*show)(struct ost_step *, const struct ost_mirror_query *, const char **path);
+};
 #endif

@@ -135,6 +135,9 @@ int64_t ost_test_artifact(struct ost_test *t, const struct ost_test_upload *a);
 /* What ostler.source/1 finds for "OWNER/NAME"; without it nothing. */
 void ost_test_source(struct ost_test *t, const char *repository, const struct ost_source *found);
 
+/* What ostler.mirror/1 shows of any repository: the folder PATH; NULL: nothing, as without it. */
+void ost_test_mirror(struct ost_test *t, const char *path);
+
 /* ---- a real run, played back ---- */
 
 /* From the next run on the phase is answered as a real one was: FOLDER is what "ostler plugin run --record FOLDER" wrote,
@@ -196,6 +199,7 @@ const struct ost_http_request *ost_test_request(const struct ost_test *t, size_t
  *     artifacts.remove NAME
  *     files.glob patterns=a,b                            and files.roots, files.hash
  *     source.find OWNER/NAME REF PATH
+ *     mirror.show URL [make] [header]
  *     http.fetch METHOD URL
  *     mask.apply
  *

@@ -820,6 +820,7 @@ static const void *host_extension(struct ost_step *step, const char *id)
         {OST_EXT_SOURCE, &calls_source, true},
         {OST_EXT_PROGRESS, &calls_progress, true},
         {OST_EXT_MASK, &calls_mask, true},
+        {OST_EXT_MIRROR, &calls_mirror, true},
         {OST_EXT_CACHE, &calls_cache, start->services},
         {OST_EXT_ARTIFACTS, &calls_artifacts, start->services},
         {OST_EXT_BLOBS, &calls_blobs, start->services},

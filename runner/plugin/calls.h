@@ -44,3 +44,4 @@ extern const struct ost_http_v1 calls_http;           /* calls_http.c */
 extern const struct ost_source_v1 calls_source;       /* calls_source.c */
 extern const struct ost_progress_v1 calls_progress;   /* calls_progress.c */
 extern const struct ost_mask_v1 calls_mask;           /* calls.c */
+extern const struct ost_mirror_v1 calls_mirror;       /* calls_mirror.c */

@@ -52,6 +52,16 @@ struct plugin_source { /* texts are never NULL, and live until the phase ends */
     const char *folder, *origin, *ref, *commit;
 };
 
+struct plugin_mirror_query { /* as in ostler/ext.h; texts are never NULL */
+    const char *url, *header;
+    bool make;
+};
+
+struct plugin_mirror; /* one that is on its way, defined by whoever supplies the services */
+
+/* PATH, borrowed for the call, or why there is none; one of them is NULL. Called once, from the loop. */
+typedef void plugin_mirror_fn(void *ctx, const char *path, const struct err *err);
+
 /* What the job does for a phase. All down to source() are required, and called from the loop, between plugin_start() and
  * the end function. Texts are UTF-8 without NUL bytes, NUL-terminated, borrowed for the call, and not
  * masked: they may hold secrets. Functions with an ERR refuse by returning an error; its text goes to
@@ -97,6 +107,12 @@ struct plugin_services {
     /* ostler.source/1. ERR_NOT_FOUND and ERR_DENIED as there. NULL: there is no source here. */
     int (*source)(void *ctx, const struct plugin_source_query *query, struct plugin_source *ret,
                   struct err *err);
+
+    /* ostler.mirror/1. On success *RET is the caller's, who ends it with mirror_end(), in DONE at the earliest. NULL:
+     * there are no mirrors here. */
+    int (*mirror)(void *ctx, const struct plugin_mirror_query *query, plugin_mirror_fn *done,
+                  void *done_ctx, struct plugin_mirror **ret, struct err *err);
+    struct plugin_mirror *(*mirror_end)(struct plugin_mirror *m); /* returns NULL; NULL is fine */
 
     /* For a check. Each call that can fail ("exec", "output", "files.glob", "extension") is told before it is made,
      * the Nth of the phase from 1: what is below 0 is what it fails with, without being made. May call

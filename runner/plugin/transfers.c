@@ -1,4 +1,5 @@
-/* Artifacts and caches of a plugin: what it asks for is handed to a carrier (blobs/blobs.h), which has the token. */
+/* Artifacts and caches of a plugin: what it asks for is handed to a carrier (blobs/blobs.h), which has the token.
+ * Mirrors take as long, but the job has them. */
 #include "plugin/hosting.h"
 
 struct transfer {
@@ -6,7 +7,8 @@ struct transfer {
     struct plugin_run *run;
     uint32_t id;
     struct buf ask;          /* JSON, as it comes in parts */
-    struct blobs_call *call; /* NULL: not all has come */
+    struct blobs_call *call; /* NULL: not all has come, or it is for a mirror */
+    struct plugin_mirror *mirror;
 };
 
 static struct transfer *find(struct plugin_run *r, uint32_t id)
@@ -18,6 +20,11 @@ static struct transfer *find(struct plugin_run *r, uint32_t id)
     return t;
 }
 
+static bool is_asked(const struct transfer *t)
+{
+    return t->call || t->mirror;
+}
+
 static struct transfer *transfer_free(struct transfer *t)
 {
     for (struct transfer **at = &t->run->transfers; *at; at = &(*at)->next) {
@@ -27,6 +34,8 @@ static struct transfer *transfer_free(struct transfer *t)
         }
     }
     blobs_free(t->call);
+    if (t->mirror)
+        t->run->spec.services->mirror_end(t->mirror);
     buf_deinit(&t->ask);
     free(t);
     return NULL;
@@ -44,7 +53,7 @@ void transfers_stop(struct plugin_run *r, bool tell)
 {
     while (r->transfers) {
         uint32_t id = r->transfers->id;
-        bool asked = r->transfers->call;
+        bool asked = is_asked(r->transfers);
 
         transfer_free(r->transfers);
         if (tell && asked)
@@ -113,6 +122,31 @@ static void on_done(void *ctx, const json_t *answer, const struct err *err)
     hosting_settle(r);
 }
 
+static void on_mirror(void *ctx, const char *path, const struct err *err)
+{
+    json_t *answer = json_pack("{s:s?}", "path", path);
+
+    on_done(ctx, answer, err);
+    json_decref(answer);
+}
+
+static int begin_mirror(struct transfer *t, const json_t *ask, struct err *err)
+{
+    const struct plugin_services *services = t->run->spec.services;
+    const char *header = first_text(ask, "header");
+    const struct plugin_mirror_query query = {
+        .url = first_text(ask, "url"),
+        .header = header,
+        .make = json_is_true(json_object_get(ask, "make")),
+    };
+
+    if (!services->mirror)
+        return err_set(err, ERR_UNSUPPORTED, "there are no mirrors here");
+    if (strpbrk(header, "\r\n"))
+        return err_set(err, ERR_INVALID, "a header is one line");
+    return services->mirror(t->run->spec.ctx, &query, on_mirror, t, &t->mirror, err);
+}
+
 /* GitHub's clients run `zstd` to see whether it is there. */
 static bool has_zstd(const struct plugin_spec *s)
 {
@@ -145,6 +179,8 @@ static int begin(struct transfer *t, const char *op, const json_t *ask, struct e
 
     if (t->run->cancelled)
         return err_set(err, ERR_CANCELLED, "cancelled");
+    if (strcmp(op, WIRE_MIRROR) == 0)
+        return begin_mirror(t, ask, err);
     if (strcmp(op, "http.fetch") == 0 && !(s->plugin->needs & OST_NEED_NETWORK))
         return err_set(err, ERR_DENIED, "the plugin's contract asks for no network");
     if (!s->service || (!s->service->url && strcmp(op, "http.fetch") != 0))
@@ -159,7 +195,7 @@ static struct transfer *gather(struct plugin_run *r, struct wire_frame *f, struc
     size_t n = 0;
     struct err err;
 
-    if (wire_done(f, &err) < 0 || (t && t->call)) {
+    if (wire_done(f, &err) < 0 || (t && is_asked(t))) {
         hosting_break(r, "%s sent a malformed message (TRANSFER)", r->spec.plugin->id);
         return NULL;
     }
@@ -212,6 +248,6 @@ void transfers_request(struct plugin_run *r, struct wire_frame *f)
         requests_status(r, f->id, OST_OK,
                         strcmp(op.ptr, "http.fetch") == 0 ? "{\"status\": 200}" : "{}");
     json_decref(ask);
-    if (!t->call)
+    if (!is_asked(t))
         transfer_free(t);
 }

@@ -223,6 +223,14 @@ SIZE(ost_source_v1, 16);
 AT(ost_source_v1, struct_size, 0);
 AT(ost_source_v1, find, 8);
 
+SIZE(ost_mirror_query, 24);
+AT(ost_mirror_query, flags, 4);
+AT(ost_mirror_query, url, 8);
+AT(ost_mirror_query, header, 16);
+
+SIZE(ost_mirror_v1, 16);
+AT(ost_mirror_v1, show, 8);
+
 #endif
 
 /* ---- constants, minor 0 ---- */

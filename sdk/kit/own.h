@@ -76,6 +76,7 @@ struct ost_test {
     VEC(struct kit_entry *) caches;
     VEC(struct kit_artifact *) artifacts;
     VEC(struct kit_source *) sources;
+    char *mirror; /* where it is; NULL: there is none */
     int64_t last_id;
     texts asked; /* what was asked of the services of ext.h */
 

@@ -240,6 +240,33 @@ static ost_status source_find(struct ost_step *step, const struct ost_source_que
 
 static const struct ost_source_v1 source = {sizeof source, source_find};
 
+/* ---- mirrors ---- */
+
+static ost_status mirror_show(struct ost_step *step, const struct ost_mirror_query *given,
+                              const char **ret)
+{
+    struct ost_test *t = kit_host(step);
+    struct ost_mirror_query q = {0};
+    struct buf line = BUF_INIT(1 << 16);
+
+    memcpy(&q, given, given->struct_size < sizeof q ? given->struct_size : sizeof q);
+    buf_printf(&line, "mirror.show %s%s%s", q.url ? q.url : "",
+               q.flags & OST_MIRROR_MAKE ? " make" : "", q.header && *q.header ? " header" : "");
+    ost_status r = kit_begin(t, "mirror.show", buf_take(&line));
+    if (!q.struct_size || !q.url || !ret) {
+        kit_broken(t, "mirror.show without a size or an address");
+        r = OST_E_INVALID;
+    }
+    if (r == OST_OK && !t->mirror)
+        r = kit_refuse(t, OST_E_NOT_FOUND, "there is no mirror");
+    if (r == OST_OK)
+        *ret = kit_keep_text(t, t->mirror);
+    kit_leave(t);
+    return r;
+}
+
+static const struct ost_mirror_v1 mirror = {sizeof mirror, mirror_show};
+
 /* ---- masking ---- */
 
 /* The longest of the job's secrets at the front of TEXT: its size; 0: none. */
@@ -293,6 +320,7 @@ const void *kit_service(struct ost_test *t, const char *id)
         {OST_EXT_BLOBS, &kit_blobs},   {OST_EXT_CACHE, &kit_cache},
         {OST_EXT_FILES, &kit_files},   {OST_EXT_ARTIFACTS, &kit_artifacts},
         {OST_EXT_SOURCE, &source},     {OST_EXT_MASK, &mask},
+        {OST_EXT_MIRROR, &mirror},
     };
 
     VEC_EACH (name, &t->absent)
@@ -349,6 +377,12 @@ void ost_test_source(struct ost_test *t, const char *repository, const struct os
     vec_push(&t->sources, s);
 }
 
+void ost_test_mirror(struct ost_test *t, const char *path)
+{
+    free(t->mirror);
+    t->mirror = kit_copy_or_null(path);
+}
+
 size_t ost_test_requests(const struct ost_test *t, const char *pattern)
 {
     size_t n = 0;
@@ -389,6 +423,7 @@ void kit_services_clear(struct ost_test *t)
 
 void kit_services_deinit(struct ost_test *t)
 {
+    free(t->mirror);
     TEXTS_DEINIT(&t->secrets);
     TEXTS_DEINIT(&t->absent);
     PAIRS_DEINIT(&t->refusals);

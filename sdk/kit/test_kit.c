@@ -378,6 +378,22 @@ Test(kit, source_is_found_where_the_test_put_it)
     cr_expect_str_eq(got.commit, "c0ffee");
 }
 
+Test(kit, a_mirror_is_shown_where_the_test_put_it)
+{
+    struct ost_mirror_query q = {
+        .struct_size = sizeof q, .flags = OST_MIRROR_MAKE, .url = "https://git.test/acme/app"};
+    const struct ost_mirror_v1 *mirror =
+        ost_test_step(t)->host->extension(ost_test_step(t), OST_EXT_MIRROR);
+    const char *path = NULL;
+
+    cr_expect_eq(mirror->show(ost_test_step(t), &q, &path), OST_E_NOT_FOUND);
+    ost_test_mirror(t, "/mirror");
+    q.header = "Authorization: x";
+    cr_assert_eq(mirror->show(ost_test_step(t), &q, &path), OST_OK);
+    cr_expect_str_eq(path, "/mirror");
+    cr_expect_eq(ost_test_asks(t, "mirror.show https://git.test/acme/app make header"), 1);
+}
+
 /* ---- faults ---- */
 
 static ost_status three_calls(struct ost_step *s)
