@@ -8,6 +8,7 @@
 #include "job/header.h"
 #include "job/job_container.h"
 #include "job/progress.h"
+#include "job/mirror.h"
 #include "job/source.h"
 #include "job/steps.h"
 #include "job/switches.h"
@@ -261,6 +262,8 @@ static const struct plugin_services services = {
     .plan = on_plan,
     .progress = on_progress,
     .source = on_source,
+    .mirror = mirror_begin,
+    .mirror_end = mirror_end,
 };
 
 /* ---- the phase ---- */

@@ -156,6 +156,7 @@ struct run {
     const struct trust_policy *policy; /* of plugins; NULL: none */
 
     VEC(struct run_action) actions;
+    VEC(int) mirrors;                /* what keeps those there that were shown; see mirror.h */
     struct actions_get *setup_fetch; /* "Set up job" waits for actions; NULL: it does not */
 
     struct frame *frames;

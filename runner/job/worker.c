@@ -17,6 +17,7 @@
 #include "job/hooks.h"
 #include "job/job_container.h"
 #include "job/limits.h"
+#include "job/mirror.h"
 #include "job/notice.h"
 #include "job/payload.h"
 #include "job/place.h"
@@ -605,6 +606,7 @@ static void run_free(struct run *run)
 {
     frames_free(run);
     actions_deinit(run);
+    mirror_let_go(run);
     vec_deinit(&run->seq.items);
     vec_deinit(&run->posts);
     for (size_t i = 0; i < run->paths.len; i++)
