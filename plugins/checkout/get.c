@@ -3,6 +3,7 @@
 #include "../lib/job.h"
 #include "auth.h"
 #include "folder.h"
+#include "mirror.h"
 #include "refs.h"
 
 #include <ostler/ext.h>
@@ -319,8 +320,27 @@ static ost_status fetch_all(struct work *w)
     return r < 0 || good ? r : fetch_some(w, false);
 }
 
+/* Of all there is only what every server shows: a pull request is in no mirror. */
+static ost_status fetch_known(struct work *w)
+{
+    const struct wanted none = {"", ""};
+    struct strings refspecs = {0};
+
+    if (strcmp(w->source, "origin") != 0)
+        return OST_OK;
+    if (w->s->depth == 0)
+        refs_of_all(w->step, &none, &refspecs);
+    else
+        refs_to_fetch(w->step, &w->wanted, w->s->tags, &refspecs);
+    return mirror_fetch(&w->auth, strings_list(&refspecs));
+}
+
 static ost_status fetch(struct work *w)
 {
+    ost_status r = fetch_known(w);
+
+    if (r < 0)
+        return r;
     return w->s->depth == 0 ? fetch_all(w) : fetch_some(w, w->s->tags);
 }
 

@@ -445,6 +445,65 @@ Test(checkout, the_plan_says_what_and_where)
     cr_expect_eq(ost_test_execs(host, "*"), 0);
 }
 
+/* ---- the runner's mirror ---- */
+
+static void make_mirror(void)
+{
+    char path[8192];
+
+    shell("git clone -q --mirror server/acme/lib mirror");
+    snprintf(path, sizeof path, "%s/mirror", scratch_path);
+    ost_test_mirror(host, path);
+}
+
+Test(checkout, what_the_mirror_has_comes_from_there)
+{
+    static const char *const depths[] = {"0", "1"};
+
+    serve();
+    make_mirror();
+    for (size_t i = 0; i < 2; i++) {
+        shell("rm -rf work temp && mkdir work temp");
+        ost_test_with(host, "fetch-depth", depths[i]);
+        cr_assert_eq(run_main(), OST_OK, "%s\n%s", ost_test_failure(host),
+                     ost_test_log(host));
+        scratch_has("work/file", "two\n");
+        cr_expect_eq(
+            ost_test_asks(host, i ? "mirror.show https://git.test/acme/lib header"
+                                     : "mirror.show https://git.test/acme/lib make header"),
+            1);
+        cr_expect_eq(ost_test_execs(host, "*upload-pack*/mirror*"), 1);
+        ost_test_said(host, "debug: The mirror of * has what is wanted");
+        shell("rm -rf moved && mv mirror moved && git -C work fsck --strict && "
+              "test ! -e work/.git/objects/info/alternates && mv moved mirror");
+        shell(i ? "test $(git -C work rev-list --count --all) = 1"
+                : "test $(git -C work rev-list --count --all) = 2 && git -C work rev-parse noted");
+    }
+}
+
+Test(checkout, a_mirror_that_is_not_there_or_broken_does_not_matter)
+{
+    serve();
+    cr_assert_eq(run_main(), OST_OK, "%s", ost_test_failure(host));
+    ost_test_said(host, "debug: No mirror of https://git.test/acme/lib: there is no mirror");
+    cr_expect_eq(ost_test_execs(host, "*upload-pack*"), 0);
+    make_mirror();
+    shell("rm -rf work temp mirror/objects/* && mkdir work temp");
+    cr_assert_eq(run_main(), OST_OK, "%s", ost_test_failure(host));
+    ost_test_said(host, "debug: The mirror of * has not what is wanted");
+    scratch_has("work/file", "two\n");
+    shell("git -C work fsck --strict");
+}
+
+Test(checkout, a_mirror_is_for_whole_clones_over_http)
+{
+    serve();
+    make_mirror();
+    ost_test_with(host, "sparse-checkout", "docs");
+    cr_assert_eq(run_main(), OST_OK, "%s", ost_test_failure(host));
+    cr_expect_eq(ost_test_asks(host, "mirror.*"), 0);
+}
+
 /* ---- faults ---- */
 
 static void start_over(struct ost_test *t, const struct ost_test_round *round, void *ctx)

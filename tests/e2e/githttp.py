@@ -14,12 +14,14 @@ import threading
 
 class Server:
     """Serves the bare repositories below ROOT/git. ASKED holds what it was asked for: (repository, command). TOKENS
-    holds what opens those that are private; the next FAILING fetches find a server that is busy."""
+    holds what opens those that are private; the next FAILING fetches find a server that is busy. SENT holds the bytes
+    of each answer to a fetch."""
 
     def __init__(self, world):
         self.world, self.root = world, world.root / "git"
         self.root.mkdir()
         self.asked, self.hang, self.tokens, self.failing = [], threading.Event(), {}, 0
+        self.sent = []
         self.objects = {}  # of Git LFS
         self.hanging = world.root / "hanging"  # is there while a fetch waits
         self.backend = subprocess.run(["git", "--exec-path"], capture_output=True, text=True,
@@ -96,6 +98,8 @@ class Server:
         done = subprocess.run([self.backend], input=plain, env=env, capture_output=True)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+        if command == "fetch":
+            self.sent.append(len(content))
         request.send_response(int(fields.pop("Status", "200").split()[0]))
         for name, value in fields.items():
             request.send_header(name, value)
