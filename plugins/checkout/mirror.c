@@ -35,6 +35,34 @@ static const char *find(const struct auth *a)
     return NULL;
 }
 
+/* Its packs and the names of its tips, into a clone that has nothing yet, as git's own local clones are made: nothing
+ * is packed and unpacked again. A pack counts once its index is there, so that comes last. */
+static const char take[] =
+    "set -e\n"
+    "cd \"$3/.git\"\n"
+    "mkdir objects/incoming\n"
+    "trap 'rm -rf objects/incoming' EXIT\n"
+    "cp \"$2\"/objects/pack/pack-* objects/incoming/\n"
+    "mv objects/incoming/*.pack objects/pack/\n"
+    "mv objects/incoming/pack-* objects/pack/\n"
+    "all() { \"$1\" -c safe.directory='*' --git-dir=\"$2\" for-each-ref --format=\"create $3 "
+    "%(objectname)\" \"$4\"; }\n"
+    "{\n"
+    "    all \"$1\" \"$2\" 'refs/remotes/origin/%(refname:lstrip=2)' refs/heads\n"
+    "    all \"$1\" \"$2\" '%(refname)' refs/tags\n"
+    "} | \"$1\" --git-dir=. update-ref --stdin\n";
+
+static bool take_all(const struct auth *a, const char *path)
+{
+    struct ost_exec_result result = OST_RESULT;
+    const struct ost_exec exec = {
+        .flags = OST_EXEC_QUIET,
+        .argv = OST_ARGV("sh", "-c", take, "sh", a->git->program, path, a->s->folder),
+    };
+
+    return git_exec(a->git, exec, &result) == OST_OK && result.exit_code == 0;
+}
+
 static bool fetch_from(const struct auth *a, const char *path, const char *const *refspecs)
 {
     struct ost_step *step = a->git->step;
@@ -61,8 +89,13 @@ ost_status mirror_fetch(const struct auth *a, const char *const *refspecs)
     struct ost_step *step = a->git->step;
     const char *path = find(a);
 
-    if (path)
+    bool all = a->fresh && a->s->depth == 0;
+
+    if (path) {
+        bool had = all ? take_all(a, path) : fetch_from(a, path, refspecs);
+
         ost_log(step, OST_DEBUG, "The mirror of %s has %s", a->s->url,
-                fetch_from(a, path, refspecs) ? "what is wanted" : "not what is wanted");
+                had ? "what is wanted" : "not what is wanted");
+    }
     return step->host->cancelled(step) ? OST_E_CANCELLED : OST_OK;
 }
