@@ -51,3 +51,17 @@ struct mirror_fetch *mirror_fetch_free(struct mirror_fetch *f); /* returns NULL;
 /* The subcommand: argv[0] is "mirror-child". Request and answer are JSON on standard input and output: a header is
  * nothing for argv. Returns the exit code. */
 int mirror_child_main(int argc, char **argv);
+
+/* ---- the messages ---- */
+
+/* The caller frees the text; NULL: something in ASK is no UTF-8. */
+char *mirror_request_format(const struct mirror_ask *ask);
+/* The texts are in A. */
+MUST_CHECK int mirror_request_parse(struct slice text, struct arena *a, struct mirror_ask *ret,
+                                    struct err *err);
+
+/* With R < 0 the answer is ERR. The caller frees the text. */
+char *mirror_answer_format(int r, const char *path, const struct err *err);
+/* The path in A; or the error that the answer tells; ERR_INVALID: it is no answer. */
+MUST_CHECK int mirror_answer_parse(struct slice text, struct arena *a, const char **ret,
+                                   struct err *err);

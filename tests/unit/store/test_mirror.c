@@ -205,3 +205,71 @@ Test(mirror, the_oldest_go_when_there_is_no_room_but_none_in_use)
     store_make_room(ask.folder, 1);
     cr_expect_neq(access(path, F_OK), 0);
 }
+
+/* ---- the messages ---- */
+
+Test(mirror, a_request_is_read_as_it_was_written)
+{
+    struct mirror_ask back = {0};
+    struct err err = ERR_INIT;
+
+    ask.header = "Authorization: basic c2VjcmV0";
+    ask.budget = (int64_t)7 << 33;
+    CLEANUP(free_ptr) char *text = mirror_request_format(&ask);
+    cr_assert_eq(mirror_request_parse(slice_of(text), &arena, &back, &err), ERR_OK, "%s", err.text);
+    cr_expect_str_eq(back.folder, ask.folder);
+    cr_expect_str_eq(back.url, ask.url);
+    cr_expect_str_eq(back.header, ask.header);
+    cr_expect_str_eq(back.path, ask.path);
+    cr_expect(back.make);
+    cr_expect_eq(back.budget, ask.budget);
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_str_eq(back.env[i], ask.env[i]);
+    cr_expect_null(back.env[3]);
+    ask.url = "https://git.test/\xff/x";
+    cr_expect_null(mirror_request_format(&ask));
+}
+
+Test(mirror, what_is_no_request_is_refused)
+{
+    static const char *const bad[] = {
+        "",
+        "{",
+        "[]",
+        "{}",
+        "null",
+        "{\"folder\":\"not/"
+        "absolute\",\"url\":\"u\",\"header\":\"\",\"make\":true,\"budget\":0,\"path\":\"\",\"env\":"
+        "[]}",
+        "{\"folder\":\"/"
+        "f\",\"url\":1,\"header\":\"\",\"make\":true,\"budget\":0,\"path\":\"\",\"env\":[]}"};
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct mirror_ask back = {0};
+        struct err err = ERR_INIT;
+
+        cr_expect_eq(mirror_request_parse(slice_of(bad[i]), &arena, &back, &err), ERR_INVALID, "%s",
+                     bad[i]);
+    }
+}
+
+Test(mirror, an_answer_is_a_path_or_the_error)
+{
+    struct err why = ERR_INIT, err = ERR_INIT;
+    const char *path = NULL;
+
+    CLEANUP(free_ptr) char *good = mirror_answer_format(ERR_OK, "/a/b", &why);
+    cr_expect_eq(mirror_answer_parse(slice_of(good), &arena, &path, &err), ERR_OK);
+    cr_expect_str_eq(path, "/a/b");
+    (void)err_set(&why, ERR_TIMEOUT, "too late, \xff");
+    CLEANUP(free_ptr) char *late = mirror_answer_format(ERR_TIMEOUT, NULL, &why);
+    cr_expect_eq(mirror_answer_parse(slice_of(late), &arena, &path, &err), ERR_TIMEOUT);
+    cr_expect(strncmp(err.text, "too late, ", 10) == 0, "%s", err.text);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const bad[] = {"", "{}", "{\"path\":\"relative\"}", "{\"path\":\"/a\""};
+
+        err = (struct err)ERR_INIT;
+        cr_expect_eq(mirror_answer_parse(slice_of(bad[i]), &arena, &path, &err), ERR_INVALID, "%s",
+                     bad[i]);
+    }
+}
