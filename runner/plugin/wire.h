@@ -85,7 +85,7 @@ enum wire_op {
 };
 
 #define WIRE_MIRROR                                                                                \
-    "git.mirror" /* the operation of a TRANSFER that the job serves: ostler.mirror/1 */
+    "mirror.show" /* the operation of a TRANSFER that the job serves: ostler.mirror/1 */
 
 enum wire_bug { WIRE_BUG_INPUT, WIRE_BUG_MEMORY, WIRE_BUGS };
 enum wire_end { WIRE_RETURNED, WIRE_NOT_LOADED, WIRE_ENDS };
