@@ -59,7 +59,7 @@ ENGINE_NEEDS=(
     'cmd:git-lfs git-lfs'
     'file:/usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd'
 )
-# What ostler/build builds with.
+# What ostler/build builds with, and ostler/test tests.
 STAGE_NEEDS=(
     'cmd:go golang-go'
     'cmd:buildah buildah'
@@ -130,6 +130,36 @@ fetch_toolkit() {
     cp "$from/package.json" "$to/fetched.json"
 }
 
+# fetch_test_runners: what the projects that ostler/test is tried on are tested with, into build/tools. Where it cannot
+# be had, the tests that need it fail and say so.
+fetch_test_runners() {
+    local to=build/tools
+
+    mkdir -p "$to"
+    if [ ! -e "$to/django.complete" ]; then
+        say "fetching Django into $to/django"
+        rm -rf "$to/django"
+        # Debian's Python, which every job sees, whatever else is in PATH.
+        if quietly build/django.log /usr/bin/python3 -m venv "$to/django" &&
+            quietly build/django.log "$to/django/bin/pip" install -q --disable-pip-version-check Django==5.2.19; then
+            touch "$to/django.complete"
+        else
+            complain 'cannot fetch Django from the Python package index' 'The reason is above; the tests go on.'
+        fi
+    fi
+    if [ ! -e "$to/vitest.complete" ]; then
+        provide "${NODE_NEEDS[@]}"
+        say "fetching Vitest into $to/vitest"
+        rm -rf "$to/vitest"
+        if quietly build/vitest.log npm install --prefix "$to/vitest" --no-save --ignore-scripts --no-audit --no-fund \
+            vitest@4.1.12; then
+            touch "$to/vitest.complete"
+        else
+            complain 'cannot fetch Vitest from the npm registry' 'The reason is above; the tests go on.'
+        fi
+    fi
+}
+
 quick=false thorough=false fuzz=30 conformance_only=false conformance=../shared/conformance
 names=()
 while [ $# -gt 0 ]; do
@@ -189,6 +219,7 @@ if wanted e2e && ! $quick; then
     build_preset release
     fetch_node
     fetch_toolkit
+    fetch_test_runners
 fi
 if wanted fuzz && [ "$fuzz" -gt 0 ]; then
     provide "${FUZZ_NEEDS[@]}"

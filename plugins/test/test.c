@@ -516,10 +516,9 @@ static ost_status judge_status(struct test *x)
     if (x->run.status == OST_E_CANCELLED)
         return OST_E_CANCELLED;
     if (x->run.status == OST_E_TIMEOUT)
-        return ost_fail(x->step, OST_E_TIMEOUT,
-                        "%s was still running after %s, which is all that "
-                        "'timeout' allows",
-                        title, report_seconds(x->step, x->report.took_ns));
+        return ost_fail(x->step, OST_E_TIMEOUT, "%s was still running when its time was over%s%s",
+                        title, x->set.timeout_ms ? ", and 'timeout' is " : "",
+                        x->set.timeout_ms ? x->step->host->input(x->step, "timeout") : "");
     if (x->run.status == OST_E_NOT_FOUND)
         return ost_fail(x->step, OST_E_NOT_FOUND,
                         "there is no '%s' in this job; in an earlier step: %s", x->run.program,

@@ -168,7 +168,9 @@ Test(test_stage, says_how_a_runner_ended_before_any_test)
          OST_E_NOT_FOUND,
          "there is no 'go' in this job; in an earlier step: set Go up with actions/setup-go"},
         {{.status = OST_E_IO, .error = "no pipe"}, OST_E_IO, "cannot run go test: no pipe"},
-        {{.status = OST_E_TIMEOUT}, OST_E_TIMEOUT, "go test was still running after"},
+        {{.status = OST_E_TIMEOUT},
+         OST_E_TIMEOUT,
+         "go test was still running when its time was over"},
     };
 
     ost_test_file(host, "go.mod", "module m\n");
