@@ -50,6 +50,7 @@ ENGINE_NEEDS=(
     'cmd:ip iproute2'
     'file:/bin/busybox busybox-static'
     'cmd:docker-registry docker-registry'
+    'cmd:skopeo skopeo'
     'cmd:podman podman'
     'cmd:runc runc'
     'file:/usr/lib/cni/bridge containernetworking-plugins'

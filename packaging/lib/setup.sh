@@ -28,6 +28,7 @@ BUILD_NEEDS=(
     'pc:libarchive libarchive-dev'
     'pc:libcurl libcurl4-openssl-dev'
     'pc:expat libexpat1-dev'
+    'pc:zlib zlib1g-dev'
 )
 
 # Colours only where somebody looks, and only if they want them.

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* For a small body, waiting for "100 Continue" would cost a second where a server does not say it. */
+enum { EXPECT_BYTES = 1 << 20 };
 enum { CONNECTIONS = 4, BACKOFF_MS = 1000, SENT_EVERY_MS = 200, TRANSFER_BYTES = 256 << 10 };
 
 struct web {
@@ -353,8 +355,9 @@ static void set_secrets(struct web_call *c)
     for (const char *const *one = c->q.headers; one && *one; one++)
         if (!c->away || is_harmless(*one))
             c->headers = curl_slist_append(c->headers, *one);
-    if (c->headers)
-        SET(c, CURLOPT_HTTPHEADER, c->headers);
+    if (c->q.body_size <= EXPECT_BYTES && !(c->q.flags & WEB_CHUNKED))
+        c->headers = curl_slist_append(c->headers, "Expect:");
+    SET(c, CURLOPT_HTTPHEADER, c->headers);
     if (c->away || !c->q.user)
         return;
     SET(c, CURLOPT_USERNAME, c->q.user);
