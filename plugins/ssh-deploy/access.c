@@ -99,6 +99,7 @@ static const char *make_config(const struct access *a, const struct settings *s)
               " PasswordAuthentication no\n"
               " KbdInteractiveAuthentication no\n"
               " NumberOfPasswordPrompts 1\n"
+              " LogLevel ERROR\n" /* no banners */
               " ForwardAgent no\n"
               " ForwardX11 no\n"
               " RequestTTY no\n"

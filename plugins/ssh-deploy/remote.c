@@ -326,6 +326,17 @@ static ost_status refused(struct remote *r, int64_t patience_ms)
                        "another deploy is still at work (%s) after 'lock-timeout'", held);
 }
 
+/* What the one who has got in finds. */
+static void greet(struct remote *r)
+{
+    r->folder = told_get(&r->said, "folder");
+    if (*told_get(&r->said, "made"))
+        ost_log(r->step, OST_INFO, "%smade the folder %s", r->prefix, r->folder);
+    if (*told_get(&r->said, "died"))
+        ost_log(r->step, OST_WARNING, "%san earlier deploy ended without giving the lock back: %s",
+                r->prefix, told_get(&r->said, "died"));
+}
+
 ost_status remote_connect(struct remote *r, const char *who, int64_t patience_ms)
 {
     struct holder *h = r->step->host->alloc(r->step, sizeof *h);
@@ -344,20 +355,14 @@ ost_status remote_connect(struct remote *r, const char *who, int64_t patience_ms
     while (!r->locked && !r->over)
         pthread_cond_wait(&r->changed, &r->mutex);
     bool locked = r->locked;
+    if (locked)
+        greet(r);
     pthread_mutex_unlock(&r->mutex);
-
-    if (!locked) {
-        pthread_join(r->thread, NULL);
-        r->started = r->over = false;
-        return strcmp(told_get(&r->said, "locked"), "no") == 0 ? refused(r, patience_ms) : r->end;
-    }
-    r->folder = told_get(&r->said, "folder");
-    if (*told_get(&r->said, "made"))
-        ost_log(r->step, OST_INFO, "%smade the folder %s", r->prefix, r->folder);
-    if (*told_get(&r->said, "died"))
-        ost_log(r->step, OST_WARNING, "%san earlier deploy ended without giving the lock back: %s",
-                r->prefix, told_get(&r->said, "died"));
-    return OST_OK;
+    if (locked)
+        return OST_OK;
+    pthread_join(r->thread, NULL);
+    r->started = r->over = false;
+    return strcmp(told_get(&r->said, "locked"), "no") == 0 ? refused(r, patience_ms) : r->end;
 }
 
 bool remote_is_lost(struct remote *r)

@@ -52,6 +52,7 @@ static const char fake_docker[] =
     "esac\n";
 static const char fake_compose[] =
     "#!/bin/sh\n"
+    "printf '%s\\n' \"$*\" >>\"$HOME/words\"\n"
     "for word; do\n"
     "    case $word in\n"
     "    version) exit 0 ;;\n"
@@ -232,6 +233,30 @@ Test(ssh_deploy, hostile_names_and_values_are_only_text)
         "[ \"$(cat h1/a*/got)\" = \"';touch pwned;'\\$(touch pwned)|\\\"\\`touch pwned\\`\\\\\" ]");
     shell("cmp h1/a*/.ostler/releases/1/files/a* work/a*.yml");
     shell("! grep -qx 'state=live.*touch.*' h1/a*/.ostler/releases/1/record");
+}
+
+Test(ssh_deploy, compose_is_told_what_was_asked_for)
+{
+    if (access("/usr/bin/rsync", X_OK) != 0)
+        cr_skip_test("rsync is not installed");
+    scratch_file("work/conf/web/nginx.conf", "listen 80;\n");
+    scratch_file("work/other.yml", "services: {}\n");
+    ost_test_with(host, "compose-files", "docker-compose.yml\nother.yml");
+    ost_test_with(host, "files", "conf/web");
+    ost_test_with(host, "services", "web, worker");
+    ost_test_with(host, "profiles", "prod");
+    ost_test_with(host, "project", "shop");
+    ost_test_with(host, "remove-orphans", "true");
+    ost_test_with(host, "post-commands",
+                  "cat \"$OSTLER_RELEASE_DIR/conf/web/nginx.conf\" >seen; compose stop x");
+    deploy("one", OST_OK);
+    scratch_has("h1/app/seen", "listen 80;\n");
+    shell("f=$PWD/h1/app/.ostler/releases/1/files; "
+          "o=\"--project-directory $PWD/h1/app -f $f/docker-compose.yml -f $f/other.yml --profile "
+          "prod -p shop\"; "
+          "grep -qxF -- \"$o pull -q web worker\" h1/words; "
+          "grep -qxF -- \"$o up -d --remove-orphans web worker\" h1/words; "
+          "grep -qxF -- \"$o stop x\" h1/words");
 }
 
 Test(ssh_deploy, a_release_that_is_not_well_is_rolled_back)

@@ -155,6 +155,9 @@ ost_status deploy_post(struct ost_step *step)
         r = deploy_connect(&d, AGAIN_MS);
     if (r == OST_OK)
         r = settle(&d, live ? first : id, live);
+    else
+        ost_log(step, OST_WARNING,
+                "nobody could look what became of the deploy that was cut off: the next one will");
     if (d.access.dir)
         deploy_close(&d);
     return r;
