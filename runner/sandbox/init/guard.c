@@ -1,36 +1,18 @@
 #include "sandbox/init/guard.h"
 
-#include "base/fd.h"
-#include "base/num.h"
+#include "sandbox/init/expend.h"
 #include "sandbox/init/rights.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* When memory runs out, a job goes before what serves it. */
-static int be_expendable(struct err *err)
-{
-    enum { SCORE = 500 };
-    CLEANUP(fd_closep) int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-    CLEANUP(buf_deinit) struct buf text = BUF_INIT(32);
-    int64_t now = 0;
-
-    if (fd < 0 || fd_read_all(fd, &text, err) < 0)
-        return err_sys(err, "cannot read '/proc/self/oom_score_adj'");
-    if (num_parse_i64(slice_trim(buf_slice(&text)), -1000, 1000, &now, err) < 0)
-        return err->code;
-    buf_clear(&text);
-    buf_printf(&text, "%d", SCORE);
-    return now >= SCORE ? ERR_OK : fd_write_all(fd, buf_slice(&text), err);
-}
 
 /* What is dropped from the bounding set here is what exec cannot give to a child; this process keeps its own. */
 static int bound_capabilities(bool user, struct err *err)
@@ -163,7 +145,7 @@ static int filter_calls(bool user, struct err *err)
 
 int guard_sandbox(bool user, struct err *err)
 {
-    if (be_expendable(err) < 0 || bound_capabilities(user, err) < 0 || filter_calls(user, err) < 0)
+    if (expend_begin(err) < 0 || bound_capabilities(user, err) < 0 || filter_calls(user, err) < 0)
         return err->code;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return err_sys(err, "cannot guard ostler-init");
@@ -172,7 +154,7 @@ int guard_sandbox(bool user, struct err *err)
 
 int guard_host(struct err *err)
 {
-    if (be_expendable(err) < 0)
+    if (expend_begin(err) < 0)
         return err->code;
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return err_sys(err, "cannot guard ostler-init");

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "io/kin.h"
 #include "io/spawn.h"
+#include "sandbox/init/expend.h"
 #include "sandbox/init/loopback.h"
 #include "sandbox/init/mnt.h"
 
@@ -81,8 +82,11 @@ static int start(struct server *s, struct wire_in *in, struct err *err)
     if (spawn_find(argv[0], *search ? search : spawn_env_path(env), &path, err) < 0)
         return err->code;
     spec.path = path;
-    if (spawn(&spec, &child.pid, &pidfd, err) < 0)
-        return err->code;
+    expend_next(env);
+    int r = spawn(&spec, &child.pid, &pidfd, err);
+    expend_next(NULL);
+    if (r < 0)
+        return r;
     close(pidfd); /* it is our child: its number is its own until we reap it */
     VEC_EACH (c, &s->children)
         c->alone = false;

@@ -216,3 +216,15 @@ def keep_leaves_the_jobs_folder_for_a_look(w):
     left = watch.wait_until_alone(0.5)
     check(not left, f"left running: {[watch.describe(p) for p in left]}")
     check(list(w.state.rglob("here.txt")) or "here.txt" in r.err, f"the workspace is not there\n{r}")
+
+
+@case()
+def a_step_says_how_soon_it_goes_when_memory_runs_out(w):
+    """A score of 500, as on GitHub; PIPELINE_JOB_OOMSCOREADJ gives another, but none below the runner's own."""
+    own = int(open("/proc/self/oom_score_adj").read())
+    steps = "".join(f"- run: cat /proc/self/oom_score_adj\n  env: {{PIPELINE_JOB_OOMSCOREADJ: '{given}'}}\n" for given in
+                    ("", "700", str(own), str(own - 1), "1001", "much"))
+    for level in ("sandbox", "host"):
+        r = w.run(w.steps(steps), "--isolation", level, code=0)
+        said = [line for line in r.log().splitlines() if line.lstrip("-").isdigit()]
+        check(said == ["500", "700", str(own), "500", "500", "500"], f"{level}: {said}\n{r}")
