@@ -202,13 +202,16 @@ static void compare(struct checked *c, const char *what)
 /* An error is ours, or the user's; what is wrong with the plugin is in the report. */
 static int check_all(struct checked *c, const struct plugin_options *o, struct err *err)
 {
+    bool program =
+        install_is_program(c->file); /* no object: nothing is exported, linked or loaded */
     int r = install_seal(c->file, &c->object, c->sum, err);
 
     if (r < 0 || (r = loop_new(&c->loop, err)) < 0 ||
         (o->against && (r = check_load_action(o->against, &c->action, err)) < 0) ||
-        !look_at_file(c))
+        (!program && !look_at_file(c)))
         return r;
-    look_for_strangers(c);
+    if (!program)
+        look_for_strangers(c);
     (void)look_at_contract(c);
     r = try_phases(c, o, err);
     if (r == ERR_OK && o->against)

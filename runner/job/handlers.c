@@ -5,6 +5,7 @@
 #include "job/contexts.h"
 #include "job/docker_image.h"
 #include "job/manifest.h"
+#include "job/plugin_local.h"
 #include "job/steps.h"
 #include "lang/action_ref.h"
 
@@ -86,11 +87,8 @@ const struct handler *handler_of_action(const struct instance *i, struct err *er
     case ACTION_DOCKER:
         return &handler_docker;
     default:
-        (void)err_set(
-            err, ERR_DENIED,
-            "'%s' is a plugin in the workspace, and those may not be loaded: install it with "
-            "'ostler plugin install' and name it by its id",
-            i->def->uses);
+        (void)err_set(err, ERR_UNSUPPORTED, "'%s' is a plugin, and it is not installed",
+                      i->def->uses);
         return NULL;
     }
 }
@@ -116,6 +114,8 @@ const struct handler *handler_for(struct step_run *s, struct err *err)
     if (kind_of(s->def) == USES_LOCAL) {
         if (!s->instance->action && load_local(s, err) < 0)
             return NULL;
+        if (s->instance->action->kind == ACTION_PLUGIN && s->instance->action->using)
+            return plugin_local_load(s, err) < 0 ? NULL : &handler_plugin;
         return handler_of_action(s->instance, err);
     }
     (void)err_set(err, ERR_UNSUPPORTED, "nothing here serves '%s'", uses);

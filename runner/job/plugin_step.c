@@ -363,6 +363,17 @@ static const char *folder_name(struct step_run *s, bool inside, const char *path
     return inside ? job_container_path(s->run, &s->arena, path) : path;
 }
 
+/* One of the workspace was looked at when its step began, and is what it was then. */
+static int open_plugin(struct step_run *s, int *ret, struct err *err)
+{
+    const struct instance *i = s->instance;
+
+    if (!i->plugin->in_workspace)
+        return trust_open(s->run->policy, i->plugin, ret, err);
+    *ret = fd_dup(i->plugin_object, 0);
+    return *ret < 0 ? err_sys(err, "cannot copy a descriptor") : ERR_OK;
+}
+
 static int plugin_step_start(struct step_run *s, struct err *err)
 {
     static const int phases[] = {
@@ -413,7 +424,7 @@ static int plugin_step_start(struct step_run *s, struct err *err)
     };
     r = plugin_check_inputs(p, &s->inputs, &places, &st->inputs, err);
     if (r == ERR_OK)
-        r = trust_open(run->policy, p, &object, err);
+        r = open_plugin(s, &object, err);
     if (r < 0)
         return r;
     handler_register_post(s);

@@ -47,14 +47,15 @@ struct instance {
     struct frame *frame;
     struct strmap state; /* STATE_*, names ignore case */
     bool post_registered;
-    struct plugin *plugin;    /* the installed one that serves it; owned; NULL: none */
-    bool remote;              /* an action of another repository, see actions.h */
-    char *action_dir;         /* its folder, as the job sees it; NULL: none */
-    char *action_source;      /* the same on this machine, from outside; NULL: see shared_path() */
-    char *image;              /* that was built for it; NULL: none */
-    bool image_ready;         /* before the job's first step */
-    struct action *action;    /* its manifest; owned; NULL: none */
-    struct frame *inner;      /* composite: the steps inside; owned by the run */
+    struct plugin *plugin; /* the one that serves it; owned; NULL: none */
+    int plugin_object;     /* a sealed copy of it, when it is one of the workspace's own; else -1 */
+    bool remote;           /* an action of another repository, see actions.h */
+    char *action_dir;      /* its folder, as the job sees it; NULL: none */
+    char *action_source;   /* the same on this machine, from outside; NULL: see shared_path() */
+    char *image;           /* that was built for it; NULL: none */
+    bool image_ready;      /* before the job's first step */
+    struct action *action; /* its manifest; owned; NULL: none */
+    struct frame *inner;   /* composite: the steps inside; owned by the run */
     struct instance *members; /* parallel group: those of its steps, in the same frame */
     bool is_member;           /* it is one of them: its group starts it */
     const char *box_command; /* "prepare_job": what a container hook is asked for, see box_hook.h */

@@ -1,6 +1,7 @@
 #include "job/steps.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/utf8.h"
 #include "job/contexts.h"
 #include "job/effects.h"
@@ -34,8 +35,11 @@ static void add_instances(struct frame *f, const struct step *steps, size_t n, b
     for (size_t i = 0; i < n; i++) {
         struct instance *one = &f->instances[f->n_instances++];
 
-        *one = (struct instance){
-            .def = &steps[i], .frame = f, .state = STRMAP_INIT_NOCASE, .is_member = members};
+        *one = (struct instance){.def = &steps[i],
+                                 .frame = f,
+                                 .state = STRMAP_INIT_NOCASE,
+                                 .plugin_object = -1,
+                                 .is_member = members};
         one->members = steps[i].n_steps ? one + 1 : NULL;
         add_instances(f, steps[i].steps, steps[i].n_steps, true);
     }
@@ -67,6 +71,7 @@ static void instance_deinit(struct instance *i)
         action_deinit(i->action);
     free(i->action);
     plugin_free(i->plugin);
+    fd_closep(&i->plugin_object);
 }
 
 void frames_free(struct run *run)

@@ -80,6 +80,11 @@ RUNS(docker_runs, KEY("image", &schema_text), KEY("entrypoint", &schema_text),
      KEY("post-if", &schema_text));
 RUNS(node_runs, KEY("main", &schema_text), KEY("pre", &schema_text), KEY("pre-if", &schema_text),
      KEY("post", &schema_text), KEY("post-if", &schema_text));
+/* Ours may be programs, too: plugin/manifest.h. */
+RUNS(ostler_runs, KEY("main", &schema_text), KEY("pre", &schema_text), KEY("pre-if", &schema_text),
+     KEY("post", &schema_text), KEY("post-if", &schema_text), KEY("protocol", &schema_text),
+     KEY("id", &schema_text), KEY("version", &schema_text), KEY("plan", &schema_any),
+     KEY("needs", &schema_any), KEY("traits", &schema_any));
 RUNS(composite_runs, KEY("steps", &steps));
 
 static const struct schema_key plugin_runs_keys[] = {KEY("plugin", &schema_text)};
@@ -162,7 +167,7 @@ static const struct schema branding = {KEYS(branding_keys)};
 
 ROOT(docker_action, &docker_runs, &inputs_strict);
 ROOT(node_action, &node_runs, &inputs_strict);
-ROOT(plugin_action, &node_runs, &inputs); /* ours say more of an input */
+ROOT(plugin_action, &ostler_runs, &inputs); /* ours say more of an input */
 ROOT(composite_action, &composite_runs, &inputs_strict);
 ROOT(any_action, &any_runs, &inputs_strict);
 

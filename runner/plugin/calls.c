@@ -880,6 +880,8 @@ static void read_start(struct wire_frame *f, struct child_start *ret)
     ret->plan = wire_int(f);
     ret->watched = wire_int(f);
     ret->record = wire_int(f);
+    ret->protocol = (enum plugin_protocol)wire_int(f);
+    ret->contract = keep(wire_text(f));
     ret->deadline_ms = wire_int(f);
     ret->cwd = keep(wire_text(f));
     for (size_t i = 0; i < COUNT_OF(ret->dirs); i++)

@@ -4,8 +4,10 @@
 #include "base/fd.h"
 #include "sandbox/confine.h"
 #include "plugin/crash.h"
+#include "plugin/envs.h"
 #include "plugin/host.h"
 #include "plugin/object.h"
+#include "plugin/program.h"
 #include "plugin/wire.h"
 
 #include <fcntl.h>
@@ -17,6 +19,11 @@ static int give_up(const struct err *err)
 {
     calls_end(false, OST_E_FAILED, err->text);
     return 1;
+}
+
+static int start_program(const struct child_start *start, struct err *err)
+{
+    return start->protocol == PLUGIN_LINES ? program_start(start, err) : ERR_OK;
 }
 
 /* *RET_FDS: the folder of our descriptors, the caller's to close. */
@@ -35,13 +42,17 @@ static int load(const struct child_start *start, const struct ost_plugin **ret, 
 
     for (int i = 0; i < SANDBOX_NS_KINDS; i++)
         place[i] = CHILD_PLACE + i;
-    int r = object_prepare(CHILD_OBJECT, start->name, err);
-    if (r < 0 || (r = confine_limits(err)) < 0 ||
+    bool object = start->protocol == PLUGIN_OBJECT;
+    int r = object ? object_prepare(CHILD_OBJECT, start->name, err) : ERR_OK;
+    if (r < 0 || (r = start_program(start, err)) < 0 || (r = confine_limits(false, err)) < 0 ||
         (r = confine(&spec, calls_say, NULL, ret_fds, err)) < 0)
         return r;
     for (int i = 0; start->has_place && i < SANDBOX_NS_KINDS; i++)
         fd_closep(&place[i]); /* no way back in */
-    return object_load(*ret_fds, CHILD_OBJECT, start->name, ret, err);
+    if (object)
+        return object_load(*ret_fds, CHILD_OBJECT, start->name, ret, err);
+    *ret = start->protocol == PLUGIN_LINES ? &program_plugin : &envs_plugin;
+    return ERR_OK;
 }
 
 /* No plugin is loaded for it, only the libraries that it needs. */

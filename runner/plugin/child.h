@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/strmap.h"
+#include "plugin/plugin.h"
 #include "sandbox/show.h"
 
 #include <ostler/plugin.h>
@@ -29,13 +30,15 @@ struct child_start { /* what START says */
     int phase;        /* the function to call */
     const char *name; /* of the object's file */
     bool has_place, network;
-    bool strict;         /* without namespaces to be shut in nothing is loaded */
-    bool services;       /* the job has some for artifacts and caches */
-    bool http;           /* the runner makes requests for it */
-    bool record;         /* each call is told, too */
-    bool plan;           /* effects are only listed */
-    bool watched;        /* the runner hears of each call that can fail, and of what is left open */
-    int64_t deadline_ms; /* clock_ms(); INT64_MAX: none */
+    bool strict;   /* without namespaces to be shut in nothing is loaded */
+    bool services; /* the job has some for artifacts and caches */
+    bool http;     /* the runner makes requests for it */
+    bool record;   /* each call is told, too */
+    bool plan;     /* effects are only listed */
+    bool watched;  /* the runner hears of each call that can fail, and of what is left open */
+    enum plugin_protocol protocol;
+    const char *contract; /* JSON; "" for PLUGIN_OBJECT */
+    int64_t deadline_ms;  /* clock_ms(); INT64_MAX: none */
     const char *cwd;
     const char *dirs[5];                          /* by OST_DIR_... */
     const char *writable[CHILD_WRITABLE_MAX + 1]; /* NULL-terminated */

@@ -322,6 +322,17 @@ static void put_writable(struct plugin_run *r)
         wire_put_text(&r->to_send, list[i]);
 }
 
+/* What a program cannot know by itself; NULL: it is none. The caller frees it. */
+static char *contract_text(const struct plugin *p)
+{
+    if (p->protocol == PLUGIN_OBJECT)
+        return NULL;
+    json_t *json = plugin_to_json(p);
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    return text;
+}
+
 /* False: its policy leaves it no host to ask. */
 static bool may_ask(const struct plugin_spec *s)
 {
@@ -360,6 +371,9 @@ static int put_start(struct plugin_run *r, enum child_mode mode, bool has_place,
     wire_put_int(to, r->plan);
     wire_put_int(to, mode == CHILD_RUN && s->services->call);
     wire_put_int(to, s->services && s->services->record);
+    wire_put_int(to, s->plugin->protocol);
+    CLEANUP(free_ptr) char *contract = contract_text(s->plugin);
+    wire_put_text(to, contract ? contract : "");
     wire_put_int(to, s->deadline_ms);
     wire_put_text(to, s->cwd ? s->cwd : "");
     for (size_t i = 0; i < COUNT_OF(places); i++)

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "plugin/host.h"
+#include "plugin/manifest.h"
 #include "plugin/release.h"
 
 #include <ctype.h>
@@ -28,25 +29,80 @@ static int open_file(const char *file, int *ret, struct err *err)
     return ERR_OK;
 }
 
+/* The manifest of the plugin that FILE is the program of, or FILE itself is; *RET_FILE is the program, the caller's to
+ * free. ERR_NOT_FOUND: there is none, so FILE is a shared object. */
+static int find_manifest(const char *file, struct plugin **ret, char **ret_file, struct err *err)
+{
+    static const char *const names[] = {"action.yml", "action.yaml"};
+    CLEANUP(free_ptr) char *folder = mem_dup(file, (size_t)(path_base(file) - file));
+    const char *base = path_base(file);
+    bool is_manifest = strcmp(base, names[0]) == 0 || strcmp(base, names[1]) == 0;
+    int r = ERR_NOT_FOUND;
+
+    if (slice_ends(slice_of(file), SLICE(".so")))
+        return r;
+    for (size_t i = 0; i < COUNT_OF(names) && r == ERR_NOT_FOUND; i++) {
+        if (is_manifest && strcmp(base, names[i]) != 0)
+            continue;
+        CLEANUP(buf_deinit) struct buf text = BUF_INIT(PLUGIN_RECORD_MAX);
+        CLEANUP(free_ptr) char *path = path_join(*folder ? folder : ".", names[i]);
+
+        r = path_read(AT_FDCWD, path, &text, err);
+        if (r == ERR_OK)
+            r = manifest_contract(buf_slice(&text), path, ret, err);
+        if (r == ERR_OK && !is_manifest && strcmp(base, (*ret)->object) != 0) {
+            *ret = plugin_free(*ret); /* of another program beside it */
+            r = ERR_NOT_FOUND;
+        }
+    }
+    if (r == ERR_OK)
+        *ret_file = path_join(folder, (*ret)->object);
+    /* a manifest is no object, whatever else is wrong with it */
+    return r == ERR_NOT_FOUND && is_manifest ? err->code = ERR_INVALID : r;
+}
+
+static int check_executable(int fd, const char *file, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_sys(err, "cannot look at '%s'", file);
+    if (!(st.st_mode & S_IXUSR))
+        return err_set(err, ERR_INVALID, "'%s' is not executable (chmod +x '%s')", file, file);
+    return ERR_OK;
+}
+
 int install_seal(const char *file, int *ret, char ret_sha256[TRUST_HEX_SIZE], struct err *err)
 {
+    CLEANUP(free_ptr) char *program = NULL;
     CLEANUP(fd_closep) int fd = -1;
-    int r = open_file(file, &fd, err);
+    struct plugin *p = NULL;
+    int r = find_manifest(file, &p, &program, err);
 
-    return r < 0 ? r : trust_seal(fd, path_base(file), ret, ret_sha256, err);
+    plugin_free(p);
+    if (r < 0 && r != ERR_NOT_FOUND)
+        return r;
+    const char *path = program ? program : file;
+    r = open_file(path, &fd, err);
+    if (r == ERR_OK && program)
+        r = check_executable(fd, path, err);
+    return r < 0 ? r : trust_seal(fd, path_base(path), ret, ret_sha256, err);
 }
 
 int install_describe(const char *file, int object, const char sum[TRUST_HEX_SIZE],
                      const char *child, struct loop *loop, struct plugin **ret, struct err *err)
 {
     CLEANUP(free_ptr) char *real = NULL;
-    struct plugin *p;
-    int r = plugin_describe(object, path_base(file), child, loop, &p, err);
+    CLEANUP(free_ptr) char *program = NULL;
+    struct plugin *p = NULL;
+    int r = find_manifest(file, &p, &program, err); /* a program is not run to learn what it is */
 
+    if (r == ERR_NOT_FOUND)
+        r = plugin_describe(object, path_base(file), child, loop, &p, err);
     if (r < 0)
         return r;
-    real = realpath(file, NULL);
-    p->object = arena_str(&p->arena, slice_of(path_base(file)));
+    real = realpath(program ? program : file, NULL);
+    p->object = arena_str(&p->arena, slice_of(path_base(program ? program : file)));
     p->sha256 = arena_str(&p->arena, slice_of(sum));
     if (real) {
         *strrchr(real, '/') = '\0';
@@ -71,6 +127,17 @@ int install_look(const char *file, const char *child, struct loop *loop, struct 
     return ERR_OK;
 }
 
+bool install_is_program(const char *file)
+{
+    CLEANUP(free_ptr) char *program = NULL;
+    struct plugin *p = NULL;
+    struct err ignored;
+    bool is = find_manifest(file, &p, &program, &ignored) == ERR_OK;
+
+    plugin_free(p);
+    return is;
+}
+
 /* Where it will lie. */
 static void settle(struct plugin *p, const char *root)
 {
@@ -89,7 +156,9 @@ static int write_object(int dir, const struct plugin *p, int object, struct err 
     if (lseek(object, 0, SEEK_SET) < 0)
         return err_sys(err, "cannot rewind the copy of '%s'", p->object);
     int r = fd_read_all(object, &bytes, err);
-    return r < 0 ? r : path_write(dir, p->object, buf_slice(&bytes), 0644, err);
+    return r < 0 ? r
+                 : path_write(dir, p->object, buf_slice(&bytes),
+                              p->protocol == PLUGIN_OBJECT ? 0644 : 0755, err);
 }
 
 static int write_record(int dir, const struct plugin *p, struct release *release, struct err *err)

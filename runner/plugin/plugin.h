@@ -41,6 +41,14 @@ struct plugin_output {
     const char *name, *description; /* the latter may be NULL */
 };
 
+/* What its object is. */
+enum plugin_protocol {
+    PLUGIN_OBJECT, /* a shared object that exports ostler_plugin_v1 */
+    PLUGIN_LINES,  /* a program that speaks JSON lines: sdk/json-lines.md */
+    PLUGIN_ENV,    /* a program that finds its settings in PLUGIN_ variables: sdk/plugin-env.md */
+    PLUGIN_PROTOCOLS
+};
+
 struct plugin { /* everything lives in the arena */
     struct arena arena;
     const char *id, *version;                 /* "acme/docker-push", "1.4.2" */
@@ -52,12 +60,13 @@ struct plugin { /* everything lives in the arena */
     uint32_t needs, traits;       /* OST_NEED_..., the traits that we know */
     unsigned phases;              /* bit 1 << OST_PHASE_... set: the plugin has that phase */
     const char *pre_if, *post_if; /* as written; NULL: always() */
-    const char *sha256;           /* of the object, 64 hex digits; NULL before it is installed */
-    const char *const *serves;    /* full commit ids, NULL-terminated; never NULL */
-    const char *root;             /* the folder of the search path it was found in; absolute */
-    const char *folder;           /* below root: "acme/docker-push/1.4.2" */
-    const char *object;           /* file in that folder: "docker-push.so" */
-    bool in_workspace;            /* it is one of the job's own files, and has no record */
+    enum plugin_protocol protocol;
+    const char *sha256;        /* of the object, 64 hex digits; NULL before it is installed */
+    const char *const *serves; /* full commit ids, NULL-terminated; never NULL */
+    const char *root;          /* the folder of the search path it was found in; absolute */
+    const char *folder;        /* below root: "acme/docker-push/1.4.2" */
+    const char *object;        /* file in that folder: "docker-push.so" */
+    bool in_workspace;         /* it is one of the job's own files, and has no record */
 };
 
 /* ---- finding ---- */
@@ -130,6 +139,9 @@ MUST_CHECK int plugin_check_inputs(const struct plugin *p, const struct strmap *
  * plugin_from_json() checks every field, and trusts none. */
 json_t *plugin_to_json(const struct plugin *p); /* new reference */
 MUST_CHECK int plugin_from_json(const json_t *json, struct plugin **ret, struct err *err);
+
+/* "json-lines", "plugin-env"; of PLUGIN_OBJECT "object". NULL: no such protocol. */
+const char *plugin_protocol_name(enum plugin_protocol protocol);
 
 /* The contract as an action.yml that the official parser accepts. The caller frees it. */
 char *plugin_to_yaml(const struct plugin *p);

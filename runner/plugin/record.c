@@ -25,6 +25,14 @@ static const struct flag phase_flags[] = {
     {1u << OST_PHASE_POST, "post"},
 };
 
+const char *plugin_protocol_name(enum plugin_protocol protocol)
+{
+    static const char *const names[PLUGIN_PROTOCOLS] = {
+        [PLUGIN_OBJECT] = "object", [PLUGIN_LINES] = "json-lines", [PLUGIN_ENV] = "plugin-env"};
+
+    return protocol < PLUGIN_PROTOCOLS ? names[protocol] : NULL;
+}
+
 /* ---- out ---- */
 
 static void set_text(json_t *to, const char *key, const char *text)
@@ -90,6 +98,8 @@ json_t *plugin_to_json(const struct plugin *p)
     json_object_set_new(j, "phases", flags_json(p->phases, phase_flags, COUNT_OF(phase_flags)));
     set_text(j, "pre_if", p->pre_if);
     set_text(j, "post_if", p->post_if);
+    if (p->protocol != PLUGIN_OBJECT)
+        set_text(j, "protocol", plugin_protocol_name(p->protocol));
     set_text(j, "sha256", p->sha256);
     set_text(j, "object", p->object);
     if (p->serves) {
@@ -279,6 +289,21 @@ static int read_outputs(struct plugin *p, const json_t *j, struct err *err)
     return ERR_OK;
 }
 
+static int read_protocol(struct plugin *p, const json_t *j, struct err *err)
+{
+    const char *name = NULL;
+    int r = get_text(&p->arena, j, "protocol", &name, err);
+
+    if (r < 0 || !name)
+        return r;
+    while (p->protocol < PLUGIN_PROTOCOLS && strcmp(plugin_protocol_name(p->protocol), name) != 0)
+        p->protocol++;
+    if (p->protocol < PLUGIN_PROTOCOLS)
+        return ERR_OK;
+    return err_set(err, ERR_INVALID,
+                   "the protocol '%.60s' is none: 'json-lines' and 'plugin-env' are", name);
+}
+
 static int read_head(struct plugin *p, const json_t *j, struct err *err)
 {
     struct arena *a = &p->arena;
@@ -314,7 +339,8 @@ static int read_all(struct plugin *p, const json_t *j, struct err *err)
 {
     int r = read_head(p, j, err);
 
-    if (r < 0 || (r = read_inputs(p, j, err)) < 0 || (r = read_outputs(p, j, err)) < 0 ||
+    if (r < 0 || (r = read_protocol(p, j, err)) < 0 || (r = read_inputs(p, j, err)) < 0 ||
+        (r = read_outputs(p, j, err)) < 0 ||
         (r = get_flags(j, "needs", need_names, COUNT_OF(need_names), &p->needs, err)) < 0 ||
         (r = get_flags(j, "traits", trait_names, COUNT_OF(trait_names), &p->traits, err)) < 0 ||
         (r = get_flags(j, "phases", phase_flags, COUNT_OF(phase_flags), &p->phases, err)) < 0 ||
@@ -394,6 +420,30 @@ static void yaml_outputs(struct buf *to, const struct plugin *p)
     }
 }
 
+static void yaml_flags(struct buf *to, const char *key, uint32_t bits, const struct flag *names,
+                       size_t n)
+{
+    if (bits)
+        buf_printf(to, "  %s:\n", key);
+    for (size_t i = 0; i < n; i++)
+        if (bits & names[i].bit)
+            buf_printf(to, "    - %s\n", names[i].name);
+}
+
+/* What a shared object has in itself. */
+static void yaml_program(struct buf *to, const struct plugin *p)
+{
+    if (p->protocol == PLUGIN_OBJECT)
+        return;
+    yaml_line(to, 2, "protocol", plugin_protocol_name(p->protocol));
+    yaml_line(to, 2, "id", p->id);
+    yaml_line(to, 2, "version", p->version);
+    yaml_flags(to, "needs", p->needs, need_names, COUNT_OF(need_names));
+    yaml_flags(to, "traits", p->traits, trait_names, COUNT_OF(trait_names));
+    if (plugin_has_phase(p, OST_PHASE_PLAN))
+        buf_add_str(to, "  plan: true\n");
+}
+
 char *plugin_to_yaml(const struct plugin *p)
 {
     struct buf out = BUF_INIT(8 * PLUGIN_RECORD_MAX);
@@ -408,6 +458,7 @@ char *plugin_to_yaml(const struct plugin *p)
         yaml_input(&out, &p->inputs[i]);
     yaml_outputs(&out, p);
     buf_add_str(&out, "runs:\n  using: ostler/1\n");
+    yaml_program(&out, p);
     yaml_line(&out, 2, "main", object);
     if (plugin_has_phase(p, OST_PHASE_PRE))
         yaml_line(&out, 2, "pre", object);

@@ -23,7 +23,8 @@ int release_complete(struct plugin *p, const char *const *serves, struct err *er
     for (size_t i = 0; i < n; i++)
         list[i] = arena_str(&p->arena, slice_of(serves[i]));
     p->serves = list;
-    p->object = arena_printf(&p->arena, "%s.so", strrchr(p->id, '/') + 1);
+    if (p->protocol == PLUGIN_OBJECT)
+        p->object = arena_printf(&p->arena, "%s.so", strrchr(p->id, '/') + 1);
     return ERR_OK;
 }
 

@@ -79,8 +79,7 @@ static bool lists_hash(const char *const *list, const char *sha256)
     return false;
 }
 
-static int check_workspace(const struct trust_policy *policy, const struct plugin *p,
-                           struct err *err)
+int trust_workspace(const struct trust_policy *policy, const char *name, struct err *err)
 {
     bool said = false;
 
@@ -89,7 +88,7 @@ static int check_workspace(const struct trust_policy *policy, const struct plugi
             return err_set(err, ERR_DENIED,
                            "plugin '%s' lies in the workspace, which '%s' forbids (install it and "
                            "name it by its id)",
-                           p->id, file_of(policy));
+                           name, file_of(policy));
         said = said || policy->workspace == TRUST_WORKSPACE_YES;
     }
     if (said)
@@ -97,12 +96,12 @@ static int check_workspace(const struct trust_policy *policy, const struct plugi
     return err_set(err, ERR_DENIED,
                    "plugin '%s' lies in the workspace (install it and name it by its id, or allow "
                    "such with 'plugins: {workspace: true}' in the configuration)",
-                   p->id);
+                   name);
 }
 
 int trust_allows(const struct trust_policy *policy, const struct plugin *p, struct err *err)
 {
-    if (p->in_workspace && check_workspace(policy, p, err) < 0)
+    if (p->in_workspace && trust_workspace(policy, p->id, err) < 0)
         return err->code;
     for (; policy; policy = policy->next) {
         const struct trust_rule *rule;

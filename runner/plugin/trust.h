@@ -50,6 +50,10 @@ struct trust_policy { /* zeroed: TRUST_INSTALLED */
 MUST_CHECK int trust_allows(const struct trust_policy *policy, const struct plugin *p,
                             struct err *err);
 
+/* May plugins of the workspace run, of which NAME is one? ERR_DENIED and the reason: nothing of it should be looked at. */
+MUST_CHECK int trust_workspace(const struct trust_policy *policy, const char *name,
+                               struct err *err);
+
 /* False: a policy lets run only what it names, and does not name P in any version: as if it were not installed. */
 bool trust_names(const struct trust_policy *policy, const struct plugin *p);
 

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,14 +49,14 @@ static int limit(__rlimit_resource_t what, rlim_t most, const char *name, struct
     return ERR_OK;
 }
 
-int confine_limits(struct err *err)
+int confine_limits(bool program, struct err *err)
 {
     int r = limit(RLIMIT_CORE, 0, "core files", err);
 
     if (r == ERR_OK)
         r = limit(RLIMIT_NOFILE, FILES_MAX, "descriptors", err);
     if (r == ERR_OK)
-        r = limit(RLIMIT_AS, memory_max, "memory", err);
+        r = limit(program ? RLIMIT_DATA : RLIMIT_AS, memory_max, "memory", err);
     return r;
 }
 
@@ -144,10 +145,10 @@ static int enter_network(const int *place, struct err *err)
 }
 
 /* Makes all read-only but the folders named, which are taken aside first and put on top after. */
-static int restrict_mounts(const char *const *writable, struct err *err)
+static int restrict_mounts(const char *const *writable, bool execute, struct err *err)
 {
     struct mount_attr shut = {
-        .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+        .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (execute ? 0u : MOUNT_ATTR_NOEXEC),
     };
     struct mount_attr open_ = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
     int kept[WRITABLE_MAX], n = 0, r = ERR_OK;
@@ -167,6 +168,49 @@ static int restrict_mounts(const char *const *writable, struct err *err)
         fd_closep(&kept[i]);
     }
     return r;
+}
+
+/* ---- a program's text, as a file ---- */
+
+static int copy_script(const struct confine_spec *spec, const char *path, struct err *err)
+{
+    CLEANUP(fd_closep)
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0500);
+    off_t at = 0;
+    ssize_t n = 1;
+
+    while (fd >= 0 && n > 0)
+        n = sendfile(fd, spec->script, &at, 1 << 20);
+    if (fd < 0 || n < 0)
+        return err_sys(err, "cannot write '%s'", path);
+    return ERR_OK;
+}
+
+/* Where other processes of the job's user cannot change it: in memory that only our mounts show. Without namespaces they
+ * are who we are, and nothing could be kept from them. */
+static int enter_script(const struct confine_spec *spec, struct err *err)
+{
+    char folder[4096];
+
+    if (!spec->program || spec->script < 0)
+        return ERR_OK;
+    bool over = !*spec->script_dir;
+    if (over)
+        snprintf(folder, sizeof folder, "%s", spec->script_over);
+    else
+        confine_script_folder(spec->script_dir, getpid(), folder, sizeof folder);
+    if (!over && mkdir(folder, 0700) < 0)
+        return err_sys(err, "cannot create '%s'", folder);
+    if (mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=64m") < 0 &&
+        (spec->place || over))
+        return err_sys(err, "cannot make '%s' the program's own", folder);
+    snprintf(spec->ret_script, spec->ret_size, "%s/%s", folder, spec->script_name);
+    return copy_script(spec, spec->ret_script, err);
+}
+
+void confine_script_folder(const char *dir, pid_t pid, char *ret, size_t size)
+{
+    snprintf(ret, size, "%s/.program-%ld", dir, (long)pid);
 }
 
 /* ---- rights ---- */
@@ -202,14 +246,18 @@ static int enter_own(const struct confine_spec *spec, confine_note_fn *note, voi
         if (spec->n_shown)
             r = show_folders(spec->shown, spec->n_shown, false, err);
         if (r == ERR_OK)
-            r = restrict_mounts(spec->writable, err);
+            r = enter_script(spec, err);
+        if (r == ERR_OK)
+            r = restrict_mounts(spec->writable, spec->program, err);
     } else if (spec->n_shown)
         return err_set(err, ERR_UNSUPPORTED,
                        "no mount namespaces here to show the plugin what the job's container sees");
     else if (spec->strict)
         return err_set(err, ERR_UNSUPPORTED, "no mount namespaces here to shut the plugin in");
-    else
+    else {
         note(ctx, "no mount namespaces here: the plugin's process can write what its user can");
+        r = enter_script(spec, err);
+    }
     *ret_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (r == ERR_OK && *ret_fds < 0)
         r = err_sys(err, "cannot open '/proc/self/fd'");
@@ -228,13 +276,15 @@ int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx, i
         if (r == ERR_OK && spec->n_shown)
             r = show_folders(spec->shown, spec->n_shown, false, err);
         if (r == ERR_OK)
-            r = restrict_mounts(spec->writable, err);
+            r = enter_script(spec, err);
+        if (r == ERR_OK)
+            r = restrict_mounts(spec->writable, spec->program, err);
     } else {
         r = enter_own(spec, note, ctx, ret_fds, err);
     }
     if (r == ERR_OK)
         r = drop_rights(NULL, 0, err);
-    if (r == ERR_OK && filter_install(spec->network) < 0)
+    if (r == ERR_OK && filter_install(spec->network, spec->program) < 0)
         note(ctx, "no system call filter here: the plugin's process is not shut in");
     return r;
 }
@@ -253,7 +303,7 @@ static int enter_shown(const struct confine_job *job, struct err *err)
     int r = show_folders(job->shown, job->n_shown, true, err);
     for (size_t i = 0; job->write && i < job->n_shown; i++)
         writable[i] = job->shown[i].to;
-    return r == ERR_OK ? restrict_mounts(writable, err) : r;
+    return r == ERR_OK ? restrict_mounts(writable, false, err) : r;
 }
 
 int confine_as_job(const struct confine_job *job, struct err *err)
@@ -268,13 +318,13 @@ int confine_as_job(const struct confine_job *job, struct err *err)
     if (r == ERR_OK && job->n_shown)
         r = enter_shown(job, err);
     else if (r == ERR_OK && job->place && !job->write)
-        r = restrict_mounts(nothing, err);
+        r = restrict_mounts(nothing, false, err);
     if (r == ERR_OK && (job->place || job->n_shown)) /* at the level "host" root keeps all */
         r = drop_rights(job_rights, n_rights, err);
     if (r == ERR_OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         r = err_sys(err, "cannot refuse new privileges");
     /* a second wall: where there are no filters, the first one holds */
     if (r == ERR_OK)
-        (void)filter_install(false);
+        (void)filter_install(false, false);
     return r;
 }

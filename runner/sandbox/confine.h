@@ -13,6 +13,8 @@
 #include "sandbox/show.h"
 #include "sandbox/sandbox.h"
 
+#include <sys/types.h>
+
 struct confine_spec {
     const int *place; /* the job's namespaces, by enum sandbox_ns; NULL: our own */
     const char *const
@@ -21,6 +23,15 @@ struct confine_spec {
     size_t n_shown;
     bool network; /* sockets may be made */
     bool strict;  /* ERR_UNSUPPORTED without a place and without namespaces */
+    bool
+        program; /* it is to become another program: it may start one in its own place, and files may be executed */
+    /* With PROGRAM, the text of one for an interpreter, that has to be a file: this descriptor, else -1. It becomes
+     * RET_SCRIPT, SCRIPT_NAME in a folder of its own below SCRIPT_DIR, where nobody but this process sees it; with "", over
+     * the folder SCRIPT_OVER, of which it then sees nothing. */
+    int script;
+    const char *script_name, *script_dir, *script_over;
+    char *ret_script;
+    size_t ret_size;
 };
 
 /* Told what could not be had here, once each. */
@@ -32,8 +43,12 @@ typedef void confine_note_fn(void *ctx, const char *text);
 MUST_CHECK int confine(const struct confine_spec *spec, confine_note_fn *note, void *ctx,
                        int *ret_fds, struct err *err);
 
-/* Limits on memory, descriptors and core files. Before confine(). */
-MUST_CHECK int confine_limits(struct err *err);
+/* The folder that it made for a program of process PID; whoever started that removes it. */
+void confine_script_folder(const char *dir, pid_t pid, char *ret, size_t size);
+
+/* Limits on memory, descriptors and core files. Before confine(). Of a PROGRAM only what memory it writes to is counted: run
+ * times take far more addresses than they use. */
+MUST_CHECK int confine_limits(bool program, struct err *err);
 
 struct confine_job {
     const int *place; /* as above; NULL: there is none, the files are ours */

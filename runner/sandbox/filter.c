@@ -22,9 +22,10 @@
 
 #ifndef MACHINE
 
-int filter_install(bool network)
+int filter_install(bool network, bool execute)
 {
     (void)network;
+    (void)execute;
     return -1;
 }
 
@@ -32,9 +33,7 @@ int filter_install(bool network)
 
 /* Refused with EPERM, whatever the arguments. */
 static const uint32_t refused[] = {
-    /* starting programs and processes: exec() of the host does that */
-    __NR_execve,
-    __NR_execveat,
+/* starting processes: exec() of the host does that */
 #ifdef __NR_fork
     __NR_fork,
     __NR_vfork,
@@ -77,6 +76,8 @@ static const uint32_t refused[] = {
     __NR_seccomp,
 };
 
+static const uint32_t executing[] = {__NR_execve, __NR_execveat};
+
 /* Signals go to this process only; glibc's raise() and abort() name it so. */
 static const uint32_t own_pid_only[] = {__NR_kill, __NR_tgkill, __NR_rt_sigqueueinfo,
                                         __NR_rt_tgsigqueueinfo};
@@ -108,7 +109,7 @@ static void add(struct program *p, const struct sock_filter *code, size_t n)
     add((p), (const struct sock_filter[]){__VA_ARGS__},                                            \
         COUNT_OF(((const struct sock_filter[]){__VA_ARGS__})))
 
-static void build(struct program *p, bool network)
+static void build(struct program *p, bool network, bool execute)
 {
     /* Another machine's calls have other numbers: what is not known is ended. */
     ADD(p, LOAD(offsetof(struct seccomp_data, arch)), IF_EQ(MACHINE, 1, 0),
@@ -118,6 +119,8 @@ static void build(struct program *p, bool network)
 #endif
     for (size_t i = 0; i < COUNT_OF(refused); i++)
         ADD(p, IF_EQ(refused[i], 0, 1), REFUSE(EPERM));
+    for (size_t i = 0; !execute && i < COUNT_OF(executing); i++)
+        ADD(p, IF_EQ(executing[i], 0, 1), REFUSE(EPERM));
     if (!network)
         ADD(p, IF_EQ(__NR_socket, 0, 1), REFUSE(EPERM));
 
@@ -134,11 +137,11 @@ static void build(struct program *p, bool network)
     ADD(p, RETURN(SECCOMP_RET_ALLOW));
 }
 
-int filter_install(bool network)
+int filter_install(bool network, bool execute)
 {
     struct program p = {.len = 0};
 
-    build(&p, network);
+    build(&p, network, execute);
     struct sock_fprog prog = {.len = p.len, .filter = p.code};
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);
 }

@@ -4,5 +4,5 @@
 #include <stdbool.h>
 
 /* Installs it for this process, for good; no_new_privs is set already. 0, or -1 where the kernel or the
- * machine has no such filters. */
-int filter_install(bool network);
+ * machine has no such filters. EXECUTE: it may become another program, which is held by the filter, too. */
+int filter_install(bool network, bool execute);
