@@ -269,16 +269,24 @@ const char *const *image_command(const struct image *i, const char *digest)
     return strings_list(&argv);
 }
 
-/* Docker's daemon builds neither indexes nor with secrets: that is BuildKit, and its client is a part of its own. */
+/* Docker's daemon builds neither indexes nor with secrets: that is BuildKit. Its client is a part of its own; until
+ * docker 23, what takes secrets was in docker itself. */
 static ost_status check_buildx(struct image *i)
 {
+    enum { WITHOUT_BUILDKIT = 23 };
+    uint32_t major = WITHOUT_BUILDKIT;
     const char *version;
+    struct span rest;
     ost_status r;
 
     if (i->engine != ENGINE_DOCKER || (!*i->secrets && !is_index(i)))
         return OST_OK;
     r = ask(i, OST_ARGV("docker", "buildx", "version"), &version);
     if (r < 0 || version)
+        return r;
+    r = ask(i, OST_ARGV("docker", "version", "--format", "{{.Client.Version}}"), &version);
+    rest = span_of(version ? version : "");
+    if (r < 0 || (!is_index(i) && span_eat_number(&rest, &major) && major < WITHOUT_BUILDKIT))
         return r;
     return ost_fail(i->step, OST_E_NOT_FOUND,
                     "docker needs its buildx plugin for %s, and does not have it in this job: "

@@ -154,6 +154,9 @@ Test(build_image, gives_secrets_as_files_and_never_as_words)
     ost_test_with(host, "secrets", "A=b");
     ost_test_on_exec(host, "docker buildx version", .exit_code = 1);
     expect_failure(OST_E_NOT_FOUND, "docker needs its buildx plugin for 'secrets'");
+    ost_test_on_exec(host, "docker version --format {{.Client*", .out = "20.10.24\n");
+    expect_run();
+    cr_expect_eq(ost_test_execs(host, "docker build * --secret id=A,src=* --iidfile * ."), 1);
 }
 
 Test(build_image, knows_an_image_by_the_facts_it_was_built_of)

@@ -103,6 +103,9 @@ static ost_status read_paths(struct scan *s)
     if (paths.n == 0)
         strings_add(s->step, &paths, "");
     s->where.paths = strings_list(&paths);
+    s->where.dir = s->where.paths[0];
+    if (!file_is_folder(rel_join(s->step, s->where.workspace, *s->where.dir ? s->where.dir : ".")))
+        s->where.dir = rel_parent(s->step, s->where.dir);
     return OST_OK;
 }
 

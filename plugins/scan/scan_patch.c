@@ -9,15 +9,26 @@ const char *const patch_options[] = {
     "--relative", "--src-prefix=a/", "--dst-prefix=b/", NULL,
 };
 
-/* "+++ b/name": what is gone has no name. */
+/* "+++ b/name": what is gone has no name. Nearly all of them are plain, and a history has millions, so only those that
+ * git put in quotes take memory. */
 static void read_name(struct patch *p, struct span line)
 {
-    const char *name = changes_name(p->step, line);
-    size_t n = name ? strlen(name) : 0;
+    struct span name = line, before;
 
     p->file[0] = '\0';
-    if (n > 0 && n < sizeof p->file)
-        memcpy(p->file, name, n + 1);
+    if (span_starts(line, "+++ \"")) {
+        const char *unquoted = changes_name(p->step, line);
+
+        name = span_of(unquoted ? unquoted : "");
+    } else if (!span_eat(&name, "+++ b/")) {
+        return;
+    } else if (span_eat_until(&name, '\t', &before)) {
+        name = before; /* a name with blanks is followed by a tab */
+    }
+    if (name.size < sizeof p->file && !memchr(name.at, '\0', name.size)) {
+        memcpy(p->file, name.at, name.size);
+        p->file[name.size] = '\0';
+    }
 }
 
 static void read_commit(struct patch *p, struct span line)

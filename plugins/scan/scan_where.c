@@ -88,7 +88,7 @@ ost_status where_diff(struct where *w, struct secrets *to)
 {
     struct repo g = {.step = w->step, .needed_by = "'scope: diff'"};
     const char *fork = NULL;
-    ost_status r = repo_find(&g, w->workspace, "");
+    ost_status r = repo_find(&g, w->workspace, w->dir);
 
     if (r == OST_OK)
         r = repo_fork(&g, w->base, &fork);
@@ -105,42 +105,42 @@ ost_status where_diff(struct where *w, struct secrets *to)
 
 /* ---- files ---- */
 
-static char *read_beneath(const struct where *w, int dir, const char *path, size_t *ret_size,
-                          bool *ret_large)
+/* One file's text takes the place of the other's: a tree may be larger than memory. NULL: nothing to look at. */
+static const char *read_beneath(struct where *w, int dir, const char *path, size_t *ret_size,
+                                bool *ret_large)
 {
     /* A link's target is looked at where it lies. */
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
     int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
+    bool regular;
     struct stat st;
-    char *text = NULL;
     size_t n = 0;
 
-    *ret_large = false;
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        *ret_large = st.st_size > FILE_SIZE_MAX;
-        text = *ret_large ? NULL : w->step->host->alloc(w->step, (size_t)st.st_size + 1);
-        while (text && n < (size_t)st.st_size) {
-            ssize_t got = read(fd, text + n, (size_t)st.st_size - n);
+    if (!w->text)
+        w->text = w->step->host->alloc(w->step, FILE_SIZE_MAX);
+    regular = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    *ret_large = regular && st.st_size > FILE_SIZE_MAX;
+    while (regular && !*ret_large && n < FILE_SIZE_MAX) {
+        ssize_t got = read(fd, w->text + n, FILE_SIZE_MAX - n);
 
-            if (got < 0 && errno == EINTR)
-                continue;
-            if (got <= 0)
-                break;
-            n += (size_t)got;
-        }
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        n += (size_t)got;
     }
     if (fd >= 0)
         close(fd);
     *ret_size = n;
-    return text;
+    return regular && !*ret_large ? w->text : NULL;
 }
 
 static void scan_file(struct where *w, struct secrets *to, int dir, const char *path)
 {
     bool large;
     size_t size;
-    char *text = read_beneath(w, dir, path, &size, &large);
+    const char *text = read_beneath(w, dir, path, &size, &large);
 
     w->n_large += large;
     if (!text)
@@ -241,7 +241,7 @@ static ost_status tell_shallow(struct repo *g)
 ost_status where_history(struct where *w, struct secrets *to)
 {
     struct repo g = {.step = w->step, .needed_by = "'scope: history'"};
-    ost_status r = repo_find(&g, w->workspace, "");
+    ost_status r = repo_find(&g, w->workspace, w->dir);
 
     if (r == OST_OK)
         r = tell_shallow(&g);

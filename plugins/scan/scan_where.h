@@ -13,7 +13,9 @@ struct where {
     const char *workspace;    /* absolute */
     const char *const *paths; /* clean, relative to it, "" for all of it; NULL-terminated */
     const char *base;         /* as under `with:` */
+    const char *dir;          /* a folder of it that lies in the repository; "": the workspace */
     size_t n_files, n_large;
+    char *text; /* of one file after the other */
 };
 
 /* What the working tree has that its base had not, then what the commits in between added and took away again: that

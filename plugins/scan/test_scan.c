@@ -165,6 +165,23 @@ Test(scan, looks_at_everything_where_there_is_no_repository)
     expect_failure(OST_E_NOT_FOUND, "'scope: diff' needs git");
 }
 
+Test(scan, knows_a_repository_in_a_folder_of_the_workspace)
+{
+    ost_test_exec_for_real(host, NULL);
+    ost_test_with(host, "vulnerabilities", "never");
+    scratch_file("sub/a.py", "x\n");
+    sh("cd sub; git init -q -b main; git config user.name t; git config user.email t@t.test\n"
+       "git add -A; git commit -qm one; git checkout -qb work");
+    scratch_file("sub/b c.py", "key = '" GITHUB "'\n");
+    sh("cd sub; git add -A; git commit -qm two");
+    ost_test_with(host, "base", "main");
+    ost_test_with(host, "paths", "sub");
+    expect_failure(OST_E_FAILED, "1 secret found");
+    cr_expect_str_eq(ost_test_note(host, 0)->file, "sub/b c.py");
+    ost_test_with(host, "paths", ".");
+    expect_failure(OST_E_INVALID, "'scope: diff' needs a git repository");
+}
+
 Test(scan, takes_the_first_push_of_a_branch_as_new)
 {
     make_repository();
