@@ -80,7 +80,7 @@ struct ost_test_answer { /* zeroed: exit code 0, no output */
     int32_t exit_code, signal;
     const char *out, *err;           /* what it prints; NULL: nothing */
     const char *out_file, *err_file; /* or the content of these files */
-    uint32_t times;                  /* good for so many commands; 0: for all */
+    uint32_t times;                  /* good for so many commands of a run; 0: for all */
 };
 
 /* What a command that matches PATTERN answers. The latest that matches counts, so general ones come first:
@@ -101,7 +101,7 @@ struct ost_test_reply { /* zeroed: 200 with an empty body */
     const char *body;  /* NULL: empty; with a request's save_to it becomes that file */
     size_t body_size;  /* 0: that of the text in body */
     const char *headers; /* a line each; NULL: none */
-    uint32_t times;    /* good for so many requests; 0: for all */
+    uint32_t times;    /* good for so many requests of a run; 0: for all */
 };
 
 /* What a request that matches PATTERN is answered; the latest that matches counts.

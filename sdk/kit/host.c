@@ -202,23 +202,30 @@ const struct ost_input *kit_find_input(const struct ost_test *t, const char *nam
     return NULL;
 }
 
+const char *kit_given(struct ost_test *t, const struct ost_input *input)
+{
+    const char *value = kit_pair(&t->with, input->name);
+    size_t n;
+
+    value = value ? value : input->fallback ? input->fallback : "";
+    value += strspn(value, " \t\r\n");
+    for (n = strlen(value); n > 0 && strchr(" \t\r\n", value[n - 1]); n--)
+        ;
+    return kit_keep(t, mem_dup(value, n));
+}
+
 const char *kit_input(struct ost_test *t, const char *name)
 {
     const struct ost_input *input = kit_find_input(t, name);
-    const char *value = kit_pair(&t->with, name);
-    size_t n;
 
     if (!input) {
         kit_broken(t, "asked for the undeclared input '%s'", name);
         return "";
     }
-    value = value ? value : input->fallback ? input->fallback : "";
-    value += strspn(value, " \t\r\n");
-    for (n = strlen(value); n > 0 && strchr(" \t\r\n", value[n - 1]); n--)
-        ;
+    const char *value = kit_given(t, input);
     if (input->type == OST_BOOL)
-        return n > 0 && (value[0] | 32) == 't' ? "true" : "false";
-    return kit_keep(t, mem_dup(value, n));
+        return (*value | 32) == 't' ? "true" : "false";
+    return value;
 }
 
 static const char *host_input(struct ost_step *step, const char *name)

@@ -115,6 +115,8 @@ extern const struct ost_host kit_table;
 /* The value of NAME that was set last; NULL: none. */
 const char *kit_pair(const pairs *list, const char *name);
 const struct ost_input *kit_find_input(const struct ost_test *t, const char *name);
+/* What the job gives to INPUT, trimmed; and what the plugin gets for it, by name. */
+const char *kit_given(struct ost_test *t, const struct ost_input *input);
 const char *kit_input(struct ost_test *t, const char *name);
 
 /* At the start of the service of that name, which is asked for OBJECT (NULL: nothing to name); the second for those

@@ -152,20 +152,43 @@ bool ost_test_struck(const struct ost_test *t)
 
 /* ---- its runs ---- */
 
+static bool is_one_of(const char *value, const char *const *words)
+{
+    for (; words && *words; words++)
+        if (strcmp(*words, value) == 0)
+            return true;
+    return false;
+}
+
+/* What VALUE of the input is to be and is not; NULL: it is all right. */
+static const char *unfit(const struct ost_input *input, const char *value)
+{
+    static const char *const booleans[] = {"true", "True", "TRUE", "false", "False", "FALSE", NULL};
+    char *end;
+
+    if (!*value)
+        return input->flags & OST_REQUIRED ? "required" : NULL;
+    if (input->type == OST_BOOL && !is_one_of(value, booleans))
+        return "true or false";
+    if (input->type == OST_CHOICE && !is_one_of(value, input->choices))
+        return "one of its choices";
+    if (input->type == OST_INT) {
+        (void)strtoll(value, &end, 10);
+        return *end ? "a number" : NULL;
+    }
+    return NULL;
+}
+
 /* What the real host would not let through to any phase. */
 static void check_inputs(struct ost_test *t)
 {
     for (uint32_t i = 0; i < t->plugin->n_inputs; i++) {
         const struct ost_input *input = &t->plugin->inputs[i];
-        const char *value = kit_input(t, input->name);
-        bool allowed = input->type != OST_CHOICE || !*value;
+        const char *value = kit_given(t, input);
+        const char *wanted = unfit(input, value);
 
-        if ((input->flags & OST_REQUIRED) && !*value)
-            kit_fail("the input '%s' is required", input->name);
-        for (const char *const *choice = input->choices; !allowed && choice && *choice; choice++)
-            allowed = strcmp(*choice, value) == 0;
-        if (!allowed)
-            kit_fail("'%s' is no choice of the input '%s'", value, input->name);
+        if (wanted)
+            kit_fail("the input '%s' is '%s': it is to be %s", input->name, value, wanted);
     }
 }
 

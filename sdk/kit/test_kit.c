@@ -131,7 +131,18 @@ Test(kit, a_choice_is_one_of_its_choices)
     ost_test_on_broken(note);
     ost_test_with(t, "colour", "green");
     run(does_nothing);
-    cr_expect_str_eq(broken, "'green' is no choice of the input 'colour'");
+    cr_expect_str_eq(broken, "the input 'colour' is 'green': it is to be one of its choices");
+}
+
+Test(kit, a_boolean_is_true_or_false)
+{
+    ost_test_on_broken(note);
+    ost_test_with(t, "loud", " TRUE\n");
+    run(does_nothing);
+    cr_expect_str_eq(broken, "");
+    ost_test_with(t, "loud", "yes");
+    run(does_nothing);
+    cr_expect_str_eq(broken, "the input 'loud' is 'yes': it is to be true or false");
 }
 
 static jmp_buf way_out;
