@@ -206,20 +206,19 @@ static ost_status try_programs(const struct target *t, const struct command *c, 
 }
 
 /* What is left until the deadline; 0: no limit; -1: nothing. */
-static int64_t left_ms(const struct run_spec *spec)
+static int64_t left_ms(const struct target *t)
 {
     int64_t left;
 
-    if (!spec->deadline_ns)
+    if (!t->deadline_ns)
         return 0;
-    left = (spec->deadline_ns - now_ns()) / 1000000;
+    left = (t->deadline_ns - now_ns()) / 1000000;
     return left > 0 ? left : -1;
 }
 
-static ost_status run_one(const struct run_spec *spec, const struct command *c, bool guess,
+static ost_status run_one(const struct target *t, const struct command *c, bool guess,
                           struct run *run)
 {
-    const struct target *t = spec->target;
     struct listener l = {.step = t->step,
                          .run = run,
                          .runner = t->runner,
@@ -231,7 +230,7 @@ static ost_status run_one(const struct run_spec *spec, const struct command *c, 
         .flags = t->runner && t->runner->raw ? OST_EXEC_QUIET : 0,
         .env = environment,
         .cwd = target_cwd(t),
-        .timeout_ms = left_ms(spec),
+        .timeout_ms = left_ms(t),
         .on_output = on_output,
         .ctx = &l,
     };
@@ -269,7 +268,7 @@ void run_commands(const struct run_spec *spec, const struct commands *commands, 
     *ret = (struct run){.tail = ""};
     for (size_t i = 0; i < commands->n && ret->status == OST_OK; i++) {
         ret->program = commands->list[i].argv[0];
-        ret->status = run_one(spec, &commands->list[i], !told && !patterns[0], ret);
+        ret->status = run_one(t, &commands->list[i], !told && !patterns[0], ret);
     }
     if (patterns[0] && ret->status != OST_E_NOT_FOUND)
         read_patterns(spec, patterns, since, ret);
@@ -303,10 +302,11 @@ ost_status run_quietly(const struct target *t, const struct command *command, co
                          .flags = OST_EXEC_QUIET,
                          .env = environment,
                          .cwd = target_cwd(t),
+                         .timeout_ms = left_ms(t),
                          .on_output = on_list,
                          .ctx = &q};
     struct ost_exec_result res = OST_RESULT;
-    ost_status r = try_programs(t, command, &e, &res);
+    ost_status r = e.timeout_ms < 0 ? OST_E_TIMEOUT : try_programs(t, command, &e, &res);
     const char *line = words_join(t->step, command->argv);
 
     if (r < 0 && r != OST_E_CANCELLED)

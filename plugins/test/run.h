@@ -8,7 +8,6 @@ struct run_spec {
     const struct target *target;
     const char *const
         *reports; /* patterns of the user's, as seen from the root; empty: the runner's own */
-    int64_t deadline_ns; /* of the monotonic clock; 0: none */
 };
 
 struct run { /* what came of it */

@@ -27,9 +27,10 @@ struct target {
     const char *const *programs; /* where words[0] may be, best first; NULL: it is the user's */
     const char *const *tests;    /* what to run, as the runner names it; empty: all */
     const char *const *args;
-    const char *build;  /* CTest's folder, as seen from ROOT */
-    const char *folder; /* absolute, for reports; NULL while planning */
-    unsigned n_reports; /* of them, so far */
+    const char *build;   /* CTest's folder, as seen from ROOT */
+    const char *folder;  /* absolute, for reports; NULL while planning */
+    unsigned n_reports;  /* of them, so far */
+    int64_t deadline_ns; /* of the monotonic clock, for all commands together; 0: none */
 };
 
 enum pick { PICK_ALL, PICK_UNITS, PICK_TESTS };

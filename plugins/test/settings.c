@@ -158,7 +158,7 @@ ost_status settings_read(struct ost_step *step, struct settings *ret)
         ret->words = strings_list(&words);
     r = read_path(step, ret);
     if (r == OST_OK)
-        r = read_words(step, "options", &ret->args);
+        r = read_words(step, "arguments", &ret->args);
     if (r == OST_OK)
         r = read_words(step, "tests", &ret->tests);
     if (r == OST_OK)

@@ -228,7 +228,7 @@ Test(test_runner, picks_units_and_tests)
         enter();
         ost_test_with(host, "runner", rows[i].runner);
         ost_test_with(host, "command", rows[i].command);
-        ost_test_with(host, "options", rows[i].args);
+        ost_test_with(host, "arguments", rows[i].args);
         ost_test_with(host, "tests", "not these");
         t = target_found();
         line = lines_of(&t, &(struct selection){.pick = PICK_UNITS, .units = OST_ARGV("u1", "u2")});

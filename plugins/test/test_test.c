@@ -204,14 +204,14 @@ Test(test_stage, reads_the_reports_of_any_command)
     ost_test_file(host, "out/b.xml",
                   "<testsuite><testcase name='b'><failure message='no'/></testcase></testsuite>");
     expect_run(OST_E_FAILED, "1 of 2 tests failed");
-    cr_expect_eq(ost_test_execs(host, "sh -ec make check"), 1);
+    cr_expect_eq(ost_test_execs(host, "sh -e */command"), 1);
+    expect_has(ost_test_log(host), "info: the command: make check");
     ost_test_with(host, "report", "nowhere/*.xml");
     expect_run(OST_E_NOT_FOUND, "no file matches 'report: nowhere/*.xml'");
     ost_test_with(host, "report", "");
     expect_run(OST_E_NOT_FOUND,
                "the command wrote no report: name the files that it writes in 'report'");
-    ost_test_on_exec(host, "sh -ec make check",
-                     .out = "TAP version 13\nok 1 - a\nok 2 - b\n1..2\n");
+    ost_test_on_exec(host, "sh -e */command", .out = "TAP version 13\nok 1 - a\nok 2 - b\n1..2\n");
     expect_run(OST_OK, NULL);
     expect_outputs(OST_ARGV("total", "2", "passed", "2"));
 }
@@ -241,7 +241,7 @@ Test(test_stage, refuses_bad_inputs)
         {"retries", "-1", "'retries' is -1"},
         {"timeout", "soon", "'timeout' is 'soon', and has to be minutes"},
         {"timeout", "0", "'timeout' is '0'"},
-        {"options", "-k 'x", "a quote in 'options' is not closed"},
+        {"arguments", "-k 'x", "a quote in 'arguments' is not closed"},
         {"path", "../x", "leads out of the workspace"},
         {"path", "nowhere", "there is no folder 'nowhere' in the workspace"},
         {"coverage-threshold", "lots",
@@ -332,6 +332,18 @@ Test(test_stage, holds_coverage_against_a_threshold)
     expect_run(OST_E_FAILED, "75.00 % of the lines are covered, and 'coverage-threshold' is 75.01");
     ost_test_with(host, "coverage", "nowhere.xml");
     expect_run(OST_E_NOT_FOUND, "no file matches 'coverage: nowhere.xml'");
+    expect_outputs(OST_ARGV("total", "1", "coverage", ""));
+    ost_test_on_exec(host, "go test *", .exit_code = 1, .out = go_output);
+    expect_run(OST_E_FAILED, "1 of 3 tests failed");
+}
+
+Test(test_stage, puts_no_secret_of_a_command_where_others_see_it)
+{
+    ost_test_with(host, "command", "make check TOKEN=hunter2");
+    ost_test_with(host, "fail-on-empty", "false");
+    expect_run(OST_OK, NULL);
+    cr_expect_eq(ost_test_execs(host, "*hunter2*"), 0);
+    cr_expect_eq(ost_test_execs(host, "sh -e *"), 1);
 }
 
 Test(test_stage, holds_changed_lines_against_a_threshold)
@@ -365,7 +377,7 @@ Test(test_stage, plans_without_running_anything)
     make_project();
     ost_test_with(host, "shard", "2/3");
     ost_test_with(host, "retries", "1");
-    ost_test_with(host, "options", "-race");
+    ost_test_with(host, "arguments", "-race");
     ost_test_with(host, "coverage", "cover.out");
     ost_test_with(host, "artifact", "r");
     cr_assert_eq(ost_test_run(host, OST_PHASE_PLAN), OST_OK, "%s", ost_test_failure(host));

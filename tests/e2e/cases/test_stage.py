@@ -185,7 +185,7 @@ def a_go_project_has_the_totals_that_go_prints(w):
         \t}
         }
         """)
-    r, out, said = stage(w, "options: -vet=off", "go test -vet=off -v ./... 2>&1")
+    r, out, said = stage(w, "arguments: -vet=off", "go test -vet=off -v ./... 2>&1")
     told = [len(re.findall(rf"^ *--- {verdict}", said, re.M)) for verdict in ("PASS", "FAIL", "SKIP")]
     r.equal("what go said", told, [1, 3, 1])
     totals(r, out, total=5, passed=2, failed=2, skipped=1, flaky=1)
