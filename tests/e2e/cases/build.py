@@ -1,5 +1,6 @@
 """ostler/build: real tools and real engines build, and what has been built is not built again."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import jsonschema
 from case import case
 from cases.podman import Podman
 from engine import BUSYBOX
+from registries import Registry
 from world import check
 
 HEX = "^[0-9a-f]{64}$"
@@ -271,9 +273,9 @@ def podman_builds_with_secrets(w):
         check(b"geheim" not in b"".join(files.values()), "the secret is in the layout")
 
 
-@case(who="root", quick=False)
-def buildah_builds_without_a_daemon(w):
-    """An image of nothing but a busybox, as an archive for docker, by the engine that is there."""
+@contextlib.contextmanager
+def buildah(w):
+    """A job's settings for a buildah with a storage of its own, and an image of nothing but a busybox to build."""
     start(w)
     w.write("storage.conf", f'[storage]\ndriver = "vfs"\ngraphroot = "{w.root}/graph"\nrunroot = "{w.root}/run"\n',
             below=w.root)
@@ -281,29 +283,51 @@ def buildah_builds_without_a_daemon(w):
     w.write("Dockerfile", 'FROM scratch\nCOPY busybox /busybox\nRUN ["/busybox", "sh", "-c", "echo $((6*7)) > /answer"]\n')
     shutil.copy("/bin/busybox", w.repo / "busybox")
     w.commit("an image")
-    flow = w.steps("""
+    yield f"env: {json.dumps(settings)}"
+    subprocess.run(["buildah", "rmi", "--all", "--force"], env={**w.env, **settings}, capture_output=True,
+                   stdin=subprocess.DEVNULL)
+
+
+@case(who="root", quick=False)
+def what_is_built_is_what_is_pushed(w):
+    """By the same rules for tags, and with the same digest."""
+    with buildah(w) as job, Registry(w.root / "registry") as registry:
+        flow = w.steps(f"""
+            - uses: actions/checkout@v4
+            - {{id: build, uses: ostler/build@v1, with: {{engine: buildah, output: layout, output-format: oci-layout}}}}
+            - {{id: push, uses: ostler/docker-push@v1, with: {{source: layout, image: {registry.host}/team/app, tags: "latest\\nbranch"}}}}
+            - run: 'echo "built ${{{{ steps.build.outputs.digest }}}} pushed ${{{{ steps.push.outputs.digest }}}}"'
+            """, job=job)
+        r = w.start(flow, "--isolation", "host").finish(60)  # the registry runs on, which w.run() would see
+        w.sane(r.exits(0))
+        shown = json.loads(registry.skopeo("inspect", f"docker://{registry.host}/team/app:branch-main", user=False))
+        r.says(f"built {shown['Digest']} pushed {shown['Digest']}")
+
+
+@case(who="root", quick=False)
+def buildah_builds_without_a_daemon(w):
+    """As an archive for docker, by the engine that is there; the second time it is in its storage already."""
+    flow, seen = """
         - uses: actions/checkout@v4
         - name: build
           id: build
           uses: ostler/build@v1
           with: {engine: buildah, image: localhost/app, tags: mine, inputs: "*", output: image.tar, artifact: image}
         - run: 'echo "id=${{ steps.build.outputs.imageid }} skipped=${{ steps.build.outputs.skipped }}"'
-        """, job=f"env: {json.dumps(settings)}")
-    seen = []
-    for word in ("false", "true"):
-        r = w.run(flow, "--isolation", "host", code=0)
-        r.says(f"skipped={word}")
-        with tarfile.open(fileobj=io.BytesIO(artifact(w, "image")["image.tar"])) as tar:
-            manifest = json.load(tar.extractfile("manifest.json"))[0]
-            layers = [tarfile.open(fileobj=io.BytesIO(tar.extractfile(name).read())) for name in manifest["Layers"]]
-            check(any(b"42" in layer.extractfile(m).read() for layer in layers for m in layer if m.name.endswith("answer")),
-                  str(manifest))
-        check(manifest["RepoTags"] == ["localhost/app:mine"], str(manifest))
-        seen.append(manifest["Config"])
-        r.says(f"id=sha256:{manifest['Config'].removesuffix('.json')}")
+        """, []
+    with buildah(w) as job:
+        for word in ("false", "true"):
+            r = w.run(w.steps(flow, job=job), "--isolation", "host", code=0)
+            r.says(f"skipped={word}")
+            with tarfile.open(fileobj=io.BytesIO(artifact(w, "image")["image.tar"])) as tar:
+                manifest = json.load(tar.extractfile("manifest.json"))[0]
+                layers = [tarfile.open(fileobj=io.BytesIO(tar.extractfile(name).read())) for name in manifest["Layers"]]
+                check(any(b"42" in layer.extractfile(m).read() for layer in layers for m in layer if m.name.endswith("answer")),
+                      str(manifest))
+            check(manifest["RepoTags"] == ["localhost/app:mine"], str(manifest))
+            seen.append(manifest["Config"])
+            r.says(f"id=sha256:{manifest['Config'].removesuffix('.json')}")
     check(seen[0] == seen[1], str(seen))
-    subprocess.run(["buildah", "rmi", "--all", "--force"], env={**w.env, **settings}, capture_output=True,
-                   stdin=subprocess.DEVNULL)
 
 
 @case()
