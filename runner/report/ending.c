@@ -173,7 +173,7 @@ static void verdict(struct lines *l)
     lines_end(l);
     if (l->screen.hint) {
         lines_sgr(l, SGR_DIM);
-        buf_add_str(&l->out, "recorded in ");
+        buf_add_str(&l->out, l->lost ? "recorded, but not to the end, in " : "recorded in ");
         buf_add_str(&l->out, l->screen.hint);
         lines_sgr(l, SGR_OFF);
         lines_end(l);

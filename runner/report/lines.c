@@ -479,6 +479,7 @@ static void on_note(struct lines *l, const struct board_job *j, struct board_ste
 {
     (void)s;
     (void)log;
+    l->lost |= json_is_true(json_object_get(event, "lost"));
     if (j)
         prefix(l, j);
     lines_say(l, SGR_YELLOW, SLICE("note: "));

@@ -21,6 +21,7 @@ struct lines {
     struct report_screen screen; /* a copy; `hint` is borrowed */
     struct text_style style;
     bool live;
+    bool lost; /* a report could not go on */
     struct board board;
     struct buf out;   /* whole lines; the report writes and clears it */
     size_t n_lines;   /* added so far */

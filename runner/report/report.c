@@ -42,8 +42,8 @@ static struct all *all_of(struct report *r)
 static void all_drop(struct all *a, size_t at, const struct err *why)
 {
     struct err ignored = ERR_INIT;
-    json_t *note =
-        json_pack("{s:s, s:s+}", "event", "note", "text", "going on without a report: ", why->text);
+    json_t *note = json_pack("{s:s, s:s+, s:b}", "event", "note", "text",
+                             "going on without a report: ", why->text, "lost", 1);
 
     (void)!report_close(a->list[at], &ignored); /* it has failed already, and why is being said */
     memmove(&a->list[at], &a->list[at + 1], (--a->n - at) * sizeof a->list[0]);
