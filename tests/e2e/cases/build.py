@@ -136,7 +136,7 @@ FLOW = """
     """
 
 
-@case(quick=False, limit=120)
+@case(quick=False, limit=240)
 def each_kind_is_built_once(w):
     start(w)
     with_tools(w)
@@ -144,7 +144,7 @@ def each_kind_is_built_once(w):
     w.commit("projects")
     flow = w.steps(FLOW)
     for again in (False, True):
-        r = w.run(flow, code=0, limit=100)
+        r = w.run(flow, code=0, limit=150)
         word = "true" if again else "false"
         r.says("hello from C", "42", "greeter-1.2.3-py3-none-any.whl", "hello from Go", "plain/out.txt: OK",
                f"skipped: {' '.join([word] * 5)}", "wheel: py/dist/greeter-1.2.3", step="look")
@@ -191,7 +191,7 @@ def inspect(name):
     return json.loads(done.stdout)[0]
 
 
-@case(quick=False, needs=("docker",), limit=120)
+@case(quick=False, needs=("docker",), limit=240)
 def docker_builds_an_image_once(w):
     start(w)
     name = f"ostler-test/build-{os.getpid()}"
