@@ -20,7 +20,8 @@ static const char *what(struct ost_step *step, const struct settings *s)
         return "the release before";
     switch (s->strategy) {
     case STRATEGY_COMPOSE:
-        return ost_fmt(step, "%s with compose (services: %s)", list(step, s->compose_files, ""),
+        return ost_fmt(step, "%s with compose (services: %s)",
+                       list(step, s->compose_files, "the compose file"),
                        list(step, s->services, "all"));
     case STRATEGY_RELEASE:
         return ost_fmt(step, "the folder %s, shared: %s", s->source,

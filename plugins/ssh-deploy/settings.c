@@ -277,6 +277,12 @@ static ost_status check_paths(struct ost_step *step, const char *input, const ch
     return OST_OK;
 }
 
+/* Whether what is deployed has to be in the workspace: before the run, a step may still have to build it. */
+static bool is_needed(struct ost_step *step, const struct settings *s)
+{
+    return !s->rollback && step->host->phase(step) != OST_PHASE_PLAN;
+}
+
 static ost_status read_compose_files(struct ost_step *step, struct settings *s)
 {
     static const char *const usual[] = {"compose.yaml", "compose.yml", "docker-compose.yml",
@@ -290,7 +296,7 @@ static ost_status read_compose_files(struct ost_step *step, struct settings *s)
             strings_add(step, &found, *name);
             s->compose_files = strings_list(&found);
         }
-    if (r == OST_OK && !*s->compose_files && !s->rollback && s->strategy == STRATEGY_COMPOSE)
+    if (r == OST_OK && !*s->compose_files && s->strategy == STRATEGY_COMPOSE && is_needed(step, s))
         r = ost_fail(step, OST_E_NOT_FOUND,
                      "the workspace has no compose.yaml or docker-compose.yml: name the file in "
                      "'compose-files', and have a step with actions/checkout before this one");
@@ -369,7 +375,7 @@ static ost_status read_release(struct ost_step *step, struct settings *s)
         return ost_fail(step, OST_E_INVALID, "'source' is '%s': it has to be in the workspace",
                         source);
     s->source = rel_join(step, s->workspace, *source ? source : ".");
-    if (r == OST_OK && s->strategy == STRATEGY_RELEASE && !s->rollback &&
+    if (r == OST_OK && s->strategy == STRATEGY_RELEASE && is_needed(step, s) &&
         !file_is_folder(s->source))
         r = ost_fail(step, OST_E_NOT_FOUND,
                      "'source': there is no folder '%s'; is a step that builds it missing?",

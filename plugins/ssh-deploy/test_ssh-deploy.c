@@ -658,6 +658,10 @@ Test(ssh_deploy, the_plan_says_what_would_be_done)
         ost_test_planned(host, 3),
         "check a.test:22:app: containers http://a.test/, 1 looks; else back to the release before");
     cr_expect_eq(ost_test_execs(host, "*"), 0);
+    shell("rm work/docker-compose.yml"); /* a step may make it */
+    run(OST_PHASE_PLAN, OST_OK);
+    run(OST_PHASE_MAIN, OST_E_NOT_FOUND);
+    fails_with("name the file in 'compose-files'");
 }
 
 /* ---- whatever happens ---- */
