@@ -255,6 +255,7 @@ static const struct ost_artifacts_v1 *next_artifacts;
 static const struct ost_files_v1 *next_files;
 static const struct ost_source_v1 *next_source;
 static const struct ost_mask_v1 *next_mask;
+static const struct ost_mirror_v1 *next_mirror;
 
 static void rec_progress(struct ost_step *s, const char *label, int64_t done, int64_t total)
 {
@@ -542,6 +543,26 @@ static ost_status rec_apply(struct ost_step *s, const char *text, const char **r
                 r); /* neither text: the one may hold secrets that the other tells */
 }
 
+static ost_status rec_show(struct ost_step *s, const struct ost_mirror_query *given,
+                           const char **path)
+{
+    CLEANUP(buf_deinit) struct buf line = LINE_INIT;
+    struct ost_mirror_query q = {0};
+    ost_status r = next_mirror->show(s, given, path);
+
+    TAKE(&q, given);
+    begin(&line, "mirror.show");
+    transcript_mirror(&line, &q);
+    put_status(s, &line, r);
+    if (r == OST_OK) {
+        buf_add_str(&line, ",\"answer\":{");
+        transcript_text(&line, "value", *path);
+        buf_add_char(&line, '}');
+    }
+    finish(&line);
+    return r;
+}
+
 static const void *rec_extension(struct ost_step *s, const char *id)
 {
     static const struct ost_progress_v1 progress = {sizeof progress, rec_progress};
@@ -554,6 +575,7 @@ static const void *rec_extension(struct ost_step *s, const char *id)
     static const struct ost_files_v1 files = {sizeof files, rec_glob, rec_roots, rec_hash};
     static const struct ost_source_v1 source = {sizeof source, rec_find};
     static const struct ost_mask_v1 mask = {sizeof mask, rec_apply};
+    static const struct ost_mirror_v1 mirror = {sizeof mirror, rec_show};
     const struct {
         const char *id;
         const void *ours;
@@ -567,6 +589,7 @@ static const void *rec_extension(struct ost_step *s, const char *id)
         {OST_EXT_FILES, &files, (const void **)&next_files},
         {OST_EXT_SOURCE, &source, (const void **)&next_source},
         {OST_EXT_MASK, &mask, (const void **)&next_mask},
+        {OST_EXT_MIRROR, &mirror, (const void **)&next_mirror},
     };
     const void *theirs = next->extension(s, id);
 

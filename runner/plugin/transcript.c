@@ -147,6 +147,14 @@ void transcript_source(struct buf *to, const struct ost_source_query *q)
     buf_add_char(to, '}');
 }
 
+void transcript_mirror(struct buf *to, const struct ost_mirror_query *q)
+{
+    buf_add_char(to, '{');
+    transcript_text(to, "url", q->url);
+    transcript_int(to, "flags", q->flags);
+    buf_add_char(to, '}');
+}
+
 void transcript_pair(struct buf *to, const char *name1, const char *text1, const char *name2,
                      const char *text2)
 {

@@ -44,6 +44,8 @@ void transcript_upload(struct buf *to, const struct ost_artifact_upload *u);
 void transcript_download(struct buf *to, const struct ost_artifact_download *d);
 void transcript_files(struct buf *to, const char *const *patterns, uint32_t flags);
 void transcript_source(struct buf *to, const struct ost_source_query *q);
+void transcript_mirror(struct buf *to,
+                       const struct ost_mirror_query *q); /* without the header, a secret */
 /* Of the calls that have no struct: one or two parameters. Names may be NULL. */
 void transcript_pair(struct buf *to, const char *name1, const char *text1, const char *name2,
                      const char *text2);

@@ -224,11 +224,13 @@ AT(ost_source_v1, struct_size, 0);
 AT(ost_source_v1, find, 8);
 
 SIZE(ost_mirror_query, 24);
+AT(ost_mirror_query, struct_size, 0);
 AT(ost_mirror_query, flags, 4);
 AT(ost_mirror_query, url, 8);
 AT(ost_mirror_query, header, 16);
 
 SIZE(ost_mirror_v1, 16);
+AT(ost_mirror_v1, struct_size, 0);
 AT(ost_mirror_v1, show, 8);
 
 #endif
@@ -284,6 +286,7 @@ IS(OST_GLOB_INSIDE, 2);
 IS(OST_GLOB_FOLDERS, 4);
 IS(OST_GLOB_NO_HIDDEN, 8);
 IS(OST_SOURCE_CLEAN, 1);
+IS(OST_MIRROR_MAKE, 1);
 
 ID(OST_EXT_PROGRESS, "ostler.progress/1");
 ID(OST_EXT_HTTP, "ostler.http/1");
@@ -293,3 +296,4 @@ ID(OST_EXT_CACHE, "ostler.cache/1");
 ID(OST_EXT_ARTIFACTS, "ostler.artifacts/1");
 ID(OST_EXT_FILES, "ostler.files/1");
 ID(OST_EXT_SOURCE, "ostler.source/1");
+ID(OST_EXT_MIRROR, "ostler.mirror/1");

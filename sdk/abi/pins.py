@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Every struct, member, constant and id of the public headers is pinned in layout_v1.c.
+"""Every struct, member, constant and id of the public headers is pinned in layout_v1.c; and every extension is one
+that the test kit has and that the recorder passes on, which SERVED are.
 
-    sdk/abi/pins.py INCLUDE_DIR LAYOUT_FILE
+    sdk/abi/pins.py INCLUDE_DIR LAYOUT_FILE SERVED...
 """
 import re
 import sys
@@ -21,12 +22,16 @@ def wanted(text):
     yield from (f"ID({name}," for name in re.findall(r"#define (OST_EXT_\w+)", text))
 
 
-def main(include, layout):
+def main(include, layout, *served):
     pins = Path(layout).read_text()
     missing = [f"{header}: {pin}" for header in ("plugin.h", "ext.h")
                for pin in wanted((Path(include) / "ostler" / header).read_text()) if pin not in pins]
     if missing:
         sys.exit("not pinned in " + layout + ":\n  " + "\n  ".join(missing))
+    ids = re.findall(r"#define (OST_EXT_\w+)", (Path(include) / "ostler/ext.h").read_text())
+    missing = [f"{name}: {one}" for name in served for one in ids if f"{{{one}, " not in Path(name).read_text()]
+    if missing:
+        sys.exit("extensions that are not served:\n  " + "\n  ".join(missing))
     print("pins: all there")
 
 

@@ -242,6 +242,23 @@ static const struct ost_source_v1 source = {sizeof source, source_find};
 
 /* ---- mirrors ---- */
 
+static ost_status find_mirror(struct ost_test *t, const struct ost_mirror_query *q,
+                              const char **ret)
+{
+    struct buf ask = BUF_INIT(1 << 20);
+    ost_status r = OST_OK;
+
+    if (t->playing) {
+        transcript_mirror(&ask, q);
+        *ret = json_text(kit_play(t, "mirror.show", &ask, &r), "value");
+        return r;
+    }
+    if (!t->mirror)
+        return kit_refuse(t, OST_E_NOT_FOUND, "there is no mirror");
+    *ret = kit_keep_text(t, t->mirror);
+    return OST_OK;
+}
+
 static ost_status mirror_show(struct ost_step *step, const struct ost_mirror_query *given,
                               const char **ret)
 {
@@ -257,10 +274,8 @@ static ost_status mirror_show(struct ost_step *step, const struct ost_mirror_que
         kit_broken(t, "mirror.show without a size or an address");
         r = OST_E_INVALID;
     }
-    if (r == OST_OK && !t->mirror)
-        r = kit_refuse(t, OST_E_NOT_FOUND, "there is no mirror");
     if (r == OST_OK)
-        *ret = kit_keep_text(t, t->mirror);
+        r = find_mirror(t, &q, ret);
     kit_leave(t);
     return r;
 }

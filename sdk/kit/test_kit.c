@@ -513,6 +513,8 @@ static const char transcript[] =
     "{\"call\":\"source.find\",\"ask\":{\"repository\":\"a/b\"},\"status\":0,"
     "\"answer\":{\"shown\":1,\"folder\":\"\",\"origin\":\"\",\"ref\":\"refs/heads/"
     "main\",\"commit\":\"c0ffee\"}}\n"
+    "{\"call\":\"mirror.show\",\"ask\":{\"url\":\"https://a.test/a/b\"},\"status\":0,"
+    "\"answer\":{\"value\":\"/mirrors/1\"}}\n"
     "{\"call\":\"files.glob\",\"ask\":{\"patterns\":[\"*.c\"],\"flags\":1},\"status\":0,"
     "\"answer\":{\"paths\":[\"/w/p/a.c\",\"/w/p/b.c\"]}}\n"
     "{\"call\":\"cache.restore\",\"ask\":{\"paths\":[\"d\"],\"keys\":[\"k\"]},\"status\":0,"
@@ -554,10 +556,12 @@ static ost_status asks_as_recorded(struct ost_step *s)
 {
     const struct ost_http_v1 *http = s->host->extension(s, OST_EXT_HTTP);
     const struct ost_source_v1 *source = s->host->extension(s, OST_EXT_SOURCE);
+    const struct ost_mirror_v1 *mirror = s->host->extension(s, OST_EXT_MIRROR);
     const struct ost_files_v1 *files = s->host->extension(s, OST_EXT_FILES);
     struct ost_http_response got = {.struct_size = sizeof got};
     struct ost_source found = {.struct_size = sizeof found};
     const char *const *paths;
+    const char *path;
     size_t n;
 
     HOLDS(http->fetch(s, &(struct ost_http_request){.struct_size = 64, .url = "https://a.test/"},
@@ -566,6 +570,11 @@ static ost_status asks_as_recorded(struct ost_step *s)
     HOLDS(source->find(s, &(struct ost_source_query){.struct_size = 32, .repository = "a/b"},
                        &found) == OST_OK);
     HOLDS(found.shown && strcmp(found.commit, "c0ffee") == 0);
+    HOLDS(mirror->show(s,
+                       &(struct ost_mirror_query){
+                           .struct_size = 24, .url = "https://a.test/a/b", .header = "A: secret"},
+                       &path) == OST_OK);
+    HOLDS(strcmp(path, "/mirrors/1") == 0);
     HOLDS(files->glob(s, (const char *const[]){"*.c", NULL}, OST_GLOB_LINKS, &paths, &n) == OST_OK);
     HOLDS(n == 2 &&
           strcmp(paths[1], ost_fmt(s, "%s/b.c", s->host->dir(s, OST_DIR_WORKSPACE))) == 0);
@@ -614,7 +623,7 @@ Test(kit, a_transcript_answers_every_service)
         cr_expect_eq(ost_test_unplayed(t, "*"), 0);
     }
     run(does_nothing);
-    cr_expect_eq(ost_test_unplayed(t, "*"), 10);
+    cr_expect_eq(ost_test_unplayed(t, "*"), 11);
     cr_expect_eq(ost_test_unplayed(t, "exec"), 2);
     ost_test_on_broken(note);
     run(pushes_twice);
