@@ -10,6 +10,7 @@ import textwrap
 import threading
 
 from case import case
+from cases.containers import DOCKER, box, nothing_left
 from world import check
 
 
@@ -248,3 +249,29 @@ def a_plugin_of_woodpecker_runs_as_it_is(w):
                                       "PLUGIN_URL, PLUGIN_METHOD, PLUGIN_BODY, PLUGIN_TAGS, PLUGIN_DRY_RUN, PLUGIN_API_TOKEN"}], step)
     w.run(w.steps("- {name: hook, uses: test/webhook@v1, with: {url: x, fail: 3}}"), code=1).says("exited with code 3", step="hook")
     w.run(w.steps("- {name: hook, uses: test/webhook@v1}"), code=1).says("url", step="hook")
+
+
+@case(**DOCKER)
+def programs_work_in_the_jobs_container(w):
+    """The one runs on our side with our interpreter, its commands and the other in the container; paths are the container's."""
+    tell = """#!/usr/bin/env python3
+import json, os, sys
+start = json.loads(sys.stdin.readline())
+print(os.getcwd(), start["dirs"]["workspace"], sorted(os.listdir(".")), file=sys.stderr)
+print(json.dumps({"do": "exec", "argv": ["sh", "-c", "echo $0 in $PWD; echo a > made"]}))
+print(json.dumps({"do": "end"}))
+"""
+    manifest = MANIFEST.replace("test/probe", "test/tell").replace("      post: probe\n", "")
+    install(w, put(w.root / "tell", {"action.yml": manifest, "probe": tell}) / "probe", "--no-check")
+    script = "#!/bin/sh\ntest -e /bin/busybox && echo busybox in $PWD with $PLUGIN_URL\n"
+    install(w, put(w.root / "hook", {"action.yml": WEBHOOK_MANIFEST, "webhook": script}) / "webhook", "--no-check")
+    flow = w.steps("""
+        - {name: tell, uses: test/tell@v2}
+        - {name: hook, uses: test/webhook@v1, with: {url: some}}
+        - {name: after, run: 'ls -A; ls -A $RUNNER_TEMP'}
+        """, box())
+    for level in ("sandbox", "host"):
+        r = w.run(flow, "--isolation", level, code=0)
+        r.says("/__w/app/app /__w/app/app []", "sh in /__w/app/app", step="tell").says("busybox in /__w/app/app with some", step="hook")
+        r.says("made", step="after").never_says("-webhook", ".program", step="after")
+        nothing_left(r)

@@ -312,6 +312,54 @@ Test(policy, nothing_of_a_signed_release_can_be_changed)
     plugin_free(p);
 }
 
+/* Between the look and the load nothing counts any more: what is loaded is what was looked at. */
+Test(policy, an_object_that_is_replaced_after_the_look_is_not_what_runs)
+{
+    struct err err = ERR_INIT;
+    struct plugin *p = NULL, *described = NULL;
+    int fd = -1;
+
+    cr_assert_eq(install(&p, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(trust_open(NULL, p, &fd, &err), ERR_OK, "%s", err.text);
+    copy(phase_object("phases"), FOLDER "hello.so");
+    cr_assert_eq(plugin_describe(fd, "hello.so", phase_child, loop, &described, &err), ERR_OK, "%s",
+                 err.text);
+    cr_assert_str_eq(described->id, "acme/hello");
+    judged(p, "[]", "*is not what was installed*");
+    plugin_free(described);
+    plugin_free(p);
+    close(fd);
+}
+
+/* A program is signed as an object is. */
+Test(policy, a_program_is_signed_and_guarded_like_an_object)
+{
+    struct err err = ERR_INIT;
+    struct plugin *p = NULL;
+    int fd = -1;
+
+    scratch_file("prog/action.yml",
+                 "runs: {using: ostler/1, protocol: json-lines, main: x, id: acme/x,"
+                 " version: 1.0.0}\n");
+    scratch_file("prog/x", "#!/bin/sh\n");
+    cr_assert_eq(chmod("prog/x", 0755), 0);
+    snprintf(object, sizeof object, "%s/prog/x", scratch_path);
+    cr_assert_eq(install_look(object, phase_child, loop, &p, &fd, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(release_complete(p, NULL, &err), ERR_OK);
+    cr_assert_eq(release_sign(object, p, SLICE(PEM), &err), ERR_OK, "%s", err.text);
+    close(fd);
+    p = plugin_free(p);
+    cr_assert_eq(install(&p, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(p->protocol, PLUGIN_LINES);
+    judged(p, WANTS_SIGNATURE, NULL);
+    judged(p, WANTS_ANOTHER, "*is no signature of 'acme'*");
+    fd = open("plugins/acme/x/1.0.0/x", O_WRONLY | O_APPEND);
+    cr_assert_eq(write(fd, "x", 1), 1);
+    close(fd);
+    judged(p, WANTS_SIGNATURE, "*is not what was installed*");
+    plugin_free(p);
+}
+
 /* An old release that is signed, passed off as a new one. */
 Test(policy, the_signature_of_another_version_is_none)
 {
