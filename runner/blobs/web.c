@@ -2,6 +2,7 @@
 #include "base/base64.h"
 #include "base/fd.h"
 #include "blobs/fetch.h"
+#include "blobs/hosts.h"
 #include "blobs/message.h"
 #include "blobs/packer.h"
 
@@ -76,39 +77,9 @@ static int on_bytes(void *ctx, struct slice bytes, struct err *err)
     return fd_write_all(s->fd, bytes, err);
 }
 
-/* "registry.example", "*.example", and with ":5000" that port alone. */
-static bool fits(struct slice pattern, struct slice host, struct slice port)
-{
-    bool plain = pattern.len && pattern.ptr[0] != '[';
-    ssize_t colon = plain ? slice_find_char(pattern, ':') : -1;
-
-    if (colon >= 0) {
-        if (!slice_eq(slice_from(pattern, (size_t)colon + 1), port))
-            return false;
-        pattern = slice_head(pattern, (size_t)colon);
-    }
-    if (!slice_starts(pattern, SLICE("*.")))
-        return slice_eq_nocase(pattern, host);
-    pattern = slice_from(pattern, 1);
-    return host.len > pattern.len &&
-           slice_eq_nocase(slice_from(host, host.len - pattern.len), pattern);
-}
-
 static bool allows(void *ctx, const char *host, const char *port)
 {
-    const struct spool *s = ctx;
-    const json_t *list, *pattern;
-    size_t i, k;
-
-    json_array_foreach (s->hosts, i, list) {
-        bool any = false;
-
-        json_array_foreach (list, k, pattern)
-            any = any || fits(slice_of(json_string_value(pattern)), slice_of(host), slice_of(port));
-        if (!any)
-            return false;
-    }
-    return true;
+    return hosts_allow(((const struct spool *)ctx)->hosts, slice_of(host), slice_of(port));
 }
 
 static int put_down(struct carrier *c, const struct wanted *w, int fd, struct err *err)

@@ -1,5 +1,6 @@
 /* Artifacts and caches of a plugin: what it asks for is handed to a carrier (blobs/blobs.h), which has the token.
  * Mirrors take as long, but the job has them. */
+#include "blobs/hosts.h"
 #include "plugin/hosting.h"
 
 struct transfer {
@@ -140,6 +141,8 @@ static int begin_mirror(struct transfer *t, const json_t *ask, struct err *err)
         .make = json_is_true(json_object_get(ask, "make")),
     };
 
+    if (!hosts_allow_url(t->run->spec.hosts, query.url))
+        return err_set(err, ERR_DENIED, "the policy does not allow that server");
     if (!services->mirror)
         return err_set(err, ERR_UNSUPPORTED, "there are no mirrors here");
     if (strpbrk(header, "\r\n"))
