@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PART_SIZE = 4 << 20 }; /* what a command can be given as its input at once */
+/* A command is given 4 MiB at most, itself and its environment included. */
+enum { PART_SIZE = 3 << 20 };
 
 struct shell {
     struct store store;                /* first: it is handed out */

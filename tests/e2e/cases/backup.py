@@ -6,6 +6,7 @@ import signal
 
 import stores
 from case import case
+from cases.ssh_deploy import Server
 from world import check
 
 ROWS = 100000
@@ -191,3 +192,28 @@ def a_plan_dumps_nothing_and_says_what_would_go(w):
                            "verify": True, "keep-days": 30}))
     r = w.ostler_call("run", "--plan").exits(0)
     r.shows("back up shop .*s3://backups/x as shop-TIME.sql.zst", "verify it", "prune s3://backups/x .*keep-days 30")
+
+
+@case(quick=False, needs=("ssh",), limit=90)
+def files_go_to_a_server_by_ssh_if_it_is_the_right_one(w):
+    """Many parts, verified; another host key, and none, stop it before anything is sent."""
+    with Server() as server:
+        folder = server.accounts[0][1] / "back ups"
+        secrets = w.root / "secrets"
+        secrets.write_text(f'KEY="{(server.place / "id").read_text()}"\n')
+        secrets.chmod(0o600)
+        name = f"{server.accounts[0][0]}@127.0.0.1:{server.port}"
+        there = {"to": f"ssh://{name}{folder}", "source": "files", "paths": "noise", "compress": "none",
+                 "ssh-key": "${{ secrets.KEY }}", "ssh-known-hosts": server.known()}
+        made = "- run: head -c 9000000 /dev/urandom >noise\n"
+        flow = w.steps(made + step("dump", **there, verify=True) + step("list", **{**there, "operation": "list"})
+                       + step("stranger", **{**there, "ssh-known-hosts": server.known("other"), "continue-on-error": True})
+                       + step("nobody", **{**there, "ssh-known-hosts": "", "continue-on-error": True}))
+        r = run(w, flow, "--secret-file", secrets).exits(0)
+        r.says("is good: 1 entries", step="dump").says("files-2", ", verified", step="list")
+        r.says("Host key verification failed", step="stranger").says("'ssh-known-hosts' is empty", step="nobody")
+        names = sorted(p.name for p in folder.iterdir())
+        r.equal("how many files", len(names), 3)
+        check(not [n for n in names if n.endswith(".part")], str(names))
+        r.equal("who may read it", {oct(p.stat().st_mode & 0o777) for p in folder.iterdir()}, {"0o600"})
+        check("PRIVATE KEY" not in r.out + r.err, f"the key is in the open\n{r}")
