@@ -11,12 +11,14 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ostler DESTINATION ${CMAKE_INSTA
     FILES_MATCHING PATTERN "*.h")
 install(FILES $<TARGET_FILE:ostler_test> DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT Sdk)
 
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/man/ostler-plugin.3 DESTINATION ${CMAKE_INSTALL_MANDIR}/man3 COMPONENT Sdk)
+
 # CMake
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Ostler)
 configure_package_config_file(cmake/OstlerConfig.cmake.in OstlerConfig.cmake INSTALL_DESTINATION ${package}
     PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_BINDIR)
 write_basic_package_version_file(OstlerConfigVersion.cmake VERSION ${OSTLER_ABI} COMPATIBILITY SameMajorVersion)
-install(FILES cmake/OstlerPlugin.cmake ${CMAKE_CURRENT_BINARY_DIR}/OstlerConfig.cmake
+install(FILES cmake/OstlerPlugin.cmake cmake/ostler-plugin.map ${CMAKE_CURRENT_BINARY_DIR}/OstlerConfig.cmake
     ${CMAKE_CURRENT_BINARY_DIR}/OstlerConfigVersion.cmake DESTINATION ${package} COMPONENT Sdk)
 
 # pkg-config

@@ -39,6 +39,7 @@ TEST_NEEDS=(
     'cmd:useradd passwd'
     'cmd:rsync rsync'
     'cmd:flock util-linux'
+    'cmd:mandoc mandoc'
     'file:/usr/share/zoneinfo/UTC tzdata'
 )
 # A real container engine; the end-to-end tests start it, unless the machine's own answers.
@@ -70,6 +71,13 @@ STAGE_NEEDS=(
     'deb:python3-pip python3-pip'
     'deb:python3-setuptools python3-setuptools'
     'deb:python3-wheel python3-wheel'
+)
+# What new plugins are built with, in each language; Debian's own Rust, which ordinary users have, too.
+PLUGIN_NEEDS=(
+    'cmd:g++ g++'
+    'cmd:clang++-14 clang-14'
+    'file:/usr/bin/rustc rustc'
+    'file:/usr/bin/cargo cargo'
 )
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 # Only to fetch a Node that the sample project can use: Debian 12 has 18, and the sample wants 20.
@@ -239,7 +247,7 @@ fi
 provide "${BUILD_NEEDS[@]}" "${TEST_NEEDS[@]}"
 build_preset dev
 if wanted e2e && ! $quick; then
-    provide "${ENGINE_NEEDS[@]}" "${STAGE_NEEDS[@]}"
+    provide "${ENGINE_NEEDS[@]}" "${STAGE_NEEDS[@]}" "${PLUGIN_NEEDS[@]}"
     build_preset release
     fetch_node
     fetch_toolkit

@@ -27,12 +27,13 @@ _ostler() {
         --isolation) choice=(sandbox host) ;;
         --phase) choice=(pre main post) ;;
         --format) choice=(text yaml json) ;;
+        --lang) choice=(c cpp rust) ;;
         --ignore) mapfile -t choice < <("$program" check --rules 2>/dev/null | cut -d' ' -f1) ;;
         --event-file | --secret-file | --context | --changed | --changed-file | --config | --plugin-policy | --key)
             compopt -o default
             return
             ;;
-        --to | --from | --workspace)
+        --to | --from | --dir | --workspace)
             compopt -o dirnames
             return
             ;;
@@ -45,7 +46,7 @@ _ostler() {
             if [[ $word == -* ]]; then
                 mapfile -t choice < <(_ostler_options "$program" "$command")
             elif [ "$command" = plugin ] && [ "$COMP_CWORD" -eq 2 ]; then
-                choice=(list info check install remove run sign)
+                choice=(list info new check install remove run sign)
             elif [ "$command" = plugin ]; then
                 mapfile -t choice < <(_ostler_plugins "$program")
                 compopt -o default

@@ -19,6 +19,7 @@
 static const char help[] =
     "Usage: ostler plugin list [--json]\n"
     "       ostler plugin info ID|FILE [--format text|yaml|json]\n"
+    "       ostler plugin new OWNER/NAME [--lang c|cpp|rust] [--dir DIR]\n"
     "       ostler plugin check FILE [--against REF|DIR|FILE] [--with NAME=VALUE]... [--json]\n"
     "       ostler plugin install FILE [--to DIR] [--serves COMMIT]... [--no-check]\n"
     "       ostler plugin remove ID[@VERSION] [--from DIR] [--all]\n"
@@ -30,6 +31,8 @@ static const char help[] =
     "\n"
     "  --format F        how info shows the contract: text (default), yaml, json\n"
     "  --json            the list, or what check found, as JSON\n"
+    "  --lang L          language of the new plugin: c (default), cpp, rust\n"
+    "  --dir DIR         folder of the new plugin (default: NAME)\n"
     "  --against A       the action that it replaces: owner/name@v1, or its action.yml, the\n"
     "                    folder of that, or its address: all that it has must be there\n"
     "  --to DIR          folder to install into (default: the user's plugin folder)\n"
@@ -127,6 +130,12 @@ static int set_option(struct arena *a, struct plugin_options *o, int c, struct e
     case 'F':
         o->to = optarg;
         return ERR_OK;
+    case 'l':
+        o->lang = optarg;
+        return ERR_OK;
+    case 'D':
+        o->dir = optarg;
+        return ERR_OK;
     case 'a':
         o->against = optarg;
         return ERR_OK;
@@ -189,6 +198,7 @@ static const struct sub {
 } subs[] = {
     {"list", "jCY", NULL, plugin_cmd_list},
     {"info", "fCY", "a plugin", plugin_cmd_info},
+    {"new", "lD", "a name of the form 'owner/name'", plugin_cmd_new},
     {"check", "ajwT", "a shared object", plugin_cmd_check},
     {"install", "tsnCY", "a shared object", plugin_cmd_install},
     {"remove", "FAC", "the id of a plugin", plugin_cmd_remove},
@@ -201,6 +211,8 @@ static int parse_options(struct arena *a, const struct sub *sub, int argc, char 
     static const struct option known[] = {{"format", required_argument, NULL, 'f'},
                                           {"to", required_argument, NULL, 't'},
                                           {"from", required_argument, NULL, 'F'},
+                                          {"lang", required_argument, NULL, 'l'},
+                                          {"dir", required_argument, NULL, 'D'},
                                           {"against", required_argument, NULL, 'a'},
                                           {"no-check", no_argument, NULL, 'n'},
                                           {"all", no_argument, NULL, 'A'},
@@ -336,10 +348,10 @@ int cmd_plugin(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "sign") == 0)
         return plugin_sign(argc - 1, argv + 1);
     if (!sub) {
-        fprintf(
-            stderr,
-            "ostler plugin: say what to do: list, info, check, install, remove, run or sign%s%s\n",
-            argc > 1 ? ", not " : "", argc > 1 ? argv[1] : "");
+        fprintf(stderr,
+                "ostler plugin: say what to do: list, info, new, check, install, remove, run or "
+                "sign%s%s\n",
+                argc > 1 ? ", not " : "", argc > 1 ? argv[1] : "");
         return EXIT_USAGE;
     }
     if (parse_options(&a, sub, argc - 1, argv + 1, &o, &err) < 0)

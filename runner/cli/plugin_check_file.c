@@ -56,7 +56,9 @@ static void check_exports(const struct elf *e, const char *name, struct check_re
                   "it does not export 'ostler_plugin_v1'");
     else if (x.n)
         check_say(to, "exports", CHECK_FAILED,
-                  "compile with -fvisibility=hidden, or link with a version script",
+                  "compile with -fvisibility=hidden; C++ wants a version script as well: "
+                  "ostler-plugin.map "
+                  "of the SDK",
                   "%zu symbol%s beside 'ostler_plugin_v1': %s", x.n, x.n == 1 ? "" : "s",
                   x.names.ptr);
     else

@@ -7,8 +7,8 @@
 #include "plugin/trust.h"
 
 struct plugin_options {
-    const char *target; /* ID or FILE; NULL: none */
-    const char *format, *to, *against;
+    const char *target; /* ID, FILE, or OWNER/NAME of a new one; NULL: none */
+    const char *format, *to, *lang, *dir, *against;
     const char *config_file, *policy_file;
     struct config config;
     const struct trust_policy *policy; /* NULL: none */
@@ -20,6 +20,7 @@ struct plugin_options {
 /* Each returns the exit code of the command. */
 int plugin_cmd_list(struct arena *a, struct plugin_options *o);
 int plugin_cmd_info(struct arena *a, struct plugin_options *o);
+int plugin_cmd_new(struct arena *a, struct plugin_options *o);
 int plugin_cmd_check(struct arena *a, struct plugin_options *o);
 int plugin_cmd_install(struct arena *a, struct plugin_options *o);
 int plugin_cmd_remove(struct arena *a, struct plugin_options *o);

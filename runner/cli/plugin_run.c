@@ -144,6 +144,7 @@ static void show(struct alone *a, FILE *to, const char *head, const char *name, 
     fprintf(to, "%s%s=", head, name);
     put_masked(a, to, value);
     fputc('\n', to);
+    (void)fflush(to); /* in its place among the lines of the log */
 }
 
 static int on_output(void *ctx, const char *name, struct slice value, struct err *err)
@@ -219,6 +220,7 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
         buf_printf(&line, "  (%s)", detail);
     buf_add_char(&line, '\n');
     put_masked(ctx, stdout, buf_slice(&line));
+    (void)fflush(stdout);
 }
 
 static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)

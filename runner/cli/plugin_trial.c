@@ -159,6 +159,14 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     (void)detail;
 }
 
+static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
+{
+    (void)ctx;
+    (void)label;
+    (void)done;
+    (void)total;
+}
+
 /* Where a fault is made: here, before the service itself is asked for. */
 static ost_status on_call(void *ctx, unsigned nth, const char *name)
 {
@@ -204,6 +212,7 @@ static const struct plugin_services services = {
     .saved = on_saved,
     .context = on_context,
     .plan = on_plan,
+    .progress = on_progress,
     .call = on_call,
     .left = on_left,
 };

@@ -795,9 +795,12 @@ static ost_status mask_apply_text(struct ost_step *step, const char *text, const
 {
     CLEANUP(buf_deinit) struct buf message = MESSAGE_INIT;
     struct step *s = step_of(step);
+    ost_status r = calls_announce(step, "mask.apply");
     uint32_t id = new_id(s);
     size_t at;
 
+    if (r < 0)
+        return r;
     wire_begin(&message, WIRE_MASKED, id, &at);
     wire_put_text(&message, text_or(text, ""));
     return ask_text(s, &message, at, id, ret);

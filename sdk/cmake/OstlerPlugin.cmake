@@ -7,10 +7,11 @@
 #
 # OSTLER_PROGRAM is the runner that checks and installs; it is looked for in the PATH and where this SDK lies.
 cmake_policy(VERSION 3.16...3.25)
+set(OSTLER_PLUGIN_MAP "${CMAKE_CURRENT_LIST_DIR}/ostler-plugin.map")
 
 # ostler_add_plugin(NAME [SOURCES file...] [OUTPUT_NAME name] [SERVES commit...] [LEFT_OPEN] [UNCHECKED]): the target NAME, of
-# NAME.c or the sources given, is NAME.so or OUTPUT_NAME.so: position independent, hidden but for what it exports on
-# purpose, without an undefined symbol (unless LEFT_OPEN: clang's sanitizers are in the program), its tables read only.
+# NAME.c or the sources given, is NAME.so or OUTPUT_NAME.so: position independent, with the one symbol that it
+# exports, without an undefined symbol (unless LEFT_OPEN: clang's sanitizers are in the program), its tables read only.
 # "ostler plugin check" becomes the test NAME-check, where the runner knows it; "cmake --install" puts the plugin into
 # lib/ostler/plugins below the prefix as "ostler plugin install" does, where the runner of that prefix finds it.
 # SERVES names the commits of an action that this release stands for. UNCHECKED: it is not checked, nor before it is
@@ -29,7 +30,7 @@ function(ostler_add_plugin name)
     set_target_properties(${name} PROPERTIES PREFIX "" OUTPUT_NAME ${PLUGIN_OUTPUT_NAME}
         POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden)
     target_link_libraries(${name} PRIVATE Ostler::Plugin)
-    target_link_options(${name} PRIVATE -Wl,-z,relro,-z,now,-z,noexecstack)
+    target_link_options(${name} PRIVATE -Wl,-z,relro,-z,now,-z,noexecstack "-Wl,--version-script=${OSTLER_PLUGIN_MAP}")
     if(NOT PLUGIN_LEFT_OPEN)
         target_link_options(${name} PRIVATE -Wl,-z,defs)
     endif()

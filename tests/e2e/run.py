@@ -104,6 +104,7 @@ class Stage:
     def __init__(self, build, identities, below):
         self.project, self.build, self.harness = ROOT, build, HERE
         self.plugins = build_plugins(below)
+        install_sdk(build, below)
         wanted = [build / "ostler", HERE / "run.py"]
         if not all(i.can("test", "-r", str(path)) for i in identities for path in wanted):
             self._copy(below / "project")
@@ -124,6 +125,13 @@ class Stage:
             elif path.name.startswith("ostler") and path.is_file():
                 shutil.copy2(path, folder / path.name)
         self.project, self.build, self.harness = to, folder, to / "tests" / "e2e"
+
+
+def install_sdk(build, below):
+    """What authors of plugins get, as it would be installed: World.sdk."""
+    if (build / "cmake_install.cmake").exists() and (build / "sdk" / "libostler-test.a").exists():
+        subprocess.run(["cmake", "--install", str(build), "--component", "Sdk", "--prefix", str(below / "sdk")],
+                       check=True, stdout=subprocess.DEVNULL)
 
 
 def build_plugins(below):

@@ -223,6 +223,7 @@ class World:
     def __init__(self, root, project, build, plugins):
         self.root, self.project = pathlib.Path(root), pathlib.Path(project)
         self.build, self.plugin_objects = pathlib.Path(build), pathlib.Path(plugins)
+        self.sdk = self.plugin_objects.parent / "sdk"
         self.ostler = str(self.build / "ostler")
         self.repo, self.home, self.tmp, self.state = (self.root / n for n in ("app", "home", "tmp", "state"))
         for folder in (self.repo, self.home, self.tmp):

@@ -386,3 +386,50 @@ def every_row_of_the_contract_is_tested(tree):
                 named |= {int(number) for number in re.findall(r"\d+", match.group(1))}
     for row in sorted(set(range(1, ROWS + 1)) - named):
         yield "tests", 1, f"no test names row {row} of the contract's list"
+
+
+# ---- manuals ----
+
+@check(
+    ({"packaging/man/x.3": ".Dd November 22, 2026\n.Dt X 3\n.Os\n.Sh NAME\n.Nm x\n.Nd does x\n"}, []),
+    ({"packaging/man/y.3": ".Dd November 22, 2026\n.Dt Y 3\n.Os\n.Sh NAME\n.Nm y\n.Nd does y\n.Qz nothing\n"},
+     [("packaging/man/y.3", 7)]),
+)
+def manual_pages_are_sound(tree):
+    """mandoc has nothing to warn of."""
+    for name in tree.having(*(f".{n}" for n in range(1, 9)), below="packaging/man/"):
+        done = run(["mandoc", "-T", "lint", "-W", "warning", name], tree)
+        for line, text in re.findall(r"^mandoc: .*?:(\d+):\d+: (.*)$", done.stdout + done.stderr, re.M):
+            yield name, int(line), text
+
+
+PAGE, HEADERS = "packaging/man/ostler-plugin.3", ("include/ostler/plugin.h", "include/ostler/ext.h")
+
+
+@check(
+    ({PAGE: ".Fn log step\n.Dv OST_OK\n.Dv OST_EXT_X\n.Fn ask\n", HEADERS[1]: "#define OST_EXT_X \"x/1\"\n"
+      "struct ost_x_v1 {\n    ost_status (*ask)(void);\n    ost_status (*answer)(void);\n};\n",
+      HEADERS[0]: "enum { OST_OK = 0, OST_MORE = 1 };\nstruct ost_host {\n    void (*log)(int);\n    void (*group)(int);\n"
+      "};\nstruct ost_note {\n    uint32_t line, col; /* from 1 */\n};\n"},
+     [(HEADERS[0], 1), (HEADERS[0], 4), (HEADERS[0], 7), (HEADERS[0], 7), (HEADERS[1], 4)]),
+)
+def the_abi_is_described(tree):
+    """ostler-plugin(3) names every member and constant of plugin.h, and every extension with its calls."""
+    if PAGE not in tree.files:
+        return
+    known = set(re.findall(r"\w+", tree.text(PAGE)))
+    for header in HEADERS:
+        struct = ""
+        for line, text in enumerate(code_only(tree.text(header)).split("\n"), 1):
+            struct = "" if text.startswith("}") else (re.match(r"struct (\w+) \{", text) or [None, struct])[1]
+            names = re.findall(r"\(\*(\w+)\)\(", text) if header == HEADERS[0] or struct.endswith("_v1") else []
+            names += re.findall(r"\b(OST_(?:EXT_)?[A-Z_]+)\b(?= =|[ \n]*$)" if header == HEADERS[0] else r"(OST_EXT_\w+) ", text)
+            members = re.match(r"    (?:[\w ]+[ *])((?:\*?\w+, )*\*?\w+);", text)
+            if members and header == HEADERS[0] and struct.startswith("ost_"):
+                names += re.findall(r"\w+", members[1])
+            for name in names:
+                if name not in known and name not in SAID_ONCE:
+                    yield header, line, f"{PAGE} says nothing of '{name}'"
+
+
+SAID_ONCE = {"struct_size", "abi_minor", "n_inputs", "input_size", "n_outputs", "output_size"}  # the macros fill them in

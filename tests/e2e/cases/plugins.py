@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import subprocess
 
 import githttp
 from case import case
@@ -224,23 +222,3 @@ def a_linter_that_is_named_and_missing_says_how_to_get_it(w):
     flow = w.steps("- uses: actions/checkout@v4\n- {name: lint, uses: ostler/lint@v1, with: {linters: hadolint}}")
     r = w.run(flow, code=1).concluded(lint="failure").says("hadolint", step="lint")
     check("install" in r.log("lint").lower(), f"nobody says how to install it\n{r}")
-
-
-@case()
-def the_guide_for_authors_works_as_printed(w):
-    guide = (w.project / "sdk/README.md").read_text().split("\n## From nothing")[1].split("\n## ")[0]
-    code, = re.findall(r"```c\n(.*?)```", guide, re.S)
-    step, = re.findall(r"```yaml\n(.*?)```", guide, re.S)
-    w.write("hello.c", code)
-    commands = re.findall(r"^    \$ ([^#\n]*?)\s*(?:#.*)?$", guide, re.M)[:5]
-    check(len(commands) == 5, f"the guide's commands: {commands}")
-    for command in commands:
-        command = command.replace("-Iinclude", f"-I{w.project}/include -Wall -Wextra -Werror")
-        argv = [w.ostler if word == "ostler" else word for word in command.split()]
-        done = subprocess.run(argv, cwd=w.repo, env=w.env, capture_output=True, text=True)
-        check(done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}")
-        if "plugin run" in command:
-            shown = guide.split(command, 1)[1].split("\n    $ ", 1)[0].splitlines()[1:]
-            for line in filter(None, map(str.strip, shown)):
-                check(line in done.stdout + done.stderr, f"the guide shows '{line}'\n{done.stdout}{done.stderr}")
-    w.run(w.steps(step), code=0, clean=False).says("Hello, Ada.", step='Run echo "Hello, Ada."')

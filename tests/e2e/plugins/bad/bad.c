@@ -1,5 +1,5 @@
 /* A plugin that is sound, and with one of these defined has just that defect, for "ostler plugin check" to find. */
-#include <ostler/plugin.h>
+#include <ostler/ext.h>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -96,6 +96,25 @@ static ost_status wait_for_ever(struct ost_step *s)
     return OST_OK;
 }
 
+/* As much of the other services as a plugin may use. */
+static ost_status use_extensions(struct ost_step *s)
+{
+    const struct ost_progress_v1 *progress = s->host->extension(s, OST_EXT_PROGRESS);
+    const struct ost_mask_v1 *mask = s->host->extension(s, OST_EXT_MASK);
+    const struct ost_files_v1 *files = s->host->extension(s, OST_EXT_FILES);
+    const char *const patterns[] = {"*.md", NULL}, *const * paths, *text;
+    ost_status r = OST_OK;
+    size_t n;
+
+    if (progress)
+        progress->update(s, "working", 1, 2);
+    if (mask)
+        r = mask->apply(s, "text", &text);
+    if (r == OST_OK && files)
+        r = files->glob(s, patterns, 0, &paths, &n);
+    return r;
+}
+
 static ost_status work(struct ost_step *s)
 {
     const char *file;
@@ -127,7 +146,8 @@ static ost_status work(struct ost_step *s)
         return ost_fail(s, OST_E_IO, "cannot remove '%s'", file);
     if (HAS(deaf) && s->host->cancelled(s))
         return wait_for_ever(s);
-    return s->host->output(s, "greeting", "Hello.");
+    ost_status r = use_extensions(s);
+    return r < 0 ? r : s->host->output(s, "greeting", "Hello.");
 }
 
 OST_EXPORT const struct ost_plugin ostler_plugin_v1;
