@@ -146,17 +146,18 @@ fetch_toolkit() {
 # be had, the tests that need it fail and say so.
 fetch_test_runners() {
     local to=build/tools
+    local -a packages=(Django==5.2.19 pytest==9.2.0)
 
     mkdir -p "$to"
-    if [ ! -e "$to/django.complete" ]; then
-        say "fetching Django into $to/django"
+    if [ "$(cat "$to/django.complete" 2>/dev/null)" != "${packages[*]}" ]; then
+        say "fetching Django and pytest into $to/django"
         rm -rf "$to/django"
         # Debian's Python, which every job sees, whatever else is in PATH.
         if quietly build/django.log /usr/bin/python3 -m venv "$to/django" &&
-            quietly build/django.log "$to/django/bin/pip" install -q --disable-pip-version-check Django==5.2.19; then
-            touch "$to/django.complete"
+            quietly build/django.log "$to/django/bin/pip" install -q --disable-pip-version-check "${packages[@]}"; then
+            printf '%s\n' "${packages[*]}" >"$to/django.complete"
         else
-            complain 'cannot fetch Django from the Python package index' 'The reason is above; the tests go on.'
+            complain 'cannot fetch Django and pytest from the Python package index' 'The reason is above; the tests go on.'
         fi
     fi
     if [ ! -e "$to/vitest.complete" ]; then

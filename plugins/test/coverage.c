@@ -1,11 +1,10 @@
 #include "coverage.h"
 
+#include "../lib/beneath.h"
 #include "../lib/xml.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NO_CODE, NEVER_RUN, RUN };
@@ -349,23 +348,19 @@ const char *coverage_read(struct ost_step *step, const char *path, struct covera
     enum { PORTION = 1 << 16 };
     char *portion = step->host->alloc(step, PORTION);
     struct coverage_reader *r;
-    struct stat st;
+    const char *why;
     uint64_t size = 0;
     ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = beneath_open_file(step, path, COVERAGE_SIZE_MAX, &why);
 
     if (fd < 0)
-        return strerror(errno);
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        close(fd);
-        return "it is no file";
-    }
+        return why;
     r = coverage_reader_new(step, to);
     while (!r->trouble && ((n = read(fd, portion, PORTION)) > 0 || (n < 0 && errno == EINTR)))
         if (n > 0 && (size += (uint64_t)n) <= COVERAGE_SIZE_MAX)
             coverage_reader_feed(r, (struct span){portion, (size_t)n});
-        else if (n > 0)
-            r->trouble = ost_fmt(step, "it is larger than %d MiB", COVERAGE_SIZE_MAX >> 20);
+        else if (n > 0) /* it grows while it is read */
+            r->trouble = "it does not end";
     close(fd);
     return coverage_reader_end(r);
 }

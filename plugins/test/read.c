@@ -1,9 +1,9 @@
 #include "read.h"
 
+#include "../lib/beneath.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct reader *reader_new(struct ost_step *step, const struct format *format, struct results *to)
@@ -96,25 +96,6 @@ const struct format *format_find(struct span head)
     return has_line(s, "Ran ") || span_find(s, " ... ok\n") != SIZE_MAX ? &format_unittest : NULL;
 }
 
-/* Opened so that a fifo does not hold us; -1: *RET_WHY. */
-static int open_report(struct ost_step *step, const char *path, const char **ret_why)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-
-    if (fd < 0) {
-        *ret_why = strerror(errno);
-        return -1;
-    }
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= READ_REPORT_MAX)
-        return fd;
-    *ret_why = S_ISREG(st.st_mode)
-                   ? ost_fmt(step, "it is larger than %d MiB", READ_REPORT_MAX >> 20)
-                   : "it is no file";
-    close(fd);
-    return -1;
-}
-
 static ssize_t read_some(int fd, char *to, size_t size)
 {
     ssize_t n;
@@ -132,8 +113,9 @@ const char *read_file(struct ost_step *step, const char *path, struct results *t
     const struct format *format;
     const char *why = NULL;
     struct reader *r;
+    uint64_t size = 0;
     ssize_t n;
-    int fd = open_report(step, path, &why);
+    int fd = beneath_open_file(step, path, READ_REPORT_MAX, &why);
 
     if (fd < 0)
         return why;
@@ -146,8 +128,11 @@ const char *read_file(struct ost_step *step, const char *path, struct results *t
                         : "it cannot be read";
     }
     r = reader_new(step, format, to);
-    for (; n > 0 && !r->trouble; n = read_some(fd, portion, PORTION))
+    for (; n > 0 && !r->trouble; n = read_some(fd, portion, PORTION)) {
         reader_feed(r, (struct span){portion, (size_t)n}, 0);
+        if ((size += (uint64_t)n) > READ_REPORT_MAX) /* it grows while it is read */
+            r->trouble = "it does not end";
+    }
     close(fd);
     why = reader_end(r);
     return why ? ost_fmt(step, "as %s: %s", format->name, why) : NULL;

@@ -61,34 +61,51 @@ static void merge(struct ost_step *step, const struct failed *f, const struct re
     }
 }
 
-/* A file or package that could not be loaded, and then could, has no test of that name: it is gone when its suite
- * came back without a failure of its own. */
-static void merge_broken(const struct failed *f, const struct results *again, unsigned attempt)
+static bool is_of(const struct result *a, const struct result *broken)
 {
+    return *broken->suite ? strcmp(a->suite, broken->suite) == 0
+                          : *broken->file && strcmp(a->file, broken->file) == 0;
+}
+
+/* A class, file or package that could not be set up or loaded, and then could, has no test of the name that its
+ * failure had: it has passed when its tests came, and none of them in error. True if there was such a one. */
+static bool merge_broken(const struct failed *f, const struct results *again, unsigned attempt)
+{
+    bool any = false;
+
     for (size_t i = 0; i < f->n; i++) {
         struct result *r = f->list[i];
         bool came = false, bad = false;
 
-        if (r->outcome != OUTCOME_ERROR)
+        for (size_t k = 0; k < again->n && r->outcome == OUTCOME_ERROR; k++)
+            if (is_of(&again->list[k], r)) {
+                came = true;
+                bad |= again->list[k].outcome == OUTCOME_ERROR;
+            }
+        if (!came || bad)
             continue;
-        for (size_t k = 0; k < again->n && !bad; k++) {
-            const struct result *a = &again->list[k];
-            bool same = *r->suite ? strcmp(a->suite, r->suite) == 0
-                                  : *r->file && strcmp(a->file, r->file) == 0;
-
-            came |= same;
-            bad |= same && result_is_bad(a);
-        }
-        if (came && !bad) {
-            r->outcome = OUTCOME_PASSED;
-            r->flaky = true;
-            r->attempts = attempt;
-        }
+        r->outcome = OUTCOME_PASSED;
+        r->flaky = any = true;
+        r->attempts = attempt;
     }
+    return any;
+}
+
+/* The tests that nobody knew of before. */
+static void add_new(struct ost_step *step, struct results *all, const struct results *again)
+{
+    struct index known = {.step = step};
+
+    for (size_t i = 0; i < all->n; i++)
+        index_set(&known, key_of(step, &all->list[i]), i);
+    for (size_t i = 0; i < again->n; i++)
+        if (index_get(&known, key_of(step, &again->list[i])) == INDEX_NONE)
+            results_add(step, all, again->list[i]);
 }
 
 static ost_status rerun(const struct run_spec *spec, const struct selection *whole,
-                        const struct failed *f, unsigned attempt, bool *ret_go_on)
+                        const struct failed *f, unsigned attempt, struct results *all,
+                        bool *ret_go_on)
 {
     struct ost_step *step = spec->target->step;
     struct target *t = (struct target *)(uintptr_t)spec->target; /* it counts its reports */
@@ -108,7 +125,8 @@ static ost_status rerun(const struct run_spec *spec, const struct selection *who
             f->n == 1 ? "" : "s", picked ? "" : ", and all others with it");
     run_commands(spec, commands, &again);
     merge(step, f, &again.results, attempt);
-    merge_broken(f, &again.results, attempt);
+    if (merge_broken(f, &again.results, attempt))
+        add_new(step, all, &again.results);
     if (again.status < 0 && again.status != OST_E_CANCELLED)
         ost_log(step, OST_WARNING, "attempt %u came to nothing: %s", attempt, again.error);
     else if (again.status == OST_OK && again.results.n == 0)
@@ -136,7 +154,7 @@ ost_status retry_failed(const struct run_spec *spec, const struct selection *sel
             return OST_OK;
         }
         go_on = false;
-        r = rerun(spec, selection, &f, i + 2, &go_on);
+        r = rerun(spec, selection, &f, i + 2, &run->results, &go_on);
     }
     return r;
 }

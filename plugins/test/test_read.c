@@ -19,6 +19,8 @@ static void enter(void)
 {
     host = ost_test_new(&ostler_plugin_v1);
     ost_test_scratch(host);
+    ost_test_dir(host, OST_DIR_HOME,
+                 PLUGIN_DIR "/fixtures"); /* files are read from a job's folders only */
     step = ost_test_step(host);
 }
 
@@ -339,7 +341,13 @@ Test(test_read, says_why_a_file_is_no_report)
     ost_test_file(host, "empty", "");
     ost_test_file(host, "nul", "\x01\x02");
     cr_expect_str_eq(read_file(step, "nowhere", &all), "No such file or directory");
-    cr_expect_str_eq(read_file(step, "/", &all), "it is no file");
+    cr_expect_str_eq(read_file(step, "/etc/hostname", &all),
+                     "it lies outside of the job's folders");
+    cr_expect_str_eq(read_file(step, ".", &all), "it is no file");
+    cr_assert_eq(symlink("/etc/hostname", ost_fmt(step, "%s/link", step->host->dir(step, 0))), 0);
+    cr_expect_str_eq(read_file(step, "link", &all), "a link leads out of the job's folders");
+    cr_assert_eq(symlink("text", ost_fmt(step, "%s/inside", step->host->dir(step, 0))), 0);
+    cr_expect(strstr(read_file(step, "inside", &all), "neither JUnit XML"));
     cr_expect(strstr(read_file(step, ost_fmt(step, "%s/text", step->host->dir(step, 0)), &all),
                      "it is neither JUnit XML, TAP"));
     cr_expect_str_eq(read_file(step, ost_fmt(step, "%s/empty", step->host->dir(step, 0)), &all),

@@ -148,6 +148,25 @@ Test(test_stage, stops_running_again_what_comes_to_nothing)
     expect_has(ost_test_log(host), "warning: attempt 2 came to nothing: no test was run");
 }
 
+Test(test_stage, takes_up_the_tests_of_a_class_that_came_up_in_the_end)
+{
+    static const char first[] =
+        "setUpClass (a.tests.T) ... ERROR\ntest_x (a.tests.U.test_x) ... ok\n"
+        "Ran 1 test in 0.1s\n";
+    static const char again[] =
+        "test_a (a.tests.T.test_a) ... ok\ntest_b (a.tests.T.test_b) ... FAIL\n"
+        "Ran 2 tests in 0.1s\n";
+
+    ost_test_file(host, "manage.py", "import django\n");
+    ost_test_with(host, "retries", "1");
+    ost_test_on_exec(host, "python manage.py test *", .exit_code = 1, .err = first);
+    ost_test_on_exec(host, "python manage.py test * a.tests.T", .exit_code = 1, .err = again);
+    expect_run(OST_E_FAILED, "1 of 4 tests failed");
+    expect_outputs(OST_ARGV("passed", "3", "failed", "1", "flaky", "1"));
+    expect_has(ost_test_summary(host),
+               "#### Flaky\n\n- a.tests.T \\> setUpClass passed in attempt 2");
+}
+
 Test(test_stage, says_how_a_runner_ended_before_any_test)
 {
     static const struct {

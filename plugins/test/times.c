@@ -1,10 +1,13 @@
 #include "times.h"
 
-#include "../lib/cache.h"
+#include "../lib/beneath.h"
 #include "../lib/job.h"
 
+#include <errno.h>
+#include <ostler/ext.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     AGREE_MS = 60000, /* how long another shard may take to put its record there */
@@ -93,6 +96,26 @@ static const char *whole_path(struct ost_step *step, const char *path)
     return ost_fmt(step, "%s%s", step->host->dir(step, OST_DIR_HOME), path + 1);
 }
 
+/* False: there is none that can be read. */
+static bool read_record(struct ost_step *step, const char *path, struct times *to)
+{
+    struct sink k = {.step = step};
+    char portion[4096];
+    const char *why;
+    ssize_t n;
+    int fd = beneath_open_file(step, path, TIMES_SIZE_MAX, &why);
+
+    if (fd < 0)
+        return false;
+    while (k.size < TIMES_SIZE_MAX &&
+           ((n = read(fd, portion, sizeof portion)) > 0 || (n < 0 && errno == EINTR)))
+        if (n > 0)
+            sink_add(&k, (struct span){portion, (size_t)n});
+    close(fd);
+    times_read(to, sink_span(&k));
+    return true;
+}
+
 static ost_status restore_one(struct ost_step *step, const struct ost_cache_v1 *cache,
                               const struct times_query *q, unsigned shard, struct times *to)
 {
@@ -105,15 +128,10 @@ static ost_status restore_one(struct ost_step *step, const struct ost_cache_v1 *
     };
     struct ost_cache_entry entry = {.struct_size = sizeof entry};
     ost_status r = cache->restore(step, &query, &entry);
-    size_t size = 0;
-    char *text;
 
-    if (r < 0 || !entry.key)
-        return r;
-    text = file_read(step, whole_path(step, path), TIMES_SIZE_MAX, &size);
-    if (text)
-        times_read(to, (struct span){text, size});
-    return OST_OK;
+    if (r == OST_OK && entry.key)
+        (void)read_record(step, whole_path(step, path), to); /* best effort */
+    return r;
 }
 
 /* Best effort: without records the split is by name. */
@@ -173,8 +191,7 @@ static ost_status take(const struct agreement *a, struct times *to, bool *ret_th
     struct ost_step *step = a->step;
     const struct ost_artifact *const *list;
     struct ost_artifact got = {.struct_size = sizeof got};
-    size_t n = 0, size = 0;
-    char *text;
+    size_t n = 0;
     ost_status r = a->service->list(step, &list, &n);
 
     *ret_there = false;
@@ -189,11 +206,9 @@ static ost_status take(const struct agreement *a, struct times *to, bool *ret_th
     }
     if (r < 0 || !*ret_there)
         return r;
-    text = file_read(step, rel_join(step, a->folder, a->name), TIMES_SIZE_MAX, &size);
-    if (!text)
+    if (!read_record(step, rel_join(step, a->folder, a->name), to))
         return ost_fail(step, OST_E_IO, "the artifact '%s' has no record of durations in it",
                         a->name);
-    times_read(to, (struct span){text, size});
     return OST_OK;
 }
 

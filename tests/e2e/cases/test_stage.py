@@ -247,6 +247,51 @@ def a_criterion_project_has_the_totals_that_criterion_prints(w):
     r.says("'--filter=@(sums/", step="stage")
 
 
+@case(**SLOW)
+def a_pytest_project_has_the_totals_that_pytest_prints(w):
+    tools(w, "django")
+    w.write("pytest.ini", "[pytest]\naddopts = -p no:cacheprovider\n")
+    w.write("tests/test_sums.py", """\
+        import pathlib
+        import pytest
+
+
+        @pytest.mark.parametrize("a,want", [(1, 2), (3, 7)], ids=["one", "wrong [x]"])
+        def test_double(a, want):
+            assert a + a == want
+
+
+        class TestMore:
+            @pytest.mark.skip(reason="not today")
+            def test_skipped(self):
+                pass
+
+
+        @pytest.fixture
+        def sick():
+            raise RuntimeError("no fixture")
+
+
+        def test_sick(sick):
+            pass
+
+
+        def test_flaky():
+            mark = pathlib.Path("flaky-mark")
+            if not mark.exists():
+                mark.touch()
+                pytest.fail("no stars tonight")
+        """)
+    w.write(".venv/bin/pytest", '#!/bin/sh\nexec "$RUNNER_TOOL_CACHE/django/bin/python" -m pytest "$@"\n', mode=0o755)
+    r, out, said = stage(w, "annotations: 10", ".venv/bin/pytest 2>&1")
+    check("2 failed, 1 passed, 1 skipped, 1 error in" in said, f"pytest said\n{said}")
+    totals(r, out, total=5, passed=2, failed=2, skipped=1, flaky=1)
+    r.equal("failed", notes(r, "error"), {"tests.test_sums > test_double[wrong [x]]": ("tests/test_sums.py", 7),
+                                          "tests.test_sums > test_sick": ("tests/test_sums.py", 18)})
+    r.equal("flaky", notes(r, "warning").get("flaky: tests.test_sums > test_flaky"), ("tests/test_sums.py", 29))
+    r.says("pytest: found by pytest.ini", "'tests/test_sums.py::test_double[wrong [x]]' ", step="stage")
+
+
 # ---- shards ----
 
 @case(limit=200)
