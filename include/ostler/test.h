@@ -141,7 +141,7 @@ void ost_test_mirror(struct ost_test *t, const char *path);
 /* ---- a real run, played back ---- */
 
 /* From the next run on the phase is answered as a real one was: FOLDER is what "ostler plugin run --record FOLDER" wrote,
- * a file for each phase, main.jsonl, with a line of JSON for each call (runner/cli/cmd_plugin.md says which).
+ * a file for each phase, main.jsonl, with a line of JSON for each call (the manual of 'ostler plugin run' has an example).
  * Inputs, contexts and what was saved are those of then, where the test gave no others; commands, requests, caches,
  * artifacts, files and source are answered from the transcript alone, each answer once, and the job's folders of then
  * are those of this test. A call that was not recorded breaks the contract. "***" in the transcript was a secret, and

@@ -365,6 +365,40 @@ Test(kit, every_service_is_there)
     cr_expect_eq(run(uses_them_all), OST_E_UNSUPPORTED);
 }
 
+/* Sizes on both sides of where a block, and its padding, ends. */
+static ost_status hashes_one_file(struct ost_step *s)
+{
+    const struct ost_files_v1 *files = s->host->extension(s, OST_EXT_FILES);
+    const char *const all[] = {"x.txt", NULL};
+    const char *digest = NULL;
+    ost_status r = files->hash(s, all, &digest);
+
+    return r == OST_OK ? s->host->output(s, "said", digest) : r;
+}
+
+Test(kit, digests_are_those_of_sha256)
+{
+    static const struct {
+        size_t size;
+        const char *digest; /* of the digest of so many x */
+    } rows[] = {
+        {0, "5df6e0e2761359d30a8275058e299fcc0381534545f55cf43e41983f5d4c9456"},
+        {55, "c21e94934b92308a9d098538dcfc3c1cf81776f1388b9597eda61a8724ceefcf"},
+        {56, "7c4830cbaf79bf041460539a89146ae140c0b6e965798bf3476e7f1a6bc462db"},
+        {64, "9b18ac92b17ffb1db7a582d0bc46d5a173518e4aecf9f6aae1601479e6ff4dd9"},
+        {1000, "53d88e205023545961a1ef7a5a676316ffe4abbaa236738e7cc14bcb483746d6"},
+    };
+    static char text[1001];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        memset(text, 'x', rows[i].size);
+        text[rows[i].size] = '\0';
+        ost_test_file(t, "x.txt", text);
+        cr_assert_eq(run(hashes_one_file), OST_OK);
+        cr_expect_str_eq(ost_test_output(t, "said"), rows[i].digest, "%zu bytes", rows[i].size);
+    }
+}
+
 Test(kit, a_plan_that_main_makes_changes_nothing)
 {
     act = uses_them_all;
