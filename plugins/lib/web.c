@@ -245,10 +245,13 @@ static size_t on_read(char *to, size_t one, size_t n, void *ctx)
     return size;
 }
 
+/* libcurl sends anew what broke off on a connection that was kept; not what is to be sent once. */
 static int on_seek(void *ctx, curl_off_t offset, int origin)
 {
     struct web_call *c = ctx;
 
+    if (c->q.flags & WEB_ONCE)
+        return CURL_SEEKFUNC_FAIL;
     if (origin != SEEK_SET || offset < 0 || offset > c->q.body_size)
         return CURL_SEEKFUNC_FAIL;
     c->read = offset;

@@ -6,6 +6,7 @@ import crypt
 import http.client
 import http.server
 import json
+import os
 import pathlib
 import re
 import socket
@@ -88,7 +89,10 @@ class Registry:
     def skopeo(self, command, *words, user=True, top=()):
         """What skopeo prints; TOP: options in front of the command."""
         options = ["--tls-verify=false"] + ([f"--creds={USER}:{PASSWORD}"] if user else [])
-        return subprocess.run(["skopeo", *top, command, *options, *words], check=True, capture_output=True).stdout
+        done = subprocess.run(["skopeo", *top, command, *options, *words], capture_output=True,
+                              env={**os.environ, "HOME": str(self.place), "XDG_RUNTIME_DIR": str(self.place)})
+        assert done.returncode == 0, f"skopeo {words}: {done.stderr.decode()}"
+        return done.stdout
 
 
 class Server:
