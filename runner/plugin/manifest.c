@@ -154,19 +154,20 @@ static int take_runs(const struct reading *r, const struct token *root, json_t *
 {
     static const struct {
         const char *key, *name;
-    } texts[] = {{"protocol", "protocol"}, {"id", "id"},         {"version", "version"},
-                 {"main", "object"},       {"pre-if", "pre_if"}, {"post-if", "post_if"}};
-    static const char *const needed[] = {"id", "version", "main"};
+        bool needed;
+    } texts[] = {{"protocol", "protocol", true}, {"id", "id", true},
+                 {"version", "version", true},   {"main", "object", true},
+                 {"pre-if", "pre_if", false},    {"post-if", "post_if", false}};
     const struct token *runs = token_find(root, "runs");
 
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         if (take_text(r, runs, texts[i].key, to, texts[i].name) < 0)
             return r->err->code;
-    for (size_t i = 0; i < COUNT_OF(needed); i++)
-        if (!token_find(runs, needed[i]))
-            return wrong(
-                r, runs,
-                arena_printf(r->arena, "a plugin that is a program says its '%s' here", needed[i]));
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (texts[i].needed && !json_object_get(to, texts[i].name))
+            return wrong(r, runs,
+                         arena_printf(r->arena, "a plugin that is a program says its '%s' here",
+                                      texts[i].key));
     if (take_list(r, runs, "needs", to) < 0 || take_list(r, runs, "traits", to) < 0)
         return r->err->code;
     return take_phases(r, runs, to);
@@ -200,8 +201,13 @@ static int take_root(const struct reading *r, const struct token *root, json_t *
 }
 
 /* Such a program has one phase; what it would do can only be told from outside, and always. */
-static int check_env(struct plugin *p, const char *file, struct err *err)
+static int check_protocol(struct plugin *p, const char *file, struct err *err)
 {
+    if (p->protocol == PLUGIN_OBJECT)
+        return err_set(err, ERR_INVALID,
+                       "'%s': a shared object has no manifest: its protocol is 'json-lines' or "
+                       "'plugin-env'",
+                       file);
     if (p->protocol != PLUGIN_ENV)
         return ERR_OK;
     if (plugin_has_phase(p, OST_PHASE_PRE) || plugin_has_phase(p, OST_PHASE_POST))
@@ -230,5 +236,5 @@ int manifest_contract(struct slice text, const char *file, struct plugin **ret, 
         return err->code;
     if (plugin_from_json(contract, ret, err) < 0)
         return err_in(err, "'%s'", file);
-    return check_env(*ret, file, err) < 0 ? (*ret = plugin_free(*ret), err->code) : ERR_OK;
+    return check_protocol(*ret, file, err) < 0 ? (*ret = plugin_free(*ret), err->code) : ERR_OK;
 }

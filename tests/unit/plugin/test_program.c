@@ -225,6 +225,10 @@ Test(contract, a_manifest_that_cannot_be_used_says_why)
         {MANIFEST("  plan: perhaps\n"), "./action.yml:*: 'plan' is true or false"},
         {"runs: {using: ostler/1, protocol: json-lines, main: x, version: 1.0.0}",
          "./action.yml:1:7: a plugin that is a program says its 'id' here"},
+        {"runs: {using: ostler/1, protocol: json-lines, main: , id: a/b, version: 1.0.0}",
+         "./action.yml:1:7: a plugin that is a program says its 'main' here"},
+        {"runs: {using: ostler/1, protocol: object, main: x, id: a/b, version: 1.0.0}",
+         "'./action.yml': a shared object has no manifest*"},
         {"runs: {using: ostler/1, protocol: carrier-pigeon, main: x, id: a/b, version: 1.0.0}",
          "'./action.yml': the protocol 'carrier-pigeon' is none: 'json-lines' and 'plugin-env' "
          "are"},
