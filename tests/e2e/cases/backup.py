@@ -217,3 +217,25 @@ def files_go_to_a_server_by_ssh_if_it_is_the_right_one(w):
         check(not [n for n in names if n.endswith(".part")], str(names))
         r.equal("who may read it", {oct(p.stat().st_mode & 0o777) for p in folder.iterdir()}, {"0o600"})
         check("PRIVATE KEY" not in r.out + r.err, f"the key is in the open\n{r}")
+
+
+@case(quick=False, needs=("docker", "services"), limit=120)
+def a_service_container_is_backed_up_with_its_own_client(w):
+    """No port, and no client in the job: dumped, verified and restored by docker exec."""
+    there = {"to": "backups", "database": "shop", "user": "postgres", "password": "pgsecret0",
+             "container": "${{ job.services.db.id }}"}
+    flow = w.steps("- name: fill\n  run: \"docker exec ${{ job.services.db.id }} psql -q -U postgres -d shop -c 'CREATE TABLE a AS SELECT "
+                   "generate_series(1, 5000)'\"\n" + step("dump", **there, verify=True)
+                   + step("back", **{**there, "operation": "restore", "restore-to": "again"})
+                   + "- {name: after, run: \"docker exec ${{ job.services.db.id }} psql -U postgres -d again -Atc 'SELECT count(*) "
+                     "FROM a'\"}\n", job="""
+        services:
+          db:
+            image: postgres:15
+            env: {POSTGRES_PASSWORD: pgsecret0, POSTGRES_DB: shop}
+            options: --health-cmd "pg_isready -h 127.0.0.1" --health-interval 500ms --health-retries 60
+        """)
+    # The engine's socket of the tests is below /tmp, of which a sandboxed job has one of its own.
+    r = w.run(flow, "--isolation", "host", limit=100, code=0)
+    r.says("is good: 1 tables, 5000 rows", step="dump").says("restored into 'again'", step="back").says("5000", step="after")
+    r.never_says("pgsecret0", step="dump")
