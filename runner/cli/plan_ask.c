@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "cli/plan_parts.h"
-#include "plugin/host.h"
+#include "plugin/deaf.h"
 #include "plugin/policy.h"
 
 #include <errno.h>
@@ -74,89 +74,6 @@ struct answer {
     char *why; /* of the end */
 };
 
-static void on_log(void *ctx, int level, struct slice text)
-{
-    (void)ctx;
-    (void)level;
-    (void)text;
-}
-
-static void on_annotate(void *ctx, const struct plugin_note *note)
-{
-    (void)ctx;
-    (void)note;
-}
-
-static void on_text(void *ctx, const char *text)
-{
-    (void)ctx;
-    (void)text;
-}
-
-static void on_slice(void *ctx, struct slice text)
-{
-    (void)ctx;
-    (void)text;
-}
-
-static struct plugin_stream *on_stream_open(void *ctx, bool commands)
-{
-    (void)commands;
-    return ctx; /* never looked into */
-}
-
-static void on_stream_feed(struct plugin_stream *s, struct slice bytes)
-{
-    (void)s;
-    (void)bytes;
-}
-
-static void on_stream_close(struct plugin_stream *s)
-{
-    (void)s;
-}
-
-static int on_pair(void *ctx, const char *name, struct slice value, struct err *err)
-{
-    (void)ctx;
-    (void)name;
-    (void)value;
-    (void)err;
-    return ERR_OK;
-}
-
-static int on_path(void *ctx, const char *dir, struct err *err)
-{
-    (void)ctx;
-    (void)dir;
-    (void)err;
-    return ERR_OK;
-}
-
-static int on_summary(void *ctx, struct slice markdown, struct err *err)
-{
-    (void)ctx;
-    (void)markdown;
-    (void)err;
-    return ERR_OK;
-}
-
-static bool on_saved(void *ctx, const char *name, struct slice *ret)
-{
-    (void)ctx;
-    (void)name;
-    (void)ret;
-    return false;
-}
-
-static bool on_context(void *ctx, const char *name, struct buf *ret)
-{
-    (void)ctx;
-    (void)name;
-    (void)ret;
-    return false;
-}
-
 static void on_plan(void *ctx, const char *verb, const char *object, const char *detail)
 {
     struct answer *a = ctx;
@@ -165,14 +82,6 @@ static void on_plan(void *ctx, const char *verb, const char *object, const char 
     if (*detail)
         json_object_set_new(line, "detail", json_string(detail));
     json_array_append_new(a->lines, line);
-}
-
-static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
-{
-    (void)ctx;
-    (void)label;
-    (void)done;
-    (void)total;
 }
 
 static void on_end(void *ctx, const struct plugin_end *end)
@@ -184,34 +93,14 @@ static void on_end(void *ctx, const struct plugin_end *end)
     a->why = mem_dup(end->text, strlen(end->text));
 }
 
-/* In a plan all effects come as lines; what else a plugin says belongs into a log, and there is none. */
-static const struct plugin_services services = {
-    .log = on_log,
-    .annotate = on_annotate,
-    .group = on_text,
-    .command = on_slice,
-    .note = on_text,
-    .mask = on_slice,
-    .stream_open = on_stream_open,
-    .stream_feed = on_stream_feed,
-    .stream_close = on_stream_close,
-    .output = on_pair,
-    .env = on_pair,
-    .path = on_path,
-    .summary = on_summary,
-    .save = on_pair,
-    .saved = on_saved,
-    .context = on_context,
-    .plan = on_plan,
-    .progress = on_progress,
-};
-
 static int run_plan(const struct plugin *p, const struct trust_policy *policy,
                     const struct strmap *inputs, const char *source, struct answer *a,
                     struct err *err)
 {
     static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", NULL};
     CLEANUP(fd_closep) int object = -1;
+    /* All effects come as lines; what else a plugin says belongs into a log, and there is none. */
+    struct plugin_services services = plugin_deaf;
     struct plugin_spec spec = {
         .plugin = p,
         .phase = OST_PHASE_PLAN,
@@ -229,6 +118,7 @@ static int run_plan(const struct plugin *p, const struct trust_policy *policy,
     struct loop *loop = NULL;
     int r = trust_open(policy, p, &object, err);
 
+    services.plan = on_plan;
     spec.object = object;
     if (r == ERR_OK)
         r = loop_new(&loop, err);

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "cli/plugin_place.h"
+#include "plugin/deaf.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +19,7 @@ struct trial {
     struct plugin_place place;
     struct strmap saved;
     bool stopped; /* by a signal */
+    struct plugin_services services;
 
     const struct trial_order *order; /* of the run under way */
     struct plugin_run *run;
@@ -41,78 +43,12 @@ struct trial *trial_close(struct trial *t)
     return NULL;
 }
 
-/* ---- services: nobody hears what it says, but what it saves is kept ---- */
-
-static void on_log(void *ctx, int level, struct slice text)
-{
-    (void)ctx;
-    (void)level;
-    (void)text;
-}
-
-static void on_annotate(void *ctx, const struct plugin_note *n)
-{
-    (void)ctx;
-    (void)n;
-}
+/* ---- what is heard of it ---- */
 
 static void on_text(void *ctx, const char *text)
 {
     (void)ctx;
     (void)text;
-}
-
-static void on_slice(void *ctx, struct slice text)
-{
-    (void)ctx;
-    (void)text;
-}
-
-struct plugin_stream {
-    char nothing;
-};
-
-static struct plugin_stream *on_stream_open(void *ctx, bool commands)
-{
-    (void)ctx;
-    (void)commands;
-    return mem_new(sizeof(struct plugin_stream));
-}
-
-static void on_stream_feed(struct plugin_stream *s, struct slice bytes)
-{
-    (void)s;
-    (void)bytes;
-}
-
-static void on_stream_close(struct plugin_stream *s)
-{
-    free(s);
-}
-
-static int on_pair(void *ctx, const char *name, struct slice value, struct err *err)
-{
-    (void)ctx;
-    (void)name;
-    (void)value;
-    (void)err;
-    return ERR_OK;
-}
-
-static int on_path(void *ctx, const char *dir, struct err *err)
-{
-    (void)ctx;
-    (void)dir;
-    (void)err;
-    return ERR_OK;
-}
-
-static int on_summary(void *ctx, struct slice markdown, struct err *err)
-{
-    (void)ctx;
-    (void)markdown;
-    (void)err;
-    return ERR_OK;
 }
 
 static int on_save(void *ctx, const char *name, struct slice value, struct err *err)
@@ -151,22 +87,6 @@ static bool on_context(void *ctx, const char *name, struct buf *ret)
     return false;
 }
 
-static void on_plan(void *ctx, const char *verb, const char *object, const char *detail)
-{
-    (void)ctx;
-    (void)verb;
-    (void)object;
-    (void)detail;
-}
-
-static void on_progress(void *ctx, const char *label, int64_t done, int64_t total)
-{
-    (void)ctx;
-    (void)label;
-    (void)done;
-    (void)total;
-}
-
 /* Where a fault is made: here, before the service itself is asked for. */
 static ost_status on_call(void *ctx, unsigned nth, const char *name)
 {
@@ -193,29 +113,6 @@ static void on_left(void *ctx, int fd, const char *what)
         buf_printf(&t->left, "%d%s%s", fd, *what ? ", " : "", what);
     t->result.left = t->left.ptr;
 }
-
-static const struct plugin_services services = {
-    .log = on_log,
-    .annotate = on_annotate,
-    .group = on_text,
-    .command = on_slice,
-    .note = on_text,
-    .mask = on_slice,
-    .stream_open = on_stream_open,
-    .stream_feed = on_stream_feed,
-    .stream_close = on_stream_close,
-    .output = on_pair,
-    .env = on_pair,
-    .path = on_path,
-    .summary = on_summary,
-    .save = on_save,
-    .saved = on_saved,
-    .context = on_context,
-    .plan = on_plan,
-    .progress = on_progress,
-    .call = on_call,
-    .left = on_left,
-};
 
 /* ---- the place ---- */
 
@@ -284,6 +181,12 @@ int trial_open(const struct plugin *p, int object, const struct strmap *with, in
     t->plugin = p;
     t->object = object;
     t->timeout_ms = timeout_ms;
+    t->services = plugin_deaf;
+    t->services.save = on_save;
+    t->services.saved = on_saved;
+    t->services.context = on_context;
+    t->services.call = on_call;
+    t->services.left = on_left;
     t->place = (struct plugin_place)PLUGIN_PLACE_INIT;
     t->saved = (struct strmap)STRMAP_INIT;
     t->text = t->fault = t->left = (struct buf)BUF_INIT(PLUGIN_TEXT_MAX + 1024);
@@ -328,7 +231,7 @@ int trial_run(struct trial *t, const struct trial_order *order, struct trial_res
 
     spec.phase = order->phase;
     spec.rehearsal = true;
-    spec.services = &services;
+    spec.services = &t->services;
     spec.end = on_end;
     spec.ctx = t;
     t->order = order;
