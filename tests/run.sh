@@ -6,8 +6,8 @@
 #
 # --quick          under two minutes: without release build, network and fuzzing
 # --thorough       every end-to-end case as root and as an ordinary user, with both builds; else it runs with
-#                  both, as root with the one and as the user with the other, in turn
-# --fuzz SECONDS   how long each fuzz target runs (default 30; 0: not at all)
+#                  both, as root with the one and as the user with the other, in turn; long ones with one build
+# --fuzz SECONDS   how long each fuzz target runs (default 10; 0: not at all)
 # --conformance    only the conformance suite, over DIR (default ../shared/conformance)
 # NAME             only this kind (house, unit, plugin, conformance, e2e, fuzz), or KIND/PATTERN:
 #                  unit/lang, e2e/secrets, house/includes_point_downwards
@@ -88,7 +88,7 @@ usage() {
     exit 2
 }
 
-quick=false thorough=false fuzz=30 conformance_only=false conformance=../shared/conformance
+quick=false thorough=false fuzz=10 conformance_only=false conformance=../shared/conformance
 names=()
 while [ $# -gt 0 ]; do
     case $1 in

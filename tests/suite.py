@@ -113,7 +113,7 @@ def conformance(args, _pattern):
 
 def e2e(args, pattern):
     """The dev build finds what the sanitizers see, the release what only the real thing shows. Each case runs with
-    both, as root with the one and as an ordinary user with the other."""
+    both, as root with the one and as an ordinary user with the other; long ones with one of them, in turn."""
     quick = ["--quick"] if args.quick else []
     for half, build in enumerate([DEV] if args.quick else [DEV, RELEASE], 1):
         turns = [] if args.thorough or args.quick else ["--half", str(half)]

@@ -10,6 +10,7 @@ import importlib
 import pathlib
 
 CASES = []
+SHORT = 60  # seconds of limit; with --half a case that may take longer is in one half only
 
 
 @dataclasses.dataclass
@@ -22,7 +23,7 @@ class Case:
     needs: tuple  # "network", "docker", "services": with "docker", images of PostgreSQL and Redis
 
 
-def case(who="any", quick=True, limit=60, needs=()):
+def case(who="any", quick=True, limit=SHORT, needs=()):
     def register(function):
         group = function.__module__.rpartition(".")[2]
         CASES.append(Case(f"{group}/{function.__name__}", function, who, quick, limit, needs))

@@ -186,6 +186,8 @@ def choose(args):
         if args.quick and not (item.quick and not item.needs):
             continue
         possible = [w for w in who if item.who in ("any", w)]
+        if args.half and item.limit > case.SHORT and index // 2 % 2 != args.half - 1:
+            continue
         if (args.quick or args.half) and len(possible) > 1 and not item.name.startswith("isolation/"):
             possible = [possible[(index + (args.half == 2)) % 2]]  # turn and turn about
         chosen += [(item, w) for w in possible]
