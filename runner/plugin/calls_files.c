@@ -137,6 +137,21 @@ static const char *runners_name(const struct child_start *start, const char *pat
     return path;
 }
 
+/* The digest that hashFiles() has for the N files PATHS, under the runner's names for them; made by the runner. */
+static ost_status ask_hash(struct ost_step *step, const char *const *paths, size_t n,
+                           const char **ret)
+{
+    CLEANUP(buf_deinit) struct buf message = DIALOG_MESSAGE_INIT;
+    uint32_t id = dialog_id();
+    size_t at;
+
+    wire_begin(&message, WIRE_HASH, id, &at);
+    wire_put_int(&message, (int64_t)n);
+    for (size_t i = 0; i < n; i++)
+        wire_put_text(&message, paths[i]);
+    return calls_ask(step, &message, at, id, ret);
+}
+
 static ost_status files_hash(struct ost_step *step, const char *const *patterns, const char **hex)
 {
     const char *workspace = folder(step, OST_DIR_WORKSPACE);
@@ -155,7 +170,7 @@ static ost_status files_hash(struct ost_step *step, const char *const *patterns,
     for (size_t i = 0; i < n; i++)
         if (workspace && path_below(paths[i], workspace)) /* outside of it nothing counts */
             names[kept++] = runners_name(calls_start(step), paths[i]);
-    return calls_hash(step, names, kept, hex);
+    return ask_hash(step, names, kept, hex);
 }
 
 const struct ost_files_v1 calls_files = {

@@ -30,12 +30,25 @@ static bool is_due(const char *label, int64_t done, int64_t total)
     return due;
 }
 
+static void tell(struct ost_step *step, const char *label, int64_t done, int64_t total)
+{
+    CLEANUP(buf_deinit) struct buf message = DIALOG_MESSAGE_INIT;
+    struct slice text = slice_of(label);
+    size_t at;
+
+    wire_begin(&message, WIRE_PROGRESS, 0, &at);
+    wire_put_slice(&message, slice_head(text, calls_piece(text)));
+    wire_put_int(&message, done);
+    wire_put_int(&message, total);
+    (void)calls_send(step, &message, at); /* within the limit */
+}
+
 static void update(struct ost_step *step, const char *label, int64_t done, int64_t total)
 {
     const char *text = label ? label : "";
 
     if (is_due(text, done, total))
-        calls_tell_progress(step, text, done, total);
+        tell(step, text, done, total);
 }
 
 const struct ost_progress_v1 calls_progress = {

@@ -29,6 +29,25 @@ static ost_status read_answer(struct ost_step *step, const char *text, struct os
     return OST_OK;
 }
 
+/* *RET is JSON. */
+static ost_status ask_source(struct ost_step *step, const struct ost_source_query *query,
+                             const char **ret)
+{
+    CLEANUP(buf_deinit) struct buf message = DIALOG_MESSAGE_INIT;
+    ost_status r = calls_announce(step, "source.find");
+    uint32_t id = dialog_id();
+    size_t at;
+
+    if (r < 0)
+        return r;
+    wire_begin(&message, WIRE_SOURCE, id, &at);
+    wire_put_int(&message, query->flags);
+    wire_put_text(&message, calls_text(query->repository));
+    wire_put_text(&message, calls_text(query->ref));
+    wire_put_text(&message, calls_text(query->path));
+    return calls_ask(step, &message, at, id, ret);
+}
+
 static ost_status source_find(struct ost_step *step, const struct ost_source_query *theirs,
                               struct ost_source *ret)
 {
@@ -42,7 +61,7 @@ static ost_status source_find(struct ost_step *step, const struct ost_source_que
     if (query.flags & ~(uint32_t)OST_SOURCE_CLEAN)
         return calls_failed(step, OST_E_UNSUPPORTED,
                             "source: this host does not know all of the flags");
-    ost_status r = calls_find_source(step, &query, &text);
+    ost_status r = ask_source(step, &query, &text);
     return r < 0 ? r : read_answer(step, text, ret);
 }
 
