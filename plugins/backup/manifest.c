@@ -123,7 +123,7 @@ const char *manifest_parse(struct ost_step *step, char *text, struct manifest *r
                              .rows = {.step = step}};
     if (number(json_get(j, "version")) != 1)
         return "it is of another version";
-    if (i == 3 || !*ret->file || strchr(ret->file, '/') || manifest_time(ret->created) < 0 ||
+    if (i == 3 || !settings_is_name(ret->file) || manifest_time(ret->created) < 0 ||
         ret->size < 0 || ret->entries < 0 || strlen(ret->sha256) != 64 ||
         strspn(ret->sha256, "0123456789abcdef") != 64 ||
         (*ret->verified && manifest_time(ret->verified) < 0))

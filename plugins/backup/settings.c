@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char name_characters[] =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 static const char host_characters[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:@[]";
 
@@ -36,6 +34,14 @@ const char *settings_place(const struct settings *s)
 static bool consists_of(const char *text, const char *characters)
 {
     return text[strspn(text, characters)] == '\0';
+}
+
+bool settings_is_name(const char *text)
+{
+    static const char characters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+    return *text && consists_of(text, characters) && text[0] != '-' && text[0] != '.';
 }
 
 static const char *const *list(struct ost_step *step, const char *name)
@@ -153,8 +159,7 @@ static ost_status read_what(struct settings *s)
         return ost_fail(s->step, OST_E_INVALID,
                         "'database' and 'restore-to' are names; who connects and where is said by "
                         "'host', 'port', 'user' and 'password'");
-    if (!*s->name || !consists_of(s->name, name_characters) || s->name[0] == '-' ||
-        s->name[0] == '.')
+    if (!settings_is_name(s->name))
         return ost_fail(s->step, OST_E_INVALID,
                         "'name' is '%s'; a backup's name has letters, digits, -, _ and .", s->name);
     if (!consists_of(s->port, "0123456789"))

@@ -32,6 +32,8 @@ struct settings {
 ost_status settings_read(struct settings *s, struct ost_step *step);
 
 const char *kind_name(enum kind k);
+/* Letters, digits, '-', '_' and '.', no dash or dot in front: what a backup and its files can be called. */
+bool settings_is_name(const char *text);
 /* "dump.sql.zst" without the front: ".sql.zst". */
 const char *settings_suffix(const struct settings *s);
 /* Where the backups go, for people: "s3://bucket/prefix". */

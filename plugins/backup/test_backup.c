@@ -166,6 +166,8 @@ Test(backup, what_is_no_manifest_is_refused)
     } rows[] = {
         {"\"version\":1", "\"version\":2"},
         {"\"a-b\"", "\"../a\""},
+        {"\"a-b\"", "\"a\xff\""},
+        {"\"a-b\"", "\"\""},
         {"20261122", "20261322"},
         {"mysql", "oracle"},
         {"\"size\":1", "\"size\":-1"},
