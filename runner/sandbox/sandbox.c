@@ -306,6 +306,21 @@ static void remove_folders(struct sandbox *s)
     }
 }
 
+/* What the kernel worked in, which nobody may open, so that nobody could remove what is kept by ordinary means. */
+static void tidy_layers(const struct sandbox *s)
+{
+    CLEANUP(fd_closep)
+    int layers = openat(s->job_dir, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *all = layers < 0 ? NULL : path_list(layers);
+    struct err ignored = ERR_INIT; /* it is in the way of a person, not of us */
+
+    for (struct dirent *e; all && (e = readdir(all));)
+        if (slice_ends(slice_of(e->d_name), SLICE(".work")))
+            (void)!path_remove(layers, e->d_name, &ignored);
+    if (all)
+        closedir(all);
+}
+
 struct sandbox *sandbox_close(struct sandbox *s, bool keep)
 {
     if (!s)
@@ -317,6 +332,8 @@ struct sandbox *sandbox_close(struct sandbox *s, bool keep)
     end_init(s);
     if (!keep && !s->init && s->level != SANDBOX_CONTAINER)
         remove_folders(s);
+    else if (!s->init)
+        tidy_layers(s);
     /* What is left of S->init hangs in the kernel: to reap it would hang us too. */
     cgroup_free(s->cgroup, SANDBOX_CLOSE_MS);
     vec_deinit(&s->ended);
