@@ -40,20 +40,26 @@ static void end_all(int signo)
     kill(0, SIGKILL);
 }
 
-int store_child_main(int argc, char **argv)
+void store_child_begin(void)
 {
     static const struct rlimit size = {STORE_TREE_MAX, STORE_TREE_MAX};
+
+    if (getpgrp() == getpid())
+        signal(SIGTERM, end_all);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the answer then */
+    (void)setrlimit(RLIMIT_FSIZE, &size);   /* of git's packs; without it the server decides */
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+int store_child_main(int argc, char **argv)
+{
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     struct store_entry entry = {0};
     struct err err = ERR_INIT;
 
     (void)argc;
     (void)argv;
-    if (getpgrp() == getpid())
-        signal(SIGTERM, end_all);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the answer then */
-    (void)setrlimit(RLIMIT_FSIZE, &size);   /* of git's packs; without it the server decides */
-    signal(SIGXFSZ, SIG_IGN);
+    store_child_begin();
     CLEANUP(free_ptr) char *text = store_answer_format(serve(&entry, &a, &err), &entry, &err);
     struct err ignored = ERR_INIT; /* nobody is there to hear it */
     return fd_write_all(STDOUT_FILENO, slice_of(text), &ignored) < 0;

@@ -39,6 +39,10 @@ struct store_fetch *store_fetch_free(struct store_fetch *f); /* returns NULL; NU
 MUST_CHECK int store_fetch(const struct store_spec *spec, const struct action_ref *ref, int stop,
                            struct arena *a, struct store_entry *ret, struct err *err);
 
+/* How a process begins that runs git for the store: it ends with whoever waits for it, and with all that it has started;
+ * no file of it grows beyond STORE_TREE_MAX. */
+void store_child_begin(void);
+
 /* The subcommand: argv[0] is "store-child". Returns the exit code. */
 int store_child_main(int argc, char **argv);
 

@@ -2,9 +2,6 @@
 #include "store/mirror.h"
 
 #include <jansson.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +9,7 @@
 #include "base/fd.h"
 #include "base/utf8.h"
 #include "io/errand.h"
-#include "store/store.h"
+#include "store/child.h"
 
 enum { SWEEP_MS = 5000 }; /* for what a killed child had started to end */
 
@@ -116,27 +113,15 @@ static int serve(struct arena *a, const char **ret, struct err *err)
     return r == ERR_OK ? mirror_get(&ask, a, ret, err) : r;
 }
 
-/* Our own group: git, and what git started. */
-static void end_all(int signo)
-{
-    (void)signo;
-    kill(0, SIGKILL);
-}
-
 int mirror_child_main(int argc, char **argv)
 {
-    static const struct rlimit size = {STORE_TREE_MAX, STORE_TREE_MAX};
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     struct err err = ERR_INIT, ignored = ERR_INIT; /* nobody is there to hear it */
     const char *path = NULL;
 
     (void)argc;
     (void)argv;
-    if (getpgrp() == getpid())
-        signal(SIGTERM, end_all);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody waits for the answer then */
-    (void)setrlimit(RLIMIT_FSIZE, &size);   /* of git's packs; without it the server decides */
-    signal(SIGXFSZ, SIG_IGN);
+    store_child_begin();
     umask(022); /* jobs, that may be others, read it; the folders above let nobody in */
     int r = serve(&a, &path, &err);
     CLEANUP(free_ptr) char *text = mirror_answer_format(r, path, &err);
