@@ -43,7 +43,7 @@ static void count(struct ost_step *step, enum kind kind, struct span dump)
     if (whole.n != cut.n || rows_total(&whole) != rows_total(&cut) || whole.entries != cut.entries)
         abort();
     for (size_t i = 0; i < whole.n; i++)
-        if (!rows_is_name(whole.tables[i].name))
+        if (!rows_is_name(kind, whole.tables[i].name))
             abort(); /* it goes into a statement */
 }
 

@@ -85,14 +85,14 @@ static int64_t number(const struct json *j)
     return *end || n < 0 ? -1 : n;
 }
 
-static bool read_tables(const struct json *tables, struct rows *ret)
+static bool read_tables(const struct json *tables, enum kind kind, struct rows *ret)
 {
     size_t n = 0;
 
     if (!tables || tables->kind != JSON_OBJECT)
         return false;
     for (const struct json *t = tables->first; t; t = t->next)
-        if (++n > ROWS_TABLES_MAX || number(t) < 0 || !rows_is_name(t->key))
+        if (++n > ROWS_TABLES_MAX || number(t) < 0 || !rows_is_name(kind, t->key))
             return false;
     ret->tables = ret->step->host->alloc(ret->step, (n + 1) * sizeof *ret->tables);
     for (const struct json *t = tables->first; t; t = t->next)
@@ -128,7 +128,8 @@ const char *manifest_parse(struct ost_step *step, char *text, struct manifest *r
         strspn(ret->sha256, "0123456789abcdef") != 64 ||
         (*ret->verified && manifest_time(ret->verified) < 0))
         return "a member is missing or wrong";
-    return read_tables(json_get(j, "tables"), &ret->rows) ? NULL : "its tables are wrong";
+    return read_tables(json_get(j, "tables"), ret->kind, &ret->rows) ? NULL
+                                                                     : "its tables are wrong";
 }
 
 /* ---- in a store ---- */

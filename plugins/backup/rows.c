@@ -75,6 +75,12 @@ static bool eat_identifier(struct span *s, char quote)
     return n > 0;
 }
 
+/* What stands around a name that is not plain. */
+static char quote_of(enum kind kind)
+{
+    return kind == KIND_MYSQL ? '`' : '"';
+}
+
 /* "schema.table" off the front of S. */
 static bool eat_name(struct span *s, char quote, struct span *ret)
 {
@@ -89,11 +95,11 @@ static bool eat_name(struct span *s, char quote, struct span *ret)
     return true;
 }
 
-bool rows_is_name(const char *name)
+bool rows_is_name(enum kind kind, const char *name)
 {
     struct span s = span_of(name), all;
 
-    return eat_name(&s, name[0] == '`' ? '`' : '"', &all) && s.size == 0;
+    return eat_name(&s, quote_of(kind), &all) && s.size == 0;
 }
 
 /* ---- pg_dump: -- Data for Name: ..., COPY name (columns) FROM stdin;, lines, \. ---- */
@@ -112,7 +118,7 @@ static void postgres_line(struct rows *r, struct span line)
     if (span_starts(line, "-- Data for Name: ")) {
         r->data_ahead = true;
     } else if (r->data_ahead && span_eat(&line, "COPY ") && span_ends(line, " FROM stdin;") &&
-               eat_name(&line, '"', &name)) {
+               eat_name(&line, quote_of(r->kind), &name)) {
         size_t at = table(r, name);
 
         r->into = at == SIZE_MAX ? NULL : &r->tables[at];
@@ -128,7 +134,8 @@ static void mysql_line(struct rows *r, struct span line)
 
     if (span_eat(&line, "DELIMITER "))
         r->routine = !span_is(line, ";");
-    else if (!r->routine && span_eat(&line, "CREATE TABLE ") && eat_name(&line, '`', &name))
+    else if (!r->routine && span_eat(&line, "CREATE TABLE ") &&
+             eat_name(&line, quote_of(r->kind), &name))
         (void)table(r, name);
 }
 
@@ -139,7 +146,7 @@ static void mysql_values(struct rows *r)
     size_t at;
 
     if (r->routine || !span_ends(line, " VALUES") || !span_eat(&line, "INSERT INTO ") ||
-        !eat_name(&line, '`', &name))
+        !eat_name(&line, quote_of(r->kind), &name))
         return;
     at = table(r, name);
     if (at == SIZE_MAX)

@@ -37,5 +37,6 @@ void rows_feed(struct rows *r, struct span bytes);
 int64_t rows_total(const struct rows *r);
 const struct rows_table *rows_find(const struct rows *r, const char *name); /* NULL: none */
 
-/* True if NAME can be put into a statement as it stands: identifiers and nothing else. */
-bool rows_is_name(const char *name);
+/* True if NAME can be put into a statement of KIND's as it stands: identifiers as that database quotes them, and
+ * nothing else. */
+bool rows_is_name(enum kind kind, const char *name);
