@@ -41,13 +41,17 @@ def descendants(root=None):
     return [pid for pid in found if table[pid][1] not in "ZX"]
 
 
+def arguments(pid):
+    """What it was started with; nothing once it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
 def describe(pid):
     """A process as a person would want to see it in a message."""
-    try:
-        argv = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        return f"{pid} ({argv.strip()[:120]})"
-    except OSError:
-        return f"{pid} (gone by now)"
+    return f"{pid} ({' '.join(arguments(pid))[:120] or 'gone by now'})"
 
 
 def wait_until_alone(limit):

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import time
 
 import watch
@@ -119,7 +118,7 @@ def killed_in_the_middle_it_is_made_the_next_time(w):
         pids = victims(r.process.pid, victim)
         check(pids, f"no {victim}")
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            watch.kill(pid)
         s.hang.clear()
         while s.hanging.exists():
             time.sleep(0.02)

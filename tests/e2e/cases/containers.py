@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import engine
+import watch
 from case import case
 from engine import BUSYBOX, GLIBC
 from world import check
@@ -157,7 +158,7 @@ def after_both_were_killed_the_next_start_cleans_up(w):
     running = w.start(w.steps("- run: sleep 100", service("sleep 100"))).wait_for("Run sleep 100")
     worker = worker_of(running)
     for pid in (running.process.pid, worker):
-        os.kill(pid, signal.SIGKILL)
+        watch.kill(pid)
     r = running.finish(30)
     w.run(w.steps("- run: 'true'", name="other.yml"), code=0)
     nothing_left(r)

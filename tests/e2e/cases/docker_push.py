@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import time
 
@@ -269,7 +268,7 @@ def a_push_that_was_killed_goes_on_where_it_was(w):
         pids = [p for p in watch.descendants() if "plugin-child" in watch.describe(p)]
         check(pids, f"no plugin: {[watch.describe(p) for p in watch.descendants()]}")
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            watch.kill(pid)
         going.finish(30).says("ostler/docker-push", step="push")
         registry.forget()
         went(run(w, steps), "push", "1 blob sent", "3 there already")

@@ -3,11 +3,11 @@
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import tarfile
 import tempfile
 
+import watch
 from case import case
 from cases.containers import box, worker_of
 from engine import BUSYBOX, GLIBC, Engine
@@ -104,7 +104,7 @@ def what_a_killed_run_left_in_podman_goes_at_the_next_start(w):
     with Podman(w) as podman:
         running = w.start(flow).wait_for("it is 42")
         for pid in (running.process.pid, worker_of(running)):
-            os.kill(pid, signal.SIGKILL)
+            watch.kill(pid)
         running.finish(30)
         check(podman.left(), "nothing was left to remove")
         r = w.start(w.steps("- run: echo next", name="other.yml")).finish(40).exits(0)

@@ -1,5 +1,6 @@
 """Actions and called workflows of other repositories: fetched, kept, locked, offline (runtime contract 9.2, 9.4)."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -280,7 +281,7 @@ def killed_in_the_middle_nothing_half_is_ever_served(w):
         r = w.start(flow).wait_for_file(s.hanging)
         check(any("/new-" in e for e in s.entries()) and f"acme/greet/{sha}" not in s.entries(), s.entries())
         for pid in victims(r.process.pid, victim):
-            os.kill(pid, signal.SIGKILL)
+            watch.kill(pid)
         done = r.finish()
         s.hang.clear()
         while s.hanging.exists():
@@ -302,13 +303,14 @@ def victims(pid, which):
     while below:
         one = below.pop()
         all_of_them.append(one)
-        for thread in os.listdir(f"/proc/{one}/task"):
-            below += map(int, open(f"/proc/{one}/task/{thread}/children").read().split())
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            for thread in os.listdir(f"/proc/{one}/task"):
+                below += map(int, open(f"/proc/{one}/task/{thread}/children").read().split())
     if which == "all":
         return all_of_them
     if which == "ostler":
         return [pid]
-    found = [p for p in all_of_them if open(f"/proc/{p}/cmdline").read().split("\0")[1:2] == [which]]
+    found = [p for p in all_of_them if watch.arguments(p)[1:2] == [which]]
     check(found, f"there is no {which}")
     return found
 

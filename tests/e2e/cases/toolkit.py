@@ -400,7 +400,7 @@ def a_program_that_is_killed_leaves_no_server_and_the_next_start_clears_up(w):
     running = w.start(flow(w, a=job(UPLOAD)))
     wait_for_pieces(w, running, 3)
     for pid in serving():  # before its front: it cannot clear up itself
-        os.kill(pid, signal.SIGKILL)
+        watch.kill(pid)
     running.kill()
     running.process.wait()
     left = watch.wait_until_alone(5)
