@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/random.h"
 #include "job/containers.h"
 #include "job/contexts.h"
 #include "job/handlers.h"
@@ -156,9 +157,9 @@ static int make_answer(struct box_hook *h, struct err *err)
     struct run *run = h->step->run;
     CLEANUP(free_ptr) char *dir = path_join(run->temp, "_runner_hook_responses");
     struct buf name = BUF_INIT(4096);
-    char id[PLACE_UUID_SIZE];
+    char id[RANDOM_UUID_SIZE];
 
-    place_uuid(id);
+    random_uuid(id);
     buf_printf(&name, "%s/%s.json", dir, id);
     h->answer = buf_take(&name);
     int r = place_mkdirs(run, dir, err);

@@ -8,7 +8,7 @@
  *   run.started     schema, run, workflow, file, event_name, ref, sha, time
  *   job.queued      job, name, needs
  *   job.started     job, name, time, isolation
- *   step.started    job, step, name, stage ("setup", "pre", "main", "post", "complete"), time
+ *   step.started    job, step, name, stage ("setup", "pre", "main", "post", "complete"), time [, record]
  *   log             job, step, time, size [, part]
  *   annotation      job, step, level ("notice", "warning", "error"), message
  *                   [, title, file, line, end_line, col, end_col]
@@ -19,7 +19,8 @@
  *   job.finished    job, name, result, elapsed_ms, outputs [, reason]
  *   run.finished    result, elapsed_ms
  *
- * "job" is unique in the run; "step" counts from 1 in the order of starting, steps that were skipped
+ * "record" is what the queue calls the step of the workflow that it belongs to (struct step); steps of the runner's
+ * own have none. "job" is unique in the run; "step" counts from 1 in the order of starting, steps that were skipped
  * included. outcome, conclusion and result are "success", "failure", "cancelled" or "skipped". */
 #pragma once
 

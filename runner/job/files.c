@@ -1,12 +1,12 @@
 #include "job/files.h"
 
 #include "base/fd.h"
+#include "base/random.h"
 #include "base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -256,36 +256,18 @@ void files_scrub(struct slice text, const struct mask *mask, struct buf *out)
 
 /* ---- files ---- */
 
-enum { UUID_LEN = 36, NAME_SIZE = 64 };
+enum { NAME_SIZE = 64 };
 
 struct files {
     int dir;
     char names[FILE_KINDS][NAME_SIZE];
 };
 
-/* A random UUID (version 4). */
-static int draw_uuid(char ret[UUID_LEN + 1], struct err *err)
-{
-    unsigned char r[16];
-
-    if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
-        return err_sys(err, "cannot draw random bytes");
-    r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
-    r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
-    for (size_t i = 0, at = 0; i < sizeof r; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            ret[at++] = '-';
-        at += (size_t)snprintf(ret + at, 3, "%02x", r[i]);
-    }
-    return ERR_OK;
-}
-
 int files_new(int dir, struct files **ret, struct err *err)
 {
-    char uuid[UUID_LEN + 1];
+    char uuid[RANDOM_UUID_SIZE];
 
-    if (draw_uuid(uuid, err) < 0)
-        return err->code;
+    random_uuid(uuid);
     struct files *f = mem_new(sizeof *f);
     f->dir = dir;
     for (size_t i = 0; i < FILE_KINDS; i++) {

@@ -3,11 +3,6 @@
 
 #include "job/run.h"
 
-enum { PLACE_UUID_SIZE = 37 };
-
-/* A random version 4 UUID as text. */
-void place_uuid(char ret[PLACE_UUID_SIZE]);
-
 /* Replaces the file at PATH (absolute, the job's) by DATA; its folder must exist. */
 MUST_CHECK int place_write(struct run *run, const char *path, struct slice data, mode_t mode,
                            struct err *err);

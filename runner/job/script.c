@@ -1,6 +1,7 @@
 /* script - `run:` steps: the text goes into a file, a shell runs it (runtime contract 4). */
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/random.h"
 #include "job/box_hook.h"
 #include "job/contexts.h"
 #include "job/handlers.h"
@@ -83,11 +84,11 @@ static int find_folder(struct step_run *s, struct eval *e, const struct sandbox 
 static int write_script(struct step_run *s, const struct shell *sh, struct slice script,
                         const char **ret_path, struct err *err)
 {
-    char id[PLACE_UUID_SIZE];
+    char id[RANDOM_UUID_SIZE];
 
     if (script.len > SCRIPT_MAX)
         return err_set(err, ERR_LIMIT, "the script is larger than %d bytes", SCRIPT_MAX);
-    place_uuid(id);
+    random_uuid(id);
     *ret_path = arena_printf(&s->arena, "%s/%s%s", s->run->temp, id, sh->extension);
     return place_write(s->run, *ret_path, shell_script(&s->arena, sh, script), 0666, err);
 }

@@ -166,8 +166,9 @@ static void tell_started(struct step_run *s)
     if (s->outer)
         return;
     clock_stamp(now);
-    run_emit(s->run, json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.started", "step",
-                               s->number, "name", s->name, "stage", stages[s->stage], "time", now));
+    run_emit(s->run, json_pack("{s:s, s:i, s:s, s:s, s:s, s:s*}", "event", "step.started", "step",
+                               s->number, "name", s->name, "stage", stages[s->stage], "time", now,
+                               "record", s->def->record));
 }
 
 static void tell_finished(struct step_run *s)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/random.h"
 #include "io/git.h"
 #include "io/proc.h"
 #include "job/actions.h"
@@ -162,9 +163,9 @@ static void put(json_t *object, const char *key, const char *value)
 
 static void make_tracking_id(struct run *run)
 {
-    char id[PLACE_UUID_SIZE];
+    char id[RANDOM_UUID_SIZE];
 
-    place_uuid(id);
+    random_uuid(id);
     snprintf(run->tracking_id, sizeof run->tracking_id, "github_%s", id);
 }
 

@@ -22,6 +22,7 @@ static const struct {
 },
   texts[] = {
       {"id", offsetof(struct step, id)},
+      {"record", offsetof(struct step, record)},
       {"if", offsetof(struct step, condition)},
       {"uses", offsetof(struct step, uses)},
 };

@@ -14,7 +14,8 @@ enum step_control {
 };
 
 struct step {
-    const char *id; /* as written, or generated: "__run", "__run_2", "__actions_checkout" */
+    const char *id;     /* as written, or generated: "__run", "__run_2", "__actions_checkout" */
+    const char *record; /* what the job's queue calls it, told with its events; NULL: nothing */
     const struct token *name; /* NULL: made from what it does */
     const char *condition;    /* complete: "success() && (x)" */
     const struct token *run;  /* the script; NULL: a `uses` or a control step */

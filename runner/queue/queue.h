@@ -4,7 +4,11 @@
  * command `run`) owns the loop and the workers; a queue never runs anything itself.
  *
  * The caller's round: call next() while slots are free and it gives 1; feed what a worker says to its
- * reports and to event(); when the worker is gone call ended(), then next() again; stop at done(). */
+ * reports and to event(); when the worker is gone call ended(), then next() again; stop at done().
+ *
+ * A queue that talks to a server does so on the client's loop, from the first want() on, for as long as it is
+ * left: what goes wrong there it tries again by itself, and health() tells. A job of its that was handed out
+ * is the caller's to run and the queue's to report, until ended(). */
 #pragma once
 
 #include "io/loop.h"
@@ -17,9 +21,10 @@ enum queue_result { QUEUE_SUCCESS, QUEUE_FAILURE, QUEUE_CANCELLED, QUEUE_SKIPPED
 const char *queue_result_name(enum queue_result r);
 
 struct queue;
+struct queue_health;
 
 /* What a queue asks of its caller, at any time between the first next() and free(). */
-struct queue_client {
+struct queue_client { /* the functions may be called out of any other call */
     /* An event of the queue's own (run.started, job.queued, job.finished of a job that never ran,
      * run.finished, note), for the reports; the log is always empty. */
     event_fn *event;
@@ -50,6 +55,32 @@ struct queue_ops {
     /* The client's loop goes: nothing is waited for any more. NULL: it never uses one. */
     void (*detach)(struct queue *q);
     void (*free)(struct queue *q);
+
+    /* ---- of queues that talk to a server, all of them; NULL in others ---- */
+
+    /* So many jobs could be started now: 0 while every slot is taken, the disk is full, or we are on our way out.
+     * No more than that are asked for. The first call connects. */
+    void (*want)(struct queue *q, int n);
+    /* No job is taken any more; what runs is reported to its end. Then we take our leave of the server, 30 s at most,
+     * and done() is true. */
+    void (*close)(struct queue *q);
+    void (*health)(const struct queue *q, struct queue_health *ret);
+    /* What another process would need to tell the server that job KEY, which runs, is lost: a new reference, which
+     * may hold secrets. NULL: there is nothing to tell. */
+    json_t *(*lease)(const struct queue *q, const char *key);
+    /* A process that had LEASE is gone, and the job with it: tells the server, as far as that still can be told. */
+    void (*recover)(struct queue *q, const json_t *lease);
+};
+
+/* How a queue gets on with its server. */
+struct queue_health {
+    bool connected;     /* the last exchange went well */
+    int64_t contact_ms; /* clock_ms() of the last answer; 0: there was none yet */
+    const char
+        *trouble; /* what is wrong, with the cure; NULL: nothing; valid until the loop turns */
+    bool ended;   /* for good: it has nothing to do any more, or TROUBLE says why it cannot go on */
+    int exit_code; /* when it has ended: what the listener is to exit with, as the official runner does */
+    uint64_t requests, failures;
 };
 
 struct queue {

@@ -14,6 +14,7 @@ Test(step, a_step_survives_the_way_to_another_process)
     struct token_pair pair = {&text, &list};
     struct token map = {.kind = TOKEN_MAPPING, .pairs = &pair, .n_pairs = 1};
     struct step s = {.id = "__run",
+                     .record = "57e90002-0000",
                      .name = &name,
                      .condition = "success() && (true)",
                      .run = &text,
@@ -33,6 +34,7 @@ Test(step, a_step_survives_the_way_to_another_process)
     cr_assert_null(back.uses);
     cr_assert_null(back.with);
     cr_assert_eq(back.line, 12);
+    cr_assert_str_eq(back.record, "57e90002-0000");
     json_decref(json);
     json_decref(again);
 }
