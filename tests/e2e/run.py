@@ -22,13 +22,14 @@ import time
 import traceback
 
 sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "kit"))  # the doubles of services
 
 import case  # noqa: E402
 import engine  # noqa: E402
 import watch  # noqa: E402
 from world import World  # noqa: E402
 
-HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 IMAGES = ROOT / "build" / "images"
 USER = "ostler-test"
@@ -115,6 +116,7 @@ class Stage:
         for folder in ("include", "sdk"):
             shutil.copytree(ROOT / folder, to / folder)
         shutil.copytree(HERE, to / "tests" / "e2e", symlinks=True, ignore=leave_out)
+        shutil.copytree(HERE.parent / "kit", to / "tests" / "kit")
         if (ROOT / "build" / "tools").is_dir():
             shutil.copytree(ROOT / "build" / "tools", to / "build" / "tools", symlinks=True)
         folder = to / "build" / self.build.name
