@@ -1,8 +1,7 @@
 #include "base/base64.h"
 
-void base64_url(struct buf *to, struct slice bytes)
+static void add(struct buf *to, struct slice bytes, const char digits[64])
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     unsigned bits = 0, n = 0;
 
     for (size_t i = 0; i < bytes.len; i++) {
@@ -12,6 +11,18 @@ void base64_url(struct buf *to, struct slice bytes)
     }
     if (n)
         buf_add_char(to, digits[(bits << (6 - n)) & 63]);
+}
+
+void base64_url(struct buf *to, struct slice bytes)
+{
+    add(to, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+}
+
+void base64_add(struct buf *to, struct slice bytes)
+{
+    add(to, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    for (size_t i = bytes.len; i % 3; i++)
+        buf_add_char(to, '=');
 }
 
 static int value_of(char c)

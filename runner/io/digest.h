@@ -1,4 +1,4 @@
-/* digest - SHA-256 and HMAC, from libcrypto. With digest_sign and digest_ed25519, the one module that includes it. */
+/* digest - SHA-256 and HMAC, from libcrypto. With digest_rsa, digest_aes and digest_ed25519, the one module that includes it. */
 #pragma once
 
 #include "base/slice.h"

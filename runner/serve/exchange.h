@@ -75,8 +75,8 @@ struct site {
     struct artifacts *artifacts;
     struct caches *caches;
     struct exchange *waiting;
-    struct strmap ended;   /* ids of jobs that are over */
-    struct sign_key *sign; /* of id tokens; NULL until the first one */
+    struct strmap ended;  /* ids of jobs that are over */
+    struct rsa_key *sign; /* of id tokens; NULL until the first one */
 };
 
 /* ---- asking ---- */

@@ -3,7 +3,7 @@
 #include "serve/exchange.h"
 
 #include "base/base64.h"
-#include "io/digest_sign.h"
+#include "io/digest_rsa.h"
 
 #include <inttypes.h>
 #include <sys/random.h>
@@ -11,10 +11,10 @@
 
 enum { LIFE_S = 300, KEY_NAME_SIZE = 16, AUDIENCE_MAX = 1000 };
 
-static const struct sign_key *key_of(struct site *s)
+static const struct rsa_key *key_of(struct site *s)
 {
     if (!s->sign)
-        s->sign = sign_key_new();
+        s->sign = rsa_key_new();
     return s->sign;
 }
 
@@ -29,10 +29,10 @@ static char *url64(struct slice bytes)
 /* A key goes by the begin of its modulus. */
 static const char *key_name(struct exchange *x)
 {
-    CLEANUP(buf_deinit) struct buf modulus = BUF_INIT(SIGNATURE_SIZE);
-    CLEANUP(buf_deinit) struct buf exponent = BUF_INIT(SIGNATURE_SIZE);
+    CLEANUP(buf_deinit) struct buf modulus = BUF_INIT(RSA_KEY_SIZE);
+    CLEANUP(buf_deinit) struct buf exponent = BUF_INIT(RSA_KEY_SIZE);
 
-    sign_key_public(key_of(x->site), &modulus, &exponent);
+    rsa_key_public(key_of(x->site), &modulus, &exponent);
     CLEANUP(free_ptr) char *text = url64(buf_slice(&modulus));
     return arena_str(&x->arena, slice_head(slice_of(text), KEY_NAME_SIZE));
 }
@@ -65,7 +65,7 @@ static void add_part(struct buf *token, json_t *take_json)
 static void give_token(struct exchange *x)
 {
     CLEANUP(buf_deinit) struct buf token = BUF_INIT(TOKEN_SIZE_MAX);
-    CLEANUP(buf_deinit) struct buf signature = BUF_INIT(SIGNATURE_SIZE);
+    CLEANUP(buf_deinit) struct buf signature = BUF_INIT(RSA_KEY_SIZE);
     const char *audience = exchange_query(x, "audience");
 
     if (!json_is_object(json_object_get(x->claims, "oidc"))) {
@@ -82,7 +82,7 @@ static void give_token(struct exchange *x)
              json_pack("{s:s, s:s, s:s}", "typ", "JWT", "alg", "RS256", "kid", key_name(x)));
     buf_add_char(&token, '.');
     add_part(&token, claims(x, audience));
-    sign_key_sign(key_of(x->site), buf_slice(&token), &signature);
+    rsa_key_sign(key_of(x->site), RSA_RS256, buf_slice(&token), &signature);
     buf_add_char(&token, '.');
     base64_url(&token, buf_slice(&signature));
     exchange_json(x, 200, json_pack("{s:i, s:s}", "count", 1, "value", token.ptr));
@@ -102,10 +102,10 @@ static void give_configuration(struct exchange *x)
 
 static void give_keys(struct exchange *x)
 {
-    CLEANUP(buf_deinit) struct buf modulus = BUF_INIT(SIGNATURE_SIZE);
-    CLEANUP(buf_deinit) struct buf exponent = BUF_INIT(SIGNATURE_SIZE);
+    CLEANUP(buf_deinit) struct buf modulus = BUF_INIT(RSA_KEY_SIZE);
+    CLEANUP(buf_deinit) struct buf exponent = BUF_INIT(RSA_KEY_SIZE);
 
-    sign_key_public(key_of(x->site), &modulus, &exponent);
+    rsa_key_public(key_of(x->site), &modulus, &exponent);
     CLEANUP(free_ptr) char *n = url64(buf_slice(&modulus));
     CLEANUP(free_ptr) char *e = url64(buf_slice(&exponent));
     exchange_json(x, 200,

@@ -3,7 +3,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/utf8.h"
-#include "io/digest_sign.h"
+#include "io/digest_rsa.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -51,7 +51,7 @@ struct site *site_free(struct site *s, bool end)
     artifacts_free(s->artifacts);
     caches_free(s->caches);
     strmap_deinit(&s->ended);
-    sign_key_free(s->sign);
+    rsa_key_free(s->sign);
     explicit_bzero(&s->key, sizeof s->key);
     free(s);
     return NULL;

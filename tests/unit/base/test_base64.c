@@ -23,6 +23,21 @@ Test(base64, goes_both_ways)
     }
 }
 
+Test(base64, is_padded_in_the_ordinary_alphabet)
+{
+    static const struct row padded[] = {
+        {"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+        {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xfb\xff\xfe", "+//+"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(padded); i++) {
+        CLEANUP(buf_deinit) struct buf coded = BUF_INIT(100);
+
+        base64_add(&coded, slice_of(padded[i].plain));
+        cr_expect_str_eq(coded.ptr, padded[i].coded);
+    }
+}
+
 Test(base64, reads_padding_and_the_other_alphabet)
 {
     CLEANUP(buf_deinit) struct buf plain = BUF_INIT(100);
