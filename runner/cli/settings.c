@@ -1,5 +1,6 @@
 #include "cli/settings.h"
 
+#include "base/num.h"
 #include "base/path.h"
 #include "base/vec.h"
 #include "cli/site.h"
@@ -100,6 +101,44 @@ int settings_state(struct arena *a, const char **ret, const char **ret_note, str
         return err_in(err, "runs have no place to be kept: %s, and", why.text);
     *ret = other;
     *ret_note = arena_printf(a, "%s: this run is kept in '%s'", why.text, other);
+    return ERR_OK;
+}
+
+/* ---- what runs ---- */
+
+const char *const *settings_runtime_folders(struct arena *a)
+{
+    struct slice service = slice_of(settings_env("RUNTIME_DIRECTORY")), first = {0};
+    const char *user = absolute_env("XDG_RUNTIME_DIR"), *state = absolute_env("XDG_STATE_HOME");
+    const char **list = arena_array(a, 5, sizeof *list);
+    size_t n = 0;
+
+    /* systemd names all of a service's, with colons between them. */
+    if (slice_split(&service, ':', &first) && first.len && first.ptr[0] == '/')
+        list[n++] = arena_str(a, first);
+    if (user)
+        list[n++] = arena_printf(a, "%s/ostler", user);
+    list[n++] = "/run/ostler";
+    list[n] = state ? arena_printf(a, "%s/ostler/run", state)
+                    : arena_printf(a, "%s/.local/state/ostler/run", settings_home());
+    return list;
+}
+
+int settings_notify(struct notify_spec *ret, bool *ret_wanted, struct err *err)
+{
+    const char *socket = settings_env("NOTIFY_SOCKET"), *pid = settings_env("WATCHDOG_PID"),
+               *usec = settings_env("WATCHDOG_USEC");
+    int64_t us = 0, whose = getpid();
+
+    *ret_wanted = socket != NULL;
+    if (!socket)
+        return ERR_OK;
+    if (usec && num_parse_i64(slice_of(usec), 1, INT64_MAX, &us, err) < 0)
+        return err_in(err, "WATCHDOG_USEC");
+    if (pid && num_parse_i64(slice_of(pid), 1, INT32_MAX, &whose, err) < 0)
+        return err_in(err, "WATCHDOG_PID");
+    ret->socket = socket;
+    ret->watchdog_ms = whose == getpid() ? (us + 999) / 1000 : 0; /* else it is a parent's */
     return ERR_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "cli/config.h"
+#include "listen/notify.h"
 #include "report/report.h"
 
 /* HOME; the password database's where it is not set; "/" at the last. */
@@ -22,6 +23,14 @@ const char *const *settings_config_files(struct arena *a);
  * a folder of this user in the temporary folder, with the reason in *RET_NOTE (NULL: none). */
 MUST_CHECK int settings_state(struct arena *a, const char **ret, const char **ret_note,
                               struct err *err);
+
+/* Folders for sockets of what runs, the first that there can be first: $RUNTIME_DIRECTORY (of a service), $XDG_RUNTIME_DIR/ostler,
+ * /run/ostler, and the state folder's "run". NULL-terminated; none has to be there. */
+const char *const *settings_runtime_folders(struct arena *a);
+
+/* Fills in SOCKET and WATCHDOG_MS as the service manager asks for them ($NOTIFY_SOCKET, $WATCHDOG_USEC, $WATCHDOG_PID);
+ * false: there is none that wants to know. ERR_INVALID: it says something that nobody can do. */
+MUST_CHECK int settings_notify(struct notify_spec *ret, bool *ret_wanted, struct err *err);
 
 /* Where caches that jobs save are kept: $XDG_CACHE_HOME/ostler/caches, else ~/.cache/ostler/caches. */
 const char *settings_caches(struct arena *a);

@@ -25,7 +25,7 @@ def check(*examples):
 # ---- the house's plan: DESIGN.md, section 2 ----
 
 FLOORS = [{"base"}, {"io"}, {"lang"}, {"sandbox", "blobs", "plugin", "store"}, {"job"}, {"queue", "report", "serve"},
-          {"cli"}]
+          {"listen"}, {"cli"}]
 FLOOR = {room: n for n, rooms in enumerate(FLOORS) for room in rooms}
 BESIDE = {("plugin", "sandbox"), ("plugin", "blobs"), ("blobs", "sandbox")}  # the arrows along a floor
 
