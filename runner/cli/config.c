@@ -23,6 +23,7 @@ static const struct key {
     {"isolation", SCALAR, false},
     {"jobs", SCALAR, false},
     {"limit", PAIRS, false},
+    {"listen", PAIRS, false}, /* a mapping of its own: listen/policy.h */
     {"local-repository", PAIRS, true},
     {"node", SCALAR, true},
     {"offline", FLAG, false},
@@ -112,6 +113,8 @@ static int take_key(const struct reading *r, const struct token_pair *pair, stru
 
     if (!key)
         return unknown_key(r, pair->key, name, err);
+    if (strcmp(key->name, "listen") == 0)
+        return listen_policy_take(r->arena, r->file, value, &r->to->listen, err);
     if (key->forms & FLAG) {
         if (value->kind != TOKEN_BOOL)
             return wrong(r, value, err, arena_printf(r->arena, "'%s' is true or false", key->name));
@@ -170,6 +173,7 @@ void config_deinit(struct config *c)
     vec_deinit(&c->options);
     vec_deinit(&c->plugin_path);
     json_decref(c->policies);
+    listen_policy_deinit(&c->listen);
     *c = (struct config){0};
 }
 

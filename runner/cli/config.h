@@ -6,6 +6,7 @@
  *     limit: {memory: 4G, processes: 500}     # --limit memory=4G --limit processes=500
  *     plugins: {prefer: only}                 # --plugins only; the rest of it is in plugin_policy.h
  *     offline: true                           # --offline
+ *     listen: {allow: [acme/app]}             # whose jobs a listener takes: listen/policy.h
  *
  * What is said here is checked by whoever takes the options; here it is only known which may be said. */
 #pragma once
@@ -15,6 +16,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "lang/token.h"
+#include "listen/policy.h"
 
 enum { CONFIG_SIZE_MAX = 1 << 20 }; /* bytes of a file */
 
@@ -29,6 +31,7 @@ struct config { /* what it holds lives in the arena */
     VEC(struct config_option) options;
     VEC(const char *) plugin_path; /* plugins.path */
     json_t *policies;              /* as plugin/policy.h has them; NULL: none */
+    struct listen_policy listen;
 };
 
 void config_deinit(struct config *c);
