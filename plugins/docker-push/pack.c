@@ -1,6 +1,7 @@
 #include "pack.h"
 
 #include "digest.h"
+#include "gzip_blocks.h"
 #include "spool.h"
 
 #include <archive.h>
@@ -15,21 +16,27 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { WORKERS_MAX = 8, BLOCK = 256 << 10, GZIP_LEVEL = 6, OS_UNKNOWN = 255 };
-
-enum job_state { JOB_WAITS, JOB_WORKS, JOB_DONE, JOB_COLLECTED };
+enum { WORKERS_MAX = 8, PART = 256 << 10, GZIP_LEVEL = 6, ZSTD_LEVEL = 3 };
 
 struct job { /* bytes that one blob, or several, come from */
     struct job *next;
     struct piece raw;
     const char *what;
-    enum job_state state;
+    bool came_packed; /* with gzip already: it is only looked through */
+    bool in_blocks;   /* several threads at a time */
 
-    bool as_it_is; /* it came compressed after all */
+    /* Under the packer's lock. Blocks are begun in their order, by whichever thread is free, and ended in it. */
+    int64_t n_blocks, begun, ended;
+    bool collected;
+
+    /* Of the thread whose turn it is to end a block. */
+    bool as_it_is; /* the raw bytes are what is sent */
     int fd;
     int64_t size;
-    char diff_id[DIGEST_SIZE], digest[DIGEST_SIZE];
-    const char *wrong; /* NULL: it is packed */
+    uint32_t crc;
+    struct digest raw_digest, digest;
+    char diff_id[DIGEST_SIZE], name[DIGEST_SIZE];
+    const char *wrong; /* NULL: nothing so far */
     int number;        /* errno of that; 0 */
 };
 
@@ -39,118 +46,155 @@ struct packer {
     struct pack_spec spec;
     struct job *jobs;
     size_t n_left;
+    int64_t n_blocks; /* of all jobs */
     int wake;
     atomic_bool stop;
-    pthread_mutex_t lock; /* of the jobs' states */
+    pthread_mutex_t lock;
+    pthread_cond_t turn; /* a block has ended */
     pthread_t threads[WORKERS_MAX];
     size_t n_threads;
 };
 
-struct packing_one { /* a worker's, for one job */
+struct worker { /* one thread, and what it is at */
     struct packer *packer;
     struct job *job;
-    struct digest raw, packed;
-    char in[BLOCK], out[BLOCK];
+    struct gzip_packer *gzip;
+    const char *wrong; /* with the block at hand, until its turn comes */
+    int number;
+    char out[PART];
+    char in[GZIP_BEFORE + GZIP_BLOCK];
 };
 
-static bool fail(struct packing_one *o, const char *why, int number)
+static bool fail(struct worker *w, const char *why, int number)
 {
-    if (!o->job->wrong) {
-        o->job->wrong = why;
-        o->job->number = number;
+    if (!w->wrong) {
+        w->wrong = why;
+        w->number = number;
     }
     return false;
 }
 
-static bool put(struct packing_one *o, const void *data, size_t size)
+static bool put(struct worker *w, const void *data, size_t size)
 {
-    digest_add(&o->packed, data, size);
-    o->job->size += (int64_t)size;
-    return spool_write(o->job->fd, data, size) || fail(o, "cannot be kept", errno);
+    digest_add(&w->job->digest, data, size);
+    w->job->size += (int64_t)size;
+    return spool_write(w->job->fd, data, size) || fail(w, "cannot be kept", errno);
 }
 
-/* The next bytes of the layer; 0 at the end or after trouble. */
-static size_t take(struct packing_one *o, int64_t *at)
+/* The layer's bytes from AT on, SIZE at most; 0 at the end or after trouble. */
+static size_t take(struct worker *w, int64_t at, size_t size)
 {
-    int64_t n = piece_read(&o->job->raw, *at, o->in, sizeof o->in);
+    int64_t n = piece_read(&w->job->raw, at, w->in, size);
 
-    if (atomic_load(&o->packer->stop)) {
-        (void)fail(o, "was stopped", 0);
+    if (atomic_load(&w->packer->stop)) {
+        (void)fail(w, "was stopped", 0);
         return 0;
     }
-    if (n < 0 || (n == 0 && *at < o->job->raw.size)) {
-        (void)fail(o, "cannot be read", n < 0 ? errno : 0);
+    if (n < 0 || (n == 0 && at < w->job->raw.size)) {
+        (void)fail(w, "cannot be read", n < 0 ? errno : 0);
         return 0;
     }
-    *at += n;
     return (size_t)n;
+}
+
+/* ---- turns ---- */
+
+static void wait_for_turn(struct worker *w, int64_t block)
+{
+    pthread_mutex_lock(&w->packer->lock);
+    while (w->job->ended < block)
+        pthread_cond_wait(&w->packer->turn, &w->packer->lock);
+    pthread_mutex_unlock(&w->packer->lock);
+}
+
+static void end_turn(struct worker *w)
+{
+    const uint64_t one = 1;
+    struct packer *p = w->packer;
+    struct job *j = w->job;
+    bool done;
+
+    if (w->wrong && !j->wrong) {
+        j->wrong = w->wrong;
+        j->number = w->number;
+    }
+    pthread_mutex_lock(&p->lock);
+    if (j->wrong)
+        j->n_blocks = j->begun; /* no more are begun */
+    done = ++j->ended == j->n_blocks;
+    if (done) { /* under the lock: whoever collects it sees them */
+        digest_end(&j->raw_digest, j->diff_id);
+        digest_end(&j->digest, j->name);
+    }
+    pthread_cond_broadcast(&p->turn);
+    pthread_mutex_unlock(&p->lock);
+    if (done)
+        (void)!write(p->wake, &one, sizeof one); /* an eventfd takes it */
 }
 
 /* ---- gzip ---- */
 
-static bool deflate_all(struct packing_one *o, z_stream *z)
+static void add_block(struct worker *w, struct span raw, struct span packed, bool first, bool last)
 {
-    int64_t at = 0;
-    int r;
+    struct job *j = w->job;
+    unsigned char head[GZIP_HEAD], tail[GZIP_TAIL];
+    uint32_t crc = (uint32_t)crc32(0, (const Bytef *)raw.at, (uInt)raw.size);
 
-    do {
-        size_t n = take(o, &at);
-        int flush = at < o->job->raw.size ? Z_NO_FLUSH : Z_FINISH;
-
-        if (o->job->wrong)
-            return false;
-        digest_add(&o->raw, o->in, n);
-        z->next_in = (Bytef *)o->in;
-        z->avail_in = (uInt)n;
-        do {
-            z->next_out = (Bytef *)o->out;
-            z->avail_out = sizeof o->out;
-            r = deflate(z, flush);
-            if (!put(o, o->out, sizeof o->out - z->avail_out))
-                return false;
-        } while (z->avail_out == 0);
-    } while (r != Z_STREAM_END);
-    return true;
+    gzip_head(head);
+    digest_add(&j->raw_digest, raw.at, raw.size);
+    j->crc = first ? crc : (uint32_t)crc32_combine(j->crc, crc, (z_off_t)raw.size);
+    gzip_tail(j->crc, j->raw.size, tail);
+    (void)((!first || put(w, head, sizeof head)) && put(w, packed.at, packed.size) &&
+           (!last || put(w, tail, sizeof tail)));
 }
 
-static bool pack_gzip(struct packing_one *o)
+static void pack_block(struct worker *w, int64_t block)
 {
-    enum { GZIP_WINDOW = 15 + 16, MEMORY = 8 };
-    gz_header header = {.os = OS_UNKNOWN};
-    z_stream z = {0};
-    int level = o->packer->spec.level ? o->packer->spec.level : GZIP_LEVEL;
-    bool fine;
+    struct job *j = w->job;
+    int64_t at = block * GZIP_BLOCK;
+    size_t before = block > 0 ? GZIP_BEFORE : 0;
+    int64_t left = j->raw.size - at;
+    size_t size = left < GZIP_BLOCK ? (size_t)left : GZIP_BLOCK;
+    struct span raw = {w->in + before, size}, packed = {0};
+    bool last = left <= GZIP_BLOCK;
+    int level = w->packer->spec.level ? w->packer->spec.level : GZIP_LEVEL;
 
-    if (deflateInit2(&z, level, Z_DEFLATED, GZIP_WINDOW, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
-        return fail(o, "cannot be packed with gzip at this level", 0);
-    fine = deflateSetHeader(&z, &header) == Z_OK && deflate_all(o, &z);
-    deflateEnd(&z);
-    return fine;
+    if (!w->gzip)
+        w->gzip = gzip_packer_new(level);
+    if (!w->gzip)
+        (void)fail(w, "cannot be packed with gzip at this level", 0);
+    else if (take(w, at - (int64_t)before, before + size) == before + size)
+        packed = gzip_block(w->gzip, raw.at, before, size, last);
+    else
+        (void)fail(w, "cannot be read: it is cut off", 0);
+    wait_for_turn(w, block);
+    if (!w->wrong && !j->wrong)
+        add_block(w, raw, packed, block == 0, last);
 }
 
 /* ---- already gzip: tools other than the engines put that into their archives ---- */
 
-static bool inflate_some(struct packing_one *o, z_stream *z, size_t n)
+static bool inflate_some(struct worker *w, z_stream *z, size_t n)
 {
-    z->next_in = (Bytef *)o->in;
+    z->next_in = (Bytef *)w->in;
     z->avail_in = (uInt)n;
     while (z->avail_in > 0) {
         int r;
 
-        z->next_out = (Bytef *)o->out;
-        z->avail_out = sizeof o->out;
+        z->next_out = (Bytef *)w->out;
+        z->avail_out = sizeof w->out;
         r = inflate(z, Z_NO_FLUSH);
-        digest_add(&o->raw, o->out, sizeof o->out - z->avail_out);
+        digest_add(&w->job->raw_digest, w->out, sizeof w->out - z->avail_out);
         if (r == Z_STREAM_END && inflateReset(z) == Z_OK) /* members may follow each other */
             continue;
         if (r != Z_OK)
-            return fail(o, "is damaged: its gzip data cannot be unpacked", 0);
+            return fail(w, "is damaged: its gzip data cannot be unpacked", 0);
     }
     return true;
 }
 
 /* Only looked through: for both digests. */
-static bool pass_gzip(struct packing_one *o)
+static bool pass_gzip(struct worker *w)
 {
     enum { GZIP_WINDOW = 15 + 16 };
     z_stream z = {0};
@@ -160,14 +204,14 @@ static bool pass_gzip(struct packing_one *o)
 
     if (inflateInit2(&z, GZIP_WINDOW) != Z_OK)
         abort(); /* no memory */
-    while (fine && (n = take(o, &at)) > 0) {
-        digest_add(&o->packed, o->in, n);
-        fine = inflate_some(o, &z, n);
+    for (; fine && (n = take(w, at, PART)) > 0; at += (int64_t)n) {
+        digest_add(&w->job->digest, w->in, n);
+        fine = inflate_some(w, &z, n);
     }
     inflateEnd(&z);
-    o->job->size = o->job->raw.size;
-    o->job->as_it_is = true;
-    return fine && !o->job->wrong;
+    w->job->size = w->job->raw.size;
+    w->job->as_it_is = true;
+    return fine && !w->wrong;
 }
 
 /* ---- zstd, by libarchive ---- */
@@ -180,20 +224,20 @@ static la_ssize_t on_write(struct archive *a, void *ctx, const void *data, size_
     return -1;
 }
 
-static bool write_all(struct packing_one *o, struct archive *a)
+static bool write_all(struct worker *w, struct archive *a)
 {
     int64_t at = 0;
     size_t n;
 
-    while ((n = take(o, &at)) > 0) {
-        digest_add(&o->raw, o->in, n);
-        if (archive_write_data(a, o->in, n) != (la_ssize_t)n)
-            return fail(o, "cannot be packed with zstd", 0);
+    for (; (n = take(w, at, PART)) > 0; at += (int64_t)n) {
+        digest_add(&w->job->raw_digest, w->in, n);
+        if (archive_write_data(a, w->in, n) != (la_ssize_t)n)
+            return fail(w, "cannot be packed with zstd", 0);
     }
-    return !o->job->wrong;
+    return !w->wrong;
 }
 
-static bool pack_zstd(struct packing_one *o)
+static bool pack_zstd(struct worker *w)
 {
     struct archive *a = archive_write_new();
     struct archive_entry *e = archive_entry_new();
@@ -203,16 +247,16 @@ static bool pack_zstd(struct packing_one *o)
     if (!a || !e)
         abort();
     archive_entry_set_filetype(e, AE_IFREG);
-    snprintf(level, sizeof level, "%d", o->packer->spec.level ? o->packer->spec.level : 3);
+    snprintf(level, sizeof level, "%d", w->packer->spec.level ? w->packer->spec.level : ZSTD_LEVEL);
     fine = archive_write_set_format_raw(a) == ARCHIVE_OK &&
            archive_write_add_filter_zstd(a) == ARCHIVE_OK &&
            archive_write_set_filter_option(a, "zstd", "compression-level", level) == ARCHIVE_OK &&
            archive_write_set_bytes_in_last_block(a, 1) == ARCHIVE_OK &&
-           archive_write_open(a, o, NULL, on_write, NULL) == ARCHIVE_OK &&
+           archive_write_open(a, w, NULL, on_write, NULL) == ARCHIVE_OK &&
            archive_write_header(a, e) == ARCHIVE_OK;
-    fine = fine ? write_all(o, a) : fail(o, "cannot be packed with zstd at this level", 0);
+    fine = fine ? write_all(w, a) : fail(w, "cannot be packed with zstd at this level", 0);
     if (archive_write_close(a) != ARCHIVE_OK && fine)
-        fine = fail(o, "cannot be packed with zstd", 0);
+        fine = fail(w, "cannot be packed with zstd", 0);
     archive_write_free(a);
     archive_entry_free(e);
     return fine;
@@ -220,18 +264,18 @@ static bool pack_zstd(struct packing_one *o)
 
 /* ---- no compression ---- */
 
-static bool pass_plain(struct packing_one *o)
+static bool pass_plain(struct worker *w)
 {
     int64_t at = 0;
     size_t n;
 
-    while ((n = take(o, &at)) > 0) {
-        digest_add(&o->raw, o->in, n);
-        digest_add(&o->packed, o->in, n);
+    for (; (n = take(w, at, PART)) > 0; at += (int64_t)n) {
+        digest_add(&w->job->raw_digest, w->in, n);
+        digest_add(&w->job->digest, w->in, n);
     }
-    o->job->size = o->job->raw.size;
-    o->job->as_it_is = true;
-    return !o->job->wrong;
+    w->job->size = w->job->raw.size;
+    w->job->as_it_is = true;
+    return !w->wrong;
 }
 
 /* ---- workers ---- */
@@ -243,55 +287,52 @@ static bool is_gzip(const struct piece *p)
     return piece_read(p, 0, magic, 2) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
 }
 
-static void work_on(struct packer *p, struct job *job)
+/* A whole layer in one go. */
+static void pack_whole(struct worker *w)
 {
-    struct packing_one *o = calloc(1, sizeof *o);
-
-    if (!o)
-        abort();
-    o->packer = p;
-    o->job = job;
-    digest_begin(&o->raw);
-    digest_begin(&o->packed);
-    if (is_gzip(&job->raw))
-        (void)pass_gzip(o);
-    else if (p->spec.packing == PACKING_GZIP)
-        (void)pack_gzip(o);
-    else if (p->spec.packing == PACKING_ZSTD)
-        (void)pack_zstd(o);
+    if (w->job->came_packed)
+        (void)pass_gzip(w);
+    else if (w->packer->spec.packing == PACKING_ZSTD)
+        (void)pack_zstd(w);
     else
-        (void)pass_plain(o);
-    digest_end(&o->raw, job->diff_id);
-    digest_end(&o->packed, job->digest);
-    free(o);
+        (void)pass_plain(w);
 }
 
-static struct job *next_job(struct packer *p)
+/* What nobody has begun yet; false: nothing. */
+static bool next_block(struct packer *p, struct job **ret_job, int64_t *ret_block)
 {
     struct job *j = p->jobs;
 
     pthread_mutex_lock(&p->lock);
-    while (j && j->state != JOB_WAITS)
+    while (j && j->begun == j->n_blocks)
         j = j->next;
-    if (j)
-        j->state = JOB_WORKS;
+    if (j) {
+        *ret_job = j;
+        *ret_block = j->begun++;
+    }
     pthread_mutex_unlock(&p->lock);
-    return j;
+    return j != NULL;
 }
 
 static void *work(void *ctx)
 {
-    const uint64_t one = 1;
     struct packer *p = ctx;
-    struct job *j;
+    struct worker *w = calloc(1, sizeof *w);
+    int64_t block;
 
-    while (!atomic_load(&p->stop) && (j = next_job(p))) {
-        work_on(p, j);
-        pthread_mutex_lock(&p->lock);
-        j->state = JOB_DONE;
-        pthread_mutex_unlock(&p->lock);
-        (void)!write(p->wake, &one, sizeof one); /* an eventfd takes it */
+    if (!w)
+        abort();
+    w->packer = p;
+    while (!atomic_load(&p->stop) && next_block(p, &w->job, &block)) {
+        w->wrong = NULL;
+        if (w->job->in_blocks)
+            pack_block(w, block);
+        else
+            pack_whole(w);
+        end_turn(w);
     }
+    gzip_packer_free(w->gzip);
+    free(w);
     return NULL;
 }
 
@@ -324,7 +365,14 @@ static ost_status add_job(struct packer *p, const struct blob *b)
         if (is_same(&(*tail)->raw, &b->raw))
             return OST_OK;
     *tail = p->step->host->alloc(p->step, sizeof **tail);
-    **tail = (struct job){.raw = b->raw, .what = b->what, .fd = -1};
+    **tail = (struct job){.raw = b->raw, .what = b->what, .fd = -1, .n_blocks = 1};
+    (*tail)->came_packed = is_gzip(&b->raw);
+    (*tail)->in_blocks = !(*tail)->came_packed && p->spec.packing == PACKING_GZIP;
+    if ((*tail)->in_blocks)
+        (*tail)->n_blocks = (b->raw.size + GZIP_BLOCK - 1) / GZIP_BLOCK;
+    p->n_blocks += (*tail)->n_blocks;
+    digest_begin(&(*tail)->raw_digest);
+    digest_begin(&(*tail)->digest);
     r = spool_new(p->step, &(*tail)->fd);
     p->n_left++;
     return r;
@@ -351,14 +399,15 @@ struct packer *pack_begin(struct ost_step *step, const struct tree *tree,
                          .tree = tree,
                          .spec = *spec,
                          .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-                         .lock = PTHREAD_MUTEX_INITIALIZER};
+                         .lock = PTHREAD_MUTEX_INITIALIZER,
+                         .turn = PTHREAD_COND_INITIALIZER};
     if (p->wake < 0) {
         ost_fail(step, OST_E_IO, "cannot make an eventfd: %s", strerror(errno));
         return pack_end(p);
     }
     if (add_jobs(p) < 0)
         return pack_end(p);
-    while (p->n_threads < n && p->n_threads < p->n_left &&
+    while (p->n_threads < n && (int64_t)p->n_threads < p->n_blocks &&
            pthread_create(&p->threads[p->n_threads], NULL, work, p) == 0)
         p->n_threads++;
     if (p->n_left > 0 && p->n_threads == 0)
@@ -375,7 +424,7 @@ int pack_fd(const struct packer *p)
 
 static ost_status give(struct packer *p, const struct job *j)
 {
-    enum packing packing = is_gzip(&j->raw) ? PACKING_GZIP : p->spec.packing;
+    enum packing packing = j->came_packed ? PACKING_GZIP : p->spec.packing;
 
     if (j->wrong)
         return ost_fail(p->step, OST_E_IO, "%s %s%s%s", j->what, j->wrong, j->number ? ": " : "",
@@ -390,7 +439,7 @@ static ost_status give(struct packer *p, const struct job *j)
                                 "save the image again",
                                 b->what);
             b->d = (struct descriptor){type_of_layer(i->oci, packing),
-                                       span_dup(p->step, span_of(j->digest)), j->size};
+                                       span_dup(p->step, span_of(j->name)), j->size};
             b->bytes = j->as_it_is ? j->raw : (struct piece){.fd = j->fd, .size = j->size};
         }
     return OST_OK;
@@ -406,9 +455,8 @@ ost_status pack_collect(struct packer *p, size_t *ret_left)
         bool done;
 
         pthread_mutex_lock(&p->lock);
-        done = j->state == JOB_DONE;
-        if (done)
-            j->state = JOB_COLLECTED;
+        done = j->ended == j->n_blocks && !j->collected;
+        j->collected |= done;
         pthread_mutex_unlock(&p->lock);
         if (!done)
             continue;
@@ -426,9 +474,12 @@ struct packer *pack_end(struct packer *p)
     atomic_store(&p->stop, true);
     while (p->n_threads > 0)
         pthread_join(p->threads[--p->n_threads], NULL);
-    for (struct job *j = p->jobs; j; j = j->next)
+    for (struct job *j = p->jobs; j; j = j->next) {
+        digest_end(&j->raw_digest, NULL);
+        digest_end(&j->digest, NULL);
         if (j->fd >= 0)
             close(j->fd);
+    }
     if (p->wake >= 0)
         close(p->wake);
     return NULL;

@@ -1,6 +1,5 @@
-/* pack - compresses layers, several at once, while others are uploaded: each out of its archive into a spool, and its
- * digests on the way. The same layer always gives the same bytes: gzip with time 0, no name, OS byte 255 and a fixed
- * level. */
+/* pack - compresses layers, with all processors, while others are uploaded: each out of its archive into a spool, and
+ * its digests on the way. The same layer always gives the same bytes (gzip_blocks.h). */
 #pragma once
 
 #include "image.h"
