@@ -181,9 +181,9 @@ static ost_status idle(struct ost_step *s)
     (void)s;
     return OST_OK;
 }
-OST_PLUGIN(.id = "bench/idle", .version = "1.0.0", .main = idle);
+OST_PLUGIN(.id = "bench/idle", .version = "1.0.0", .description = "Does nothing.", .main = idle);
 C
-    cc -shared -fPIC -O2 "-I$root/include" -o idle.so idle.c
+    cc -shared -fPIC -O2 -Wl,-z,relro,-z,now "-I$root/include" -o idle.so idle.c
     "$ostler" plugin install idle.so --to "$scratch/plugins" >/dev/null
     export OSTLER_PLUGIN_PATH=$scratch/plugins
     echo "- run: ':'" | workflow none.yml
