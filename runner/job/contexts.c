@@ -125,6 +125,12 @@ static json_t *job_context(struct run *run)
 
 /* ---- callbacks of the expression engine ---- */
 
+/* True for "github", and for what else the job's queue calls it: a context of such a name is there then, and true. */
+static bool is_github(const struct run *run, const char *key)
+{
+    return !strcmp(key, "github") || json_is_true(json_object_get(run->job->contexts, key));
+}
+
 /* Keeps NEW in an empty slot: the engine only borrows, and wants the same pointer each time. */
 static const json_t *keep(json_t **slot, json_t *new)
 {
@@ -147,7 +153,7 @@ static const json_t *context(void *ctx, struct slice name)
     json_t **github = e->step ? &e->step->github : &e->own_github;
     json_t **env = e->step ? &e->step->env_ctx : &e->own_env;
 
-    if (!strcmp(key, "github"))
+    if (is_github(run, key))
         return *github ? *github : keep(github, github_context(run, e->frame, e->step));
     if (!strcmp(key, "env"))
         return *env ? *env : keep(env, env_context(run, e->frame, e->step));

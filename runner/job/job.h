@@ -25,7 +25,8 @@ struct job {
     const char *file; /* the workflow's path, for messages; may be "" */
 
     json_t *contexts;      /* object: github, vars, needs, strategy, matrix, inputs, and of the job
-                         context what the queue knows; owned */
+                         context what the queue knows; owned. A name with the value true: the
+                         expressions may call github so ("gitea") */
     struct strmap secrets; /* names ignore case; GITHUB_TOKEN among them */
     struct strmap variables; /* job variables: "ACTIONS_STEP_DEBUG" and the like */
 

@@ -70,7 +70,7 @@ const char *convert_condition(struct convert *c, const struct token *tok, unsign
 
     if (tok)
         text = tok->kind == TOKEN_EXPR ? tok->source : tok->text;
-    struct expr_place *place = schema_place(c->arena, contexts);
+    struct expr_place *place = schema_place(c->arena, contexts | (c->forge ? CTX_FORGE : 0u));
     if (template_condition(c->arena, text, place, &condition, &error) == ERR_OK)
         return arena_str(c->arena, condition);
     diag_add_text(c->diags, DIAG_ERROR, c->file, tok ? tok->line : 0, tok ? tok->col : 0,

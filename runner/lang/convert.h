@@ -14,6 +14,7 @@ struct convert {
     const char *file;
     size_t errors_before; /* findings of others that were in DIAGS already */
     bool reader_only;     /* see struct workflow_options */
+    bool forge;           /* see struct schema_options */
     size_t max_jobs;      /* 0: no limit */
     size_t *n_jobs;       /* so far, in all files */
     bool stopped;         /* a value has the wrong type: GitHub goes no further, nor do we */

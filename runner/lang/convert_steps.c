@@ -244,7 +244,7 @@ static void take_step(struct scope *scope, const struct token *node, struct step
         s->condition = "always()";
         take_control(scope, s);
     }
-    if (uses)
+    if (uses && !c->forge) /* there it may be a whole address, too */
         check_uses(c, uses);
 }
 

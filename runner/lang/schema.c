@@ -3,6 +3,7 @@
 #include "lang/near.h"
 #include "lang/template.h"
 #include "lang/utf.h"
+#include "lang/yaml.h"
 
 #include "base/buf.h"
 #include "base/strmap.h"
@@ -113,7 +114,8 @@ static const struct expr_place *place_of(struct reader *r, unsigned contexts)
     for (size_t i = 0; i < r->n_places; i++)
         if (r->places[i].contexts == contexts)
             return r->places[i].place;
-    const struct expr_place *place = schema_place(r->arena, contexts);
+    const struct expr_place *place =
+        schema_place(r->arena, contexts | (r->options.forge ? CTX_FORGE : 0u));
     if (r->n_places < PLACES_MAX) {
         r->places[r->n_places].contexts = contexts;
         r->places[r->n_places++].place = place;
@@ -292,6 +294,21 @@ static const char *value_hint(struct reader *r, const struct schema *def, const 
     return NULL;
 }
 
+/* "10", where a number is wanted. */
+static bool unquoted_fits(struct reader *r, const struct token **t, const struct schema *def)
+{
+    struct token *plain = ARENA_NEW(r->arena, struct token);
+
+    *plain = **t;
+    if (!yaml_plain((*t)->text, plain) || !scalar_fits(def, plain))
+        return false;
+    plain->file = (*t)->file;
+    plain->line = (*t)->line;
+    plain->col = (*t)->col;
+    *t = plain;
+    return true;
+}
+
 /* Holds a compiled scalar against its definition; *T becomes text where only text is wanted. False: it
  * was refused. */
 static bool check_scalar(struct reader *r, const struct token **t, struct spot spot)
@@ -318,6 +335,10 @@ static bool check_scalar(struct reader *r, const struct token **t, struct spot s
         if (scalar_fits(spot.def, text))
             return true;
     }
+    if (r->options.forge && (*t)->text.len == 0 && choices_of(spot.def, SCHEMA_STRING).n == 0)
+        return false;
+    if (r->options.forge && unquoted_fits(r, t, spot.def))
+        return true;
     report_value(r, *t, (*t)->text)->hint = value_hint(r, spot.def, *t);
     return false;
 }
@@ -521,6 +542,8 @@ static int read_pair(struct reader *r, const struct token_pair *raw, struct spot
     const struct schema_key *known = narrow(c, key->text);
     if (known && !is_off(r, known))
         return add_pair(r, to, key, raw->value, below(spot, known->value));
+    if (!known && !first->loose_key && r->options.forge)
+        return ERR_OK;
     if (known || !first->loose_key) {
         report_key(r, key, c);
         return ERR_OK;
@@ -573,7 +596,8 @@ static int read_value(struct reader *r, const struct token *raw, struct spot spo
     bool fits = check_scalar(r, &t, spot);
     if (spend_token(r, t) < 0)
         return ERR_LIMIT;
-    *ret = fits || !r->options.prune ? token_like(r, t) : NULL;
+    bool kept = fits || !(r->options.prune || r->options.forge);
+    *ret = kept ? token_like(r, t) : NULL;
     return ERR_OK;
 }
 

@@ -27,6 +27,7 @@ enum schema_context {
     CTX_STATUS = 1 << 12,     /* always(), success(), failure(), cancelled() */
     CTX_JOB_STATUS = 1 << 13, /* the same, with any number of arguments */
     CTX_HASHFILES = 1 << 14,
+    CTX_FORGE = 1 << 15, /* github also goes by the names that Gitea and Forgejo have for it */
 };
 /* The sets that several places share. */
 enum {
@@ -93,6 +94,9 @@ struct schema_options {
     size_t *spent;      /* of SIZE by other files before; added to. NULL: nothing */
     bool no_background; /* background steps are switched off: their keys are unexpected */
     bool prune;         /* the tree holds nothing that was refused: what is left fits */
+    /* Written by Gitea or Forgejo, which have read the file as they do: keys that are not known are left out, numbers
+     * and booleans may stand in quotes, empty texts are no values, and CTX_FORGE holds (gitea-protocol.md 3.1). */
+    bool forge;
 };
 
 /* Reads RAW (see yaml_limits.any_keys) as DEF says. Findings are added to DIAGS; *RET is the typed tree

@@ -10,6 +10,9 @@ static const char *const context_names[] = {
     "secrets", "steps",  "job",  "runner", "env",      "jobs",
 };
 
+/* With CTX_FORGE, wherever there is github. */
+static const char *const forge_names[] = {"gitea", "forgejo", "forge"};
+
 static const char *const function_names[] = {
     "contains", "startsWith", "endsWith", "format",  "join",    "toJSON",    "fromJSON",
     "case",     "hashFiles",  "always",   "success", "failure", "cancelled",
@@ -17,13 +20,17 @@ static const char *const function_names[] = {
 
 struct expr_place *schema_place(struct arena *a, unsigned contexts)
 {
-    const char **names = arena_array(a, COUNT_OF(context_names) + 1, sizeof *names);
+    const char **names =
+        arena_array(a, COUNT_OF(context_names) + COUNT_OF(forge_names) + 1, sizeof *names);
     struct expr_place *place = ARENA_NEW(a, struct expr_place);
     size_t n = 0;
 
     for (size_t i = 0; i < COUNT_OF(context_names); i++)
         if (contexts & (1u << i))
             names[n++] = context_names[i];
+    for (size_t i = 0; i < COUNT_OF(forge_names); i++)
+        if ((contexts & CTX_FORGE) && (contexts & CTX_GITHUB))
+            names[n++] = forge_names[i];
     place->contexts = names;
     if (contexts & CTX_JOB_STATUS)
         place->special |= EXPR_FN_JOB_STATUS;

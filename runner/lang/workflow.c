@@ -89,6 +89,7 @@ static int read_workflow(struct workflow *w, struct slice text,
         .file = w->file,
         .errors_before = diags->n_errors,
         .reader_only = options->reader_only,
+        .forge = options->schema.forge,
         .max_jobs = options->max_jobs,
         .n_jobs = options->n_jobs ? options->n_jobs : &n_jobs,
     };

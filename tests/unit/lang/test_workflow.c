@@ -203,3 +203,58 @@ Test(workflow, steps_survive_their_json_form)
         check_round_trip(&a, &w.jobs[0].steps[i]);
     arena_deinit(&a);
 }
+
+Test(workflow, reads_what_gitea_sends_as_gitea_means_it)
+{
+    static const char text[] =
+        "name: x\non: [push]\nincomplete_matrix: true\nenable-openid-connect: true\njobs:\n"
+        "  build:\n    name: b\n    runs-on: [a]\n    timeout-minutes: \"10\"\n    raw: 1\n"
+        "    strategy: {fail-fast: \"false\", max-parallel: \"\", matrix: {n: [1]}}\n"
+        "    steps:\n      - run: echo ${{ gitea.ref }} ${{ forgejo.sha }}\n"
+        "        if: gitea.ref == 'x'\n        continue-on-error: \"true\"\n"
+        "      - uses: https://git.example.com/a/b@v1\n";
+    struct workflow_options options = {.reader_only = true};
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    CLEANUP(diags_deinit) struct diags diags = {.arena = &a};
+    struct workflow w;
+
+    workflow_init(&w);
+    cr_expect_eq(workflow_parse_as(&w, slice_of(text), "f", &options, &diags), ERR_INVALID);
+    diags_deinit(&diags);
+    diags = (struct diags){.arena = &a};
+    options.schema.forge = true;
+    cr_assert_eq(workflow_parse_as(&w, slice_of(text), "f", &options, &diags), ERR_OK, "%s",
+                 diags.list.len ? diag_text(&a, &diags.list.ptr[0]) : "");
+    const struct workflow_job *j = &w.jobs[0];
+    cr_expect_eq(j->timeout_minutes->kind, TOKEN_NUMBER);
+    cr_expect_eq(j->timeout_minutes->number, 10);
+    cr_expect_eq(token_find(j->strategy, "fail-fast")->kind, TOKEN_BOOL);
+    cr_expect_null(token_find(j->strategy, "max-parallel"));
+    cr_expect_null(token_find(j->node, "raw"));
+    cr_expect_eq(j->n_steps, 2);
+    cr_expect_eq(j->steps[0].continue_on_error->kind, TOKEN_BOOL);
+    cr_expect(strstr(j->steps[0].condition, "gitea.ref"));
+    cr_expect_str_eq(j->steps[1].uses, "https://git.example.com/a/b@v1");
+    workflow_deinit(&w);
+}
+
+Test(workflow, refuses_of_gitea_what_cannot_be_meant)
+{
+    static const char *const texts[] = {
+        "on: push\njobs: {a: {runs-on: x, timeout-minutes: \"ten\", steps: [{run: a}]}}\n",
+        "on: push\njobs: {a: {runs-on: x, steps: [{run: \"${{ gitae.x }}\"}]}}\n",
+        "on: push\njobs: {a: {runs-on: x, steps: [{name: a}]}}\n",
+    };
+    const struct workflow_options options = {.reader_only = true, .schema = {.forge = true}};
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+        CLEANUP(diags_deinit) struct diags diags = {.arena = &a};
+        struct workflow w;
+
+        workflow_init(&w);
+        cr_expect_eq(workflow_parse_as(&w, slice_of(texts[i]), "f", &options, &diags), ERR_INVALID,
+                     "%s", texts[i]);
+        cr_expect_gt(diags.list.len, 0);
+    }
+}
