@@ -1,0 +1,212 @@
+#include "queue/gitea/register.h"
+
+#include "base/utf8.h"
+#include "queue/gitea/connect.h"
+#include "queue/gitea/settings.h"
+
+enum { NAME_MAX_BYTES = 255 };
+
+struct registering {
+    struct arena arena;
+    struct connect connect;
+    const struct gitea_register_spec *spec;
+    const char *address;
+    const char *const *names; /* of the labels, without their schemas */
+    size_t n_names;
+};
+
+static void wipe(json_t **json)
+{
+    json_t *token = json_object_get(json_object_get(*json, "runner"), "token");
+
+    if (token) /* the answer is ours alone */
+        explicit_bzero((void *)(uintptr_t)json_string_value(token), json_string_length(token));
+    json_decref(*json);
+}
+
+static int check_spec(struct registering *r, struct err *err)
+{
+    const struct gitea_register_spec *spec = r->spec;
+    struct slice name = slice_of(spec->name);
+    struct label *labels;
+    const char **names;
+
+    if (gitea_address(&r->arena, spec->address, &r->address, err) != ERR_OK)
+        return err->code;
+    if (name.len == 0 || name.len > NAME_MAX_BYTES || utf8_valid(name) != name.len)
+        return err_set(err, ERR_INVALID, "the runner's name has 1 to %d bytes of UTF-8",
+                       NAME_MAX_BYTES);
+    if (!spec->token || !*spec->token || utf8_valid(slice_of(spec->token)) != strlen(spec->token))
+        return err_set(err, ERR_INVALID,
+                       "there is no registration token: the server shows it under Settings, "
+                       "Actions, Runners");
+    if (labels_parse(&r->arena, spec->labels, &labels, &r->n_names, err) != ERR_OK)
+        return err->code;
+    if (r->n_names == 0)
+        return err_set(err, ERR_INVALID,
+                       "there are no labels, so there would be no jobs: name one, as in "
+                       "ubuntu-latest:docker://node:22-bookworm or metal:host");
+    names = arena_array(&r->arena, r->n_names, sizeof *names);
+    for (size_t i = 0; i < r->n_names; i++)
+        names[i] = labels[i].name;
+    r->names = names;
+    return ERR_OK;
+}
+
+static json_t *names_json(const struct registering *r)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < r->n_names; i++)
+        json_array_append_new(list, json_string(r->names[i]));
+    return list;
+}
+
+/* F, an answer that is not the service's, in the operator's words. */
+static int not_the_service(const struct registering *r, const struct connect_fault *f,
+                           struct err *err)
+{
+    const char *at = r->address;
+
+    if (f->status == 0)
+        return err_set(err, ERR_SYS, "cannot reach '%s': %s", at, f->text);
+    if (f->status >= 300 && f->status < 400)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "'%s' sends us elsewhere (HTTP status %d): register with the address that "
+                       "a browser shows in the end",
+                       at, f->status);
+    if (f->status == 401 || f->status == 403)
+        return err_set(err, ERR_DENIED,
+                       "what stands in front of '%s' lets nobody in without a login (HTTP status "
+                       "%d): it has to let /api/actions/ through",
+                       at, f->status);
+    if (f->status == 429 || f->status >= 500)
+        return err_set(err, ERR_SYS, "'%s' is in trouble: %s; try again later", at, f->text);
+    return err_set(err, ERR_UNSUPPORTED,
+                   "'%s' has no service for runners: %s; is it the address of a Gitea or Forgejo "
+                   "server, and are its Actions switched on ([actions] ENABLED)?",
+                   at, f->text);
+}
+
+static bool is_about_the_token(struct slice text)
+{
+    static const char *const words[] = {"registration token", "of the token not found"};
+
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (slice_find(text, slice_of(words[i])) >= 0)
+            return true;
+    return false;
+}
+
+static int refused(const struct registering *r, const struct connect_fault *f, struct err *err)
+{
+    if (!f->said)
+        return not_the_service(r, f, err);
+    if (f->code == CONNECT_UNAUTHENTICATED || f->code == CONNECT_PERMISSION_DENIED ||
+        is_about_the_token(slice_of(f->text)))
+        return err_set(err, ERR_DENIED,
+                       "'%s' refuses the registration token: %.100s; it shows a new one under "
+                       "Settings, Actions, Runners",
+                       r->address, f->text);
+    return err_set(err, ERR_FAILED, "'%s' does not register this machine: %s", r->address, f->text);
+}
+
+static int ping(struct registering *r, struct err *err)
+{
+    struct connect_fault fault;
+    json_t *answer;
+
+    if (!connect_do(&r->connect, "Ping", json_pack("{s:s}", "data", r->spec->name), &answer,
+                    &fault))
+        return not_the_service(r, &fault, err);
+    json_decref(answer);
+    return ERR_OK;
+}
+
+/* Servers before 1.21 register, and then know no Declare. */
+static int declare(struct registering *r, struct err *err)
+{
+    struct connect_fault fault;
+    json_t *answer;
+
+    if (connect_do(&r->connect, "Declare",
+                   json_pack("{s:s, s:o, s:[s]}", "version", r->spec->version, "labels",
+                             names_json(r), "capabilities", "cancelling"),
+                   &answer, &fault)) {
+        json_decref(answer);
+        return ERR_OK;
+    }
+    if (fault.code == CONNECT_UNIMPLEMENTED)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "'%s' is too old: runners need Gitea or Forgejo 1.21; remove the runner "
+                       "'%s' there",
+                       r->address, r->spec->name);
+    return refused(r, &fault, err);
+}
+
+static int take_runner(struct registering *r, const json_t *answer, json_t **ret,
+                       const char **ret_note, struct err *err)
+{
+    const json_t *runner = json_object_get(answer, "runner");
+    struct gitea_settings s = {.arena = ARENA_INIT, .env = STRMAP_INIT};
+    int64_t id = 0;
+
+    s.address = r->address;
+    s.uuid = json_string_value(json_object_get(runner, "uuid"));
+    s.token = json_string_value(json_object_get(runner, "token"));
+    s.name = r->spec->name;
+    s.label_texts = r->spec->labels;
+    s.ephemeral = r->spec->ephemeral;
+    s.capacity = 1;
+    s.fetch_interval_ms = SETTINGS_FETCH_MS;
+    if (!s.uuid || !*s.uuid || !s.token || !*s.token ||
+        connect_int(runner, "id", &id, err) != ERR_OK)
+        return err_set(err, ERR_FAILED, "'%s' answers without a runner's id and token", r->address);
+    r->connect.uuid = s.uuid;
+    r->connect.token = s.token;
+    if (declare(r, err) != ERR_OK)
+        return err->code;
+    if (s.ephemeral && !json_is_true(json_object_get(runner, "ephemeral")))
+        *ret_note = "the server is too old for ephemeral runners: this one takes a single job all "
+                    "the same, but has to be removed on the server by hand";
+    *ret = gitea_settings_write(&s, id);
+    if (r->spec->extras) {
+        json_t *extras = json_deep_copy(r->spec->extras);
+
+        json_object_update(*ret, extras);
+        json_decref(extras);
+    }
+    return ERR_OK;
+}
+
+static int run(struct registering *r, json_t **ret, const char **ret_note, struct err *err)
+{
+    CLEANUP(wipe) json_t *answer = NULL;
+    struct connect_fault fault;
+
+    if (check_spec(r, err) != ERR_OK)
+        return err->code;
+    r->connect =
+        (struct connect){.http = r->spec->http, .loop = r->spec->loop, .address = r->address};
+    if (ping(r, err) != ERR_OK)
+        return err->code;
+    if (!connect_do(&r->connect, "Register",
+                    json_pack("{s:s, s:s, s:s, s:o, s:b, s:[s]}", "name", r->spec->name, "token",
+                              r->spec->token, "version", r->spec->version, "labels", names_json(r),
+                              "ephemeral", r->spec->ephemeral, "capabilities", "cancelling"),
+                    &answer, &fault))
+        return refused(r, &fault, err);
+    return take_runner(r, answer, ret, ret_note, err);
+}
+
+int gitea_register(const struct gitea_register_spec *spec, json_t **ret, const char **ret_note,
+                   struct err *err)
+{
+    struct registering r = {.spec = spec};
+    int code;
+
+    *ret_note = NULL;
+    code = run(&r, ret, ret_note, err);
+    arena_deinit(&r.arena);
+    return code;
+}
