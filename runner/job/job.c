@@ -18,14 +18,17 @@ struct member {
     }
 
 static const struct member texts[] = {
-    MEMBER(id),           MEMBER(key),       MEMBER(name),        MEMBER(file),       MEMBER(dir),
-    MEMBER(isolation),    MEMBER(work_root), MEMBER(source),      MEMBER(tool_cache), MEMBER(store),
-    MEMBER(store_source), MEMBER(node),      MEMBER(environment),
+    MEMBER(id),          MEMBER(key),          MEMBER(name),         MEMBER(file),
+    MEMBER(dir),         MEMBER(isolation),    MEMBER(work_root),    MEMBER(source),
+    MEMBER(tool_cache),  MEMBER(store),        MEMBER(store_source), MEMBER(node),
+    MEMBER(environment), MEMBER(runner_name),  MEMBER(runner_group), MEMBER(permissions),
+    MEMBER(resolver),    MEMBER(resolver_url),
 };
 
 static const struct member flags[] = {
     MEMBER(isolation_required), MEMBER(source_ignored), MEMBER(keep),
     MEMBER(id_token),           MEMBER(offline),        MEMBER(pull),
+    MEMBER(codeload_bearer),
 };
 
 static const struct member times[] = {MEMBER(timeout_ms),          MEMBER(cancel_timeout_ms),
@@ -39,11 +42,12 @@ static const struct member tokens[] = {
     MEMBER(container),     MEMBER(services),
 };
 
-static const struct member maps[] = {MEMBER(secrets),     MEMBER(variables),
-                                     MEMBER(runtime),     MEMBER(repositories),
-                                     MEMBER(store_locks), MEMBER(plugin_prefer)};
+static const struct member maps[] = {
+    MEMBER(secrets),     MEMBER(variables),     MEMBER(runtime), MEMBER(repositories),
+    MEMBER(store_locks), MEMBER(plugin_prefer), MEMBER(masks),   MEMBER(mask_patterns)};
 
-static const struct member lists[] = {MEMBER(plugin_path), MEMBER(fetch_env)};
+static const struct member lists[] = {MEMBER(plugin_path), MEMBER(fetch_env),
+                                      MEMBER(resolver_pins)};
 
 /* Without these nothing can run. */
 static const struct member required[] = {MEMBER(id), MEMBER(key), MEMBER(name), MEMBER(dir),

@@ -34,6 +34,12 @@ struct job {
     bool id_token;           /* its permissions let it ask for id tokens */
     struct strmap runtime;   /* ACTIONS_*: how actions reach their run's services, with tokens */
 
+    /* What must not show besides: values, and expressions (mask_patterns.h). Names only tell them apart. */
+    struct strmap masks, mask_patterns;
+    /* For "Set up job"; NULL: nothing is said. The runner's name is runner.name, too. */
+    const char *runner_name, *runner_group;
+    const char *permissions; /* of its token: lines "Contents: read" */
+
     const struct token **env; /* workflow level, then job level; evaluated one after the other */
     size_t n_env;
     const struct token *default_shell, *default_working_directory; /* of defaults.run */
@@ -70,6 +76,11 @@ struct job {
     int64_t store_budget;     /* bytes; 0: the store's own */
     int64_t store_since;      /* names asked for before are asked for again */
     struct strmap store_locks;
+    /* Who says which commits references stand for, and where these are had: store/resolve.h. It is asked with
+     * ACTIONS_RUNTIME_TOKEN, unless the source is one of the administrator's own. */
+    const char *resolver, *resolver_url; /* "launch", "legacy"; NULL: the source is asked */
+    const char *const *resolver_pins;    /* the workflow's lock file, passed on */
+    bool codeload_bearer;                /* servers named codeload.* get the token as it is */
     const char *const
         *fetch_env; /* what git gets to reach servers, "NAME=value", NULL-terminated */
 };

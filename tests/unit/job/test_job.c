@@ -14,6 +14,9 @@ static const char full[] =
     "\"secrets\":[[\"TOKEN\",\"s3cret\\u0000\\n\"],[\"RAW\",{\"hex\":\"00ff41\"}]],"
     "\"variables\":[[\"ACTIONS_STEP_DEBUG\",\"true\"]],\"repositories\":[[\"o/r\",\"/clone\"]],"
     "\"runtime\":[[\"ACTIONS_RUNTIME_TOKEN\",\"t\"]],\"id_token\":true,"
+    "\"masks\":[[\"a\",\"hide me\"]],\"mask_patterns\":[[\"b\",\"x+\"]],\"runner_name\":\"box\","
+    "\"runner_group\":\"Default\",\"permissions\":\"Contents: read\",\"resolver\":\"launch\","
+    "\"resolver_url\":\"https://l/\",\"resolver_pins\":[\"a/b@v1\"],\"codeload_bearer\":true,"
     "\"env\":[{\"type\":2,\"map\":[{\"Key\":\"A\",\"Value\":\"1\"}]}],"
     "\"steps\":[{\"id\":\"__run\",\"if\":\"success()\",\"run\":\"make\"},"
     "{\"id\":\"a\",\"uses\":\"./local\",\"line\":7}],"
@@ -60,6 +63,15 @@ Test(job, is_read_whole)
     cr_assert_str_eq(strmap_get(&j.repositories, "O/R"), "/clone");
     cr_assert_str_eq(strmap_get(&j.runtime, "ACTIONS_RUNTIME_TOKEN"), "t");
     cr_assert(j.id_token);
+    cr_assert_str_eq(strmap_get(&j.masks, "a"), "hide me");
+    cr_assert_str_eq(strmap_get(&j.mask_patterns, "b"), "x+");
+    cr_assert_str_eq(j.runner_name, "box");
+    cr_assert_str_eq(j.runner_group, "Default");
+    cr_assert_str_eq(j.permissions, "Contents: read");
+    cr_assert_str_eq(j.resolver, "launch");
+    cr_assert_str_eq(j.resolver_url, "https://l/");
+    cr_assert_str_eq(j.resolver_pins[0], "a/b@v1");
+    cr_assert(j.codeload_bearer);
     cr_assert_eq(j.n_env, 1);
     cr_assert_not_null(token_find(j.env[0], "A"));
     cr_assert_eq(j.n_steps, 2);
