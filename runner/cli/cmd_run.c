@@ -4,11 +4,11 @@
 #include "cli/cmd_plan.h"
 #include "cli/exit.h"
 #include "cli/isolation.h"
-#include "cli/leftovers.h"
 #include "cli/settings.h"
 #include "cli/start.h"
 #include "cli/workers.h"
 #include "io/proc.h"
+#include "listen/leftovers.h"
 #include "report/report.h"
 
 #include <signal.h>
@@ -215,8 +215,9 @@ static int prepare(struct call *c, struct err *err)
         r = settings_state(&c->arena, &c->state, &note, err);
     if (r == ERR_OK && note)
         fprintf(stderr, "ostler: %s\n", note);
-    if (r == ERR_OK)
-        leftovers_remove(c->state, c->env);
+    struct err left = ERR_INIT;
+    if (r == ERR_OK && leftovers_remove(c->state, c->env, &left) < 0)
+        fprintf(stderr, "ostler: %s\n", left.text);
     if (r == ERR_OK)
         r = listen_for_stop(c, err);
     if (r == ERR_OK)

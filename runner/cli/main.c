@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Descriptors 3 to 5 were put there by whoever started the worker; see workers.c. */
+/* Descriptors 3 to 5 were put there by whoever started the worker; see listen/pool.c. */
 static int cmd_worker(int argc, char **argv)
 {
     struct worker_spec spec = {

@@ -1,4 +1,4 @@
-#include "cli/leftovers.h"
+#include "listen/leftovers.h"
 
 #include "base/fd.h"
 #include "base/path.h"
@@ -7,32 +7,27 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 
-static void sweep(const char *const *env)
+static int sweep(const char *const *env, struct err *err)
 {
     struct engine *e = NULL;
     struct loop *loop = NULL;
-    struct err err = ERR_INIT;
-    int r = loop_new(&loop, &err);
+    int r = loop_new(&loop, err);
 
     if (r == ERR_OK)
-        r = engine_open(env, loop, &e, &err);
+        r = engine_open(env, loop, &e, err);
     if (r == ERR_OK)
-        r = engine_sweep(e, &err);
-    if (r < 0)
-        fprintf(stderr, "ostler: containers of a job that was killed may still be there: %s\n",
-                err.text);
+        r = engine_sweep(e, err);
     engine_close(e);
     loop_free(loop);
+    return r < 0 ? err_in(err, "containers of a job that was killed may still be there") : r;
 }
 
-void leftovers_of_job(const char *job_dir, const char *const *env)
+int leftovers_of_job(const char *job_dir, const char *const *env, struct err *err)
 {
     CLEANUP(fd_closep) int dir = open(job_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (dir >= 0 && engine_is_marked(dir))
-        sweep(env);
+    return dir >= 0 && engine_is_marked(dir) ? sweep(env, err) : ERR_OK;
 }
 
 /* True if a folder in PATH (of AT) is the one of a job whose worker is gone and that used an engine. */
@@ -56,7 +51,7 @@ static bool any_marked(int at, const char *path)
     return found;
 }
 
-void leftovers_remove(const char *state, const char *const *env)
+int leftovers_remove(const char *state, const char *const *env, struct err *err)
 {
     CLEANUP(free_ptr) char *path = path_join(state, "runs");
     DIR *runs = opendir(path);
@@ -68,6 +63,5 @@ void leftovers_remove(const char *state, const char *const *env)
     }
     if (runs)
         closedir(runs);
-    if (found)
-        sweep(env);
+    return found ? sweep(env, err) : ERR_OK;
 }
