@@ -20,6 +20,7 @@ import socket
 import struct
 import threading
 import time
+import traceback
 import urllib.parse
 import zlib
 
@@ -46,6 +47,7 @@ class Answer:
     body: object = None  # bytes and text as they are, else JSON
     type: str = "application/json"
     headers: dict = dataclasses.field(default_factory=dict)
+    then: object = None  # THEN(request, call), once it is sent, has the line for itself
 
     def content(self):
         if self.body is None:
@@ -87,6 +89,8 @@ class Call:
     headers: object
     raw: bytes
     name: str = "?"
+    request: object = None    # its Handler
+    match: object = None      # what its path matched
     data: object = None       # the JSON body
     answer: Answer = None     # None: none was sent
     fault: str = None
@@ -309,7 +313,7 @@ class Double:
             raw, broken = b"", error
         parts = urllib.parse.urlsplit(request.path)
         call = Call(0, time.monotonic() - self.begun, request.command, parts.path,
-                    urllib.parse.parse_qs(parts.query, keep_blank_values=True), request.headers, raw)
+                    urllib.parse.parse_qs(parts.query, keep_blank_values=True), request.headers, raw, request=request)
         with self.turn:
             call.number = len(self.calls)
             self.calls.append(call)
@@ -358,7 +362,11 @@ class Double:
             answer = Answer(fault.status, fault.body or (HTML if fault.type == "text/html" else b""), fault.type, fault.headers)
         else:
             with self.turn:
-                answer = self.act(call)
+                try:
+                    answer = self.act(call)
+                except Exception:  # of this double, which must not pass for a server that is down
+                    self.complain(f"{call.name}: the double fell over: {traceback.format_exc()}")
+                    answer = Answer(500)
             if kind == "change":
                 changed = fault.change(answer.body, call)
                 answer = changed if isinstance(changed, Answer) else dataclasses.replace(answer, body=changed)
@@ -383,6 +391,9 @@ class Double:
                 self._over(call)
         try:
             request.send(answer, pace=fault.seconds if kind == "trickle" else 0.0)
+            if answer.then:
+                request.close_connection = True
+                answer.then(request, call)
         except OSError:
             with self.turn:
                 call.told = False

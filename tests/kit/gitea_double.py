@@ -23,10 +23,10 @@ import secrets as entropy
 import uuid
 
 from double import Answer, Double, GUID, TIME, is_a, parse, secrets_in
+from storage import ARTIFACTS, Storage
 
 RPC = "/api/actions/runner.v1.RunnerService/"
 PING = "/api/actions/ping.v1.PingService/Ping"
-TWIRP = "/twirp/github.actions.results.api.v1.ArtifactService/"
 SUMMARY = re.compile(r"/api/actions_pipeline/_apis/pipelines/workflows/(\d+)/jobs/(\d+)/steps/(\d+)/summary")
 STATUS = {"canceled": 499, "unknown": 500, "invalid_argument": 400, "deadline_exceeded": 504, "not_found": 404,
           "already_exists": 409, "permission_denied": 403, "resource_exhausted": 429, "failed_precondition": 400,
@@ -135,7 +135,7 @@ class Task:
         return "\n".join(self.lines[at:at + int(self.steps[step].get("logLength", 0))])
 
 
-class GiteaDouble(Double):
+class GiteaDouble(Storage, Double):
     def __init__(self, dialect="gitea", registration="REG", cancelling=True, summaries=True, request_keys=True,
                  single=False, capacity=1, heartbeat=60.0):
         self.dialect, self.registration = dialect, registration
@@ -152,7 +152,7 @@ class GiteaDouble(Double):
         self.withheld = 0               # answers that do not confirm outputs
         self.noise = False              # unknown fields and odd white space in answers
         self.runners, self.tasks, self.queue, self.version = {}, {}, [], 1
-        self.artifacts, self.blobs = {}, {}
+        self.prepare_storage()
         self.random = random.Random(1)
         self.pausing = False            # a fault of a case's own: gaps in the heartbeat are none
         super().__init__()
@@ -253,8 +253,8 @@ class GiteaDouble(Double):
             return "Ping"
         if call.path.startswith(RPC) and call.path[len(RPC):] in FIELDS:
             return call.path[len(RPC):]
-        if call.path.startswith(TWIRP):
-            return f"artifact/{call.path[len(TWIRP):]}"
+        if call.path.startswith(f"/{ARTIFACTS}"):
+            return f"artifact/{call.path.rpartition('/')[2]}"
         if call.path.startswith("/blob/"):
             return "blob"
         return "summary" if SUMMARY.fullmatch(call.path) else "unknown"
@@ -682,67 +682,14 @@ class GiteaDouble(Double):
         if found:
             self.complain(f"{where}: it holds secrets, {found}")
 
-    # -- artifacts of the fourth kind --
+    # -- artifacts --
 
     def artifact(self, call):
         token = call.headers.get("Authorization", "").partition("Bearer ")[2]
         task = next((t for t in self.tasks.values() if t.message["context"].get("gitea_runtime_token") == token), None)
         if not task or task.result:
             return Answer(401, {"code": "unauthenticated", "msg": "task is not running"})
-        try:
-            call.data = parse(call.raw)
-        except ValueError as error:
-            self.complain(f"{call.name}: {error}")
-            return Answer(400, {"code": "malformed", "msg": str(error)})
-        data, run = call.data, task.message["context"]["run_id"]
-        key = (run, data.get("name"))
-        what = call.name.partition("/")[2]
-        if str(data.get("workflow_run_backend_id", data.get("workflowRunBackendId", run))) != run:
-            self.complain(f"{call.name}: the run is {data.get('workflow_run_backend_id')}, not {run}")
-        if what == "CreateArtifact":
-            name = f"{len(self.artifacts)}-{entropy.token_hex(4)}"
-            self.artifacts[key] = {"blob": name, "id": str(len(self.artifacts) + 1), "done": False}
-            self.blobs[name] = {"blocks": {}, "data": b""}
-            return Answer(body={"ok": True, "signedUploadUrl": f"{self.url}/blob/{name}?sig={entropy.token_hex(8)}"})
-        if what == "ListArtifacts":
-            rows = [{"name": name, "databaseId": a["id"], "workflowRunBackendId": run, "workflowJobRunBackendId": "1",
-                     "size": str(len(self.blobs[a["blob"]]["data"]))} for (of, name), a in self.artifacts.items()
-                    if of == run and a["done"]]
-            return Answer(body={"artifacts": rows})
-        if key not in self.artifacts:
-            return Answer(404, {"code": "not_found", "msg": "artifact not found"})
-        found = self.artifacts[key]
-        if what == "FinalizeArtifact":
-            found["done"] = True
-            if int(data.get("size", -1)) != len(self.blobs[found["blob"]]["data"]):
-                self.complain(f"{call.name}: size {data.get('size')}, there are {len(self.blobs[found['blob']]['data'])} bytes")
-            return Answer(body={"ok": True, "artifactId": found["id"]})
-        if what == "GetSignedArtifactURL":
-            return Answer(body={"signedUrl": f"{self.url}/blob/{found['blob']}?sig={entropy.token_hex(8)}"})
-        if what == "DeleteArtifact":
-            del self.artifacts[key]
-            return Answer(body={"ok": True, "artifactId": found["id"]})
-        self.complain(f"{call.name}: no such call")
-        return Answer(404)
-
-    def blob(self, call):
-        blob = self.blobs.get(call.path.rpartition("/")[2])
-        if blob is None or "sig" not in call.query:
-            return Answer(404)
-        if call.headers.get("Authorization"):
-            self.complain("blob: a token where the address is enough")
-        kind = call.query.get("comp", [""])[0]
-        if call.method == "GET":
-            return Answer(body=blob["data"], type="application/zip")
-        if kind == "block":
-            blob["blocks"][call.query["blockid"][0]] = call.raw
-        elif kind == "blocklist":
-            blob["data"] = b"".join(blob["blocks"][i] for i in re.findall(r"<(?:Latest|Uncommitted)>([^<]+)<", call.raw.decode()))
-        elif kind == "appendBlock":
-            blob["data"] += call.raw
-        else:
-            blob["data"] = call.raw
-        return Answer(201, headers={"x-ms-request-id": "1"})
+        return self.stored(call, call.path.rpartition("/")[2], task.message["context"]["run_id"], "")
 
     # -- the end --
 
