@@ -130,10 +130,10 @@ struct slice http_header(const struct http_answer *a, const char *name)
     return found;
 }
 
-static struct http_answer answer_new(void)
+static struct http_answer answer_new(size_t max)
 {
     return (struct http_answer){.headers = BUF_INIT(HTTP_HEADERS_MAX),
-                                .body = BUF_INIT(HTTP_ANSWER_MAX)};
+                                .body = BUF_INIT(max ? max : HTTP_ANSWER_MAX)};
 }
 
 /* ---- hosts ---- */
@@ -349,8 +349,10 @@ static void set_times(struct http_call *c)
     int64_t idle = c->q.idle_ms ? c->q.idle_ms : HTTP_IDLE_MS;
 
     SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
-    SET(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    SET(c, CURLOPT_LOW_SPEED_TIME, (long)((idle + 999) / 1000));
+    if (idle > 0) {
+        SET(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        SET(c, CURLOPT_LOW_SPEED_TIME, (long)((idle + 999) / 1000));
+    }
     if (c->q.total_ms)
         SET(c, CURLOPT_TIMEOUT_MS, (long)c->q.total_ms);
 }
@@ -417,7 +419,7 @@ static void end(struct http_call *c, const struct err *err)
     struct http_answer answer = c->answer;
     void *ctx = c->ctx;
 
-    c->answer = answer_new(); /* nothing is left in it to release */
+    c->answer = answer_new(0); /* nothing is left in it to release */
     http_call_free(c);
     done(ctx, err ? NULL : &answer, err);
     http_answer_deinit(&answer);
@@ -743,7 +745,7 @@ int http_start(struct http *h, const struct http_request *q, http_done_fn *done,
     c->url = copy_of(q->url);
     c->done = done;
     c->ctx = ctx;
-    c->answer = answer_new();
+    c->answer = answer_new(q->answer_max);
     for (const char *const *one = q->headers; one && *one; one++)
         c->headers = lib.slist_append(c->headers, *one);
     /* Waiting for "100 Continue" costs a second where a server does not say it. */
@@ -776,7 +778,7 @@ static void on_done(void *ctx, struct http_answer *a, const struct err *err)
         return;
     }
     *w->answer = *a;
-    *a = answer_new(); /* it is the caller's now */
+    *a = answer_new(0); /* it is the caller's now */
 }
 
 int http_do(struct http *h, const struct http_request *q, struct http_answer *ret, struct err *err)

@@ -22,11 +22,13 @@ struct http_spec {     /* texts are copied; NULL is fine for each */
 };
 
 enum {
-    HTTP_ANSWER_MAX = 8 << 20,   /* bytes of an answer in memory */
+    HTTP_ANSWER_MAX =
+        8 << 20, /* bytes of an answer in memory, where a request names no other limit */
     HTTP_HEADERS_MAX = 64 << 10, /* bytes of all headers of an answer */
     HTTP_REDIRECTS_MAX = 10,
     HTTP_CONNECT_MS = 30000,
     HTTP_IDLE_MS = 60000, /* without a byte in either direction */
+    HTTP_IDLE_NEVER = -1,
 };
 
 struct http_answer {
@@ -62,9 +64,12 @@ struct http_request {           /* all is borrowed until the end but the texts, 
     http_sink_fn *sink;
     unsigned
         tries; /* at most; 0: 1. After 429, 500, 502, 503, 504, no answer, and what JUDGE says */
-    bool trust_429;            /* it is an answer as others */
-    bool follow;               /* redirects: Authorization does not go to other hosts */
-    int64_t idle_ms, total_ms; /* of one try; 0: HTTP_IDLE_MS, no limit */
+    bool trust_429; /* it is an answer as others */
+    bool follow;    /* redirects: Authorization does not go to other hosts */
+    /* Of one try; 0: HTTP_IDLE_MS, no limit. A long poll sets HTTP_IDLE_NEVER and a total: to watch for idleness wakes
+     * us up every second. */
+    int64_t idle_ms, total_ms;
+    size_t answer_max; /* bytes of an answer in memory; 0: HTTP_ANSWER_MAX */
     http_host_fn
         *allows; /* asked for the address, and for each that it is redirected to; ERR_DENIED then */
     http_judge_fn *judge;

@@ -386,6 +386,24 @@ Test(http, an_answer_has_its_limit)
     cr_assert_eq(http_do(client, &q, &a, &err), ERR_LIMIT, "%s", err.text);
 }
 
+static void ten_bytes(int fd, const struct server_request *q)
+{
+    (void)q;
+    server_answer(fd, "200 OK", "", "0123456789", 10);
+}
+
+Test(http, a_request_may_name_the_limit_of_its_answer)
+{
+    struct http_request q = {.url = address(server_start(ten_bytes), "/"), .answer_max = 10};
+    CLEANUP(http_answer_deinit) struct http_answer a = {0}, b = {0};
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(http_do(client, &q, &a, &err), ERR_OK, "%s", err.text);
+    cr_assert_str_eq(a.body.ptr, "0123456789");
+    q.answer_max = 9;
+    cr_assert_eq(http_do(client, &q, &b, &err), ERR_LIMIT, "%s", err.text);
+}
+
 /* ---- redirects ---- */
 
 static void elsewhere(int fd, const struct server_request *q)
