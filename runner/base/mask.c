@@ -3,6 +3,7 @@
 #include "base/mask_encode.h"
 #include "base/mask_find.h"
 #include "base/utf8.h"
+#include "base/vec.h"
 
 _Static_assert((int)MASK_PIECE_MAX == (int)FIND_PATTERN_MAX, "pieces are what can be found");
 
@@ -15,7 +16,9 @@ struct mask {
     struct find *lines; /* values and forms without a LF: all that streams have to know */
     struct find *texts; /* those with one; NULL: there are none */
     size_t total;
-    bool closed; /* MASK_TOTAL_MAX was reached: nothing passes any more */
+    bool closed;            /* MASK_TOTAL_MAX was reached: nothing passes any more */
+    mask_search_fn *search; /* NULL: none */
+    void *search_ctx;
 };
 
 struct mask *mask_new(void)
@@ -117,42 +120,125 @@ bool mask_add(struct mask *m, struct slice value)
     return !m->closed;
 }
 
+/* ---- what a search finds ---- */
+
+struct run {
+    size_t at, end;
+};
+
+struct mask_found {
+    struct slice line;
+    size_t offset; /* of the line, in the text */
+    VEC(struct run) runs;
+};
+
+void mask_search(struct mask *m, mask_search_fn *search, void *ctx)
+{
+    m->search = search;
+    m->search_ctx = ctx;
+}
+
+/* Whole characters: a search may count in bytes. */
+void mask_found_add(struct mask_found *f, size_t at, size_t len)
+{
+    size_t end = at + len;
+
+    while (at > 0 && (f->line.ptr[at] & 0xc0) == 0x80)
+        at--;
+    while (end < f->line.len && (f->line.ptr[end] & 0xc0) == 0x80)
+        end++;
+    if (len)
+        vec_push(&f->runs, (struct run){f->offset + at, f->offset + end});
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct run *x = a, *y = b;
+
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void search(const struct mask *m, struct slice text, struct mask_found *f)
+{
+    for (struct slice rest = text; rest.len;) {
+        ssize_t end = slice_find_char(rest, '\n');
+        struct slice line = slice_head(rest, end < 0 ? rest.len : (size_t)end);
+
+        f->line = line;
+        f->offset = (size_t)(line.ptr - text.ptr);
+        if (line.len)
+            m->search(m->search_ctx, line, f);
+        rest = slice_from(rest, line.len + 1);
+    }
+    if (f->runs.len)
+        qsort(f->runs.ptr, f->runs.len, sizeof *f->runs.ptr, by_start);
+}
+
 /* ---- masking ---- */
 
-/* The hits of both sets in the order of their starts. */
+enum { FROM_LINES, FROM_TEXTS, FROM_SEARCH, SOURCES };
+
+/* The hits of all sources in the order of their starts. */
 struct hits {
-    struct find_walk walk[2];
-    size_t at[2], len[2]; /* the next hit of each; len 0: it has no more */
-    size_t n;
+    struct find_walk walk[FROM_SEARCH];
+    struct mask_found found;
+    size_t n_found;                   /* those that were handed out */
+    size_t at[SOURCES], len[SOURCES]; /* the next hit of each; len 0: it has no more */
+    bool searched;
 };
 
 static void hits_fill(struct hits *h, size_t i)
 {
-    if (!find_next(&h->walk[i], &h->at[i], &h->len[i]))
+    if (i == FROM_SEARCH) {
+        const struct run *r =
+            h->n_found < h->found.runs.len ? &h->found.runs.ptr[h->n_found] : NULL;
+
+        h->at[i] = r ? r->at : 0;
+        h->len[i] = r ? r->end - r->at : 0;
+        h->n_found++;
+    } else if (!find_next(&h->walk[i], &h->at[i], &h->len[i])) {
         h->len[i] = 0;
+    }
 }
 
 static void hits_start(struct hits *h, const struct mask *m, struct slice text, bool whole)
 {
-    find_start(&h->walk[0], m->lines, text);
-    h->n = 1;
-    if (whole && m->texts) {
-        find_start(&h->walk[1], m->texts, text);
-        h->n = 2;
+    bool texts = whole && m->texts;
+
+    find_start(&h->walk[FROM_LINES], m->lines, text);
+    hits_fill(h, FROM_LINES);
+    h->len[FROM_TEXTS] = h->len[FROM_SEARCH] = 0;
+    if (texts) {
+        find_start(&h->walk[FROM_TEXTS], m->texts, text);
+        hits_fill(h, FROM_TEXTS);
     }
-    for (size_t i = 0; i < h->n; i++)
-        hits_fill(h, i);
+    h->searched = m->search != NULL;
+    if (h->searched) {
+        h->found = (struct mask_found){0};
+        h->n_found = 0;
+        search(m, text, &h->found);
+        hits_fill(h, FROM_SEARCH);
+    }
+}
+
+static void hits_end(struct hits *h)
+{
+    if (h->searched)
+        vec_deinit(&h->found.runs);
 }
 
 static bool hits_next(struct hits *h, size_t *ret_at, size_t *ret_end)
 {
-    size_t i = h->n == 2 && h->len[1] && (!h->len[0] || h->at[1] < h->at[0]);
+    size_t first = FROM_LINES;
 
-    if (!h->len[i])
+    for (size_t i = FROM_TEXTS; i < SOURCES; i++)
+        if (h->len[i] && (!h->len[first] || h->at[i] < h->at[first]))
+            first = i;
+    if (!h->len[first])
         return false;
-    *ret_at = h->at[i];
-    *ret_end = h->at[i] + h->len[i];
-    hits_fill(h, i);
+    *ret_at = h->at[first];
+    *ret_end = h->at[first] + h->len[first];
+    hits_fill(h, first);
     return true;
 }
 
@@ -179,6 +265,7 @@ static void pass_run(struct pass *p, const struct mask *m, struct slice text, si
         if (end > p->done)
             p->done = end;
     }
+    hits_end(&h);
     if (p->done < limit) {
         buf_add(out, slice_make(text.ptr + p->done, limit - p->done));
         p->done = limit;
@@ -231,7 +318,9 @@ bool mask_would_change(const struct mask *m, struct slice text)
     if (m->closed)
         return true;
     hits_start(&h, m, text, true);
-    return hits_next(&h, &at, &end);
+    bool any = hits_next(&h, &at, &end);
+    hits_end(&h);
+    return any;
 }
 
 /* ---- streams ---- */
@@ -268,11 +357,30 @@ static void stream_run(struct mask_stream *s, struct slice text, size_t limit, s
     s->covered = p.done - limit;
 }
 
+/* Where the last thing begins that a search finds at the very end of TEXT: more may belong to it. */
+static size_t unfinished(const struct mask *m, struct slice text)
+{
+    struct mask_found f = {0};
+    size_t at = text.len;
+
+    search(m, text, &f);
+    VEC_EACH (r, &f.runs)
+        if (r->end == text.len && r->at < at)
+            at = r->at;
+    vec_deinit(&f.runs);
+    return text.len - at <= MASK_SEARCH_MAX ? at : text.len;
+}
+
 /* How much of TEXT is decided: hits that begin before it are all there. Ends between characters. */
 static size_t decided(const struct mask *m, struct slice text)
 {
     size_t longest = find_longest(m->lines);
     size_t hold = longest ? longest - 1 : 0;
+
+    if (m->search && hold < MASK_SEARCH_HOLD)
+        hold = MASK_SEARCH_HOLD;
+    if (m->search && text.len - unfinished(m, text) > hold)
+        hold = text.len - unfinished(m, text);
     const char *end = memrchr(text.ptr, '\n', text.len);
     size_t lines = end ? (size_t)(end - text.ptr) + 1 : 0;
     size_t limit = text.len > hold ? text.len - hold : 0;

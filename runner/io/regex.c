@@ -41,6 +41,7 @@ struct regex {
     pcre2_match_context *limits;
     pcre2_match_data *data;
     size_t n_groups;
+    bool bytes;        /* its texts need not be UTF-8 */
     struct slice text; /* of the last hit */
 
     int64_t deadline_ms; /* of the search under way */
@@ -83,7 +84,8 @@ static int load(struct err *err)
 static pcre2_code *compile(const struct regex *r, uint32_t more, struct err *err)
 {
     /* Never \C, which cuts characters, nor (*UCP), which is not the dialect. */
-    const uint32_t dialect = PCRE2_UTF | PCRE2_ALT_BSUX | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP;
+    const uint32_t dialect =
+        (r->bytes ? 0 : PCRE2_UTF) | PCRE2_ALT_BSUX | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP;
     PCRE2_SIZE at = 0;
     int code = 0;
     pcre2_code *c = pcre.compile((PCRE2_SPTR)r->pattern, r->pattern_len, dialect | more, &code, &at,
@@ -110,7 +112,7 @@ static int look_at_clock(pcre2_callout_block *block, void *ctx)
     return 0;
 }
 
-int regex_new(struct slice pattern, struct regex **ret, struct err *err)
+static int make(struct slice pattern, bool bytes, struct regex **ret, struct err *err)
 {
     uint32_t groups = 0;
 
@@ -122,6 +124,7 @@ int regex_new(struct slice pattern, struct regex **ret, struct err *err)
     struct regex *r = mem_new(sizeof *r);
     r->pattern = mem_dup(pattern.ptr, pattern.len);
     r->pattern_len = pattern.len;
+    r->bytes = bytes;
     r->quick = compile(r, 0, err);
     if (!r->quick) {
         regex_free(r);
@@ -145,6 +148,16 @@ int regex_new(struct slice pattern, struct regex **ret, struct err *err)
     return ERR_OK;
 }
 
+int regex_new(struct slice pattern, struct regex **ret, struct err *err)
+{
+    return make(pattern, false, ret, err);
+}
+
+int regex_new_bytes(struct slice pattern, struct regex **ret, struct err *err)
+{
+    return make(pattern, true, ret, err);
+}
+
 struct regex *regex_free(struct regex *r)
 {
     if (!r)
@@ -163,10 +176,10 @@ size_t regex_groups(const struct regex *r)
     return r->n_groups;
 }
 
-static int find(struct regex *r, const pcre2_code *code, uint32_t limit)
+static int find(struct regex *r, const pcre2_code *code, size_t from, uint32_t limit)
 {
     pcre.set_match_limit(r->limits, limit);
-    return pcre.match(code, (PCRE2_SPTR)(r->text.len ? r->text.ptr : ""), r->text.len, 0,
+    return pcre.match(code, (PCRE2_SPTR)(r->text.len ? r->text.ptr : ""), r->text.len, from,
                       PCRE2_NO_UTF_CHECK, r->data, r->limits);
 }
 
@@ -180,17 +193,31 @@ enum regex_result regex_find(struct regex *r, struct slice text, int64_t deadlin
     r->callouts = 0;
     /* The limit counts for each place where a match could begin. */
     if (text.len <= QUICK_TEXT_MAX)
-        n = find(r, r->quick, QUICK_STEPS / (uint32_t)(text.len + 1));
+        n = find(r, r->quick, 0, QUICK_STEPS / (uint32_t)(text.len + 1));
     if (n < 0 && n != PCRE2_ERROR_NOMATCH) {
         if (!r->watched)
             r->watched = compile(r, PCRE2_AUTO_CALLOUT, &err);
         if (!r->watched) /* with them it passes a limit of the library */
             return REGEX_TIMEOUT;
-        n = find(r, r->watched, UINT32_MAX);
+        n = find(r, r->watched, 0, UINT32_MAX);
     }
     if (n == PCRE2_ERROR_NOMATCH)
         return REGEX_MISS;
     return n < 0 ? REGEX_TIMEOUT : REGEX_HIT;
+}
+
+enum regex_result regex_search(struct regex *r, struct slice text, size_t from, unsigned steps)
+{
+    r->text = text;
+    int n = find(r, r->quick, from, steps);
+    if (n == PCRE2_ERROR_NOMATCH)
+        return REGEX_MISS;
+    return n < 0 ? REGEX_TIMEOUT : REGEX_HIT;
+}
+
+size_t regex_at(const struct regex *r)
+{
+    return pcre.get_ovector(r->data)[0];
 }
 
 struct slice regex_group(const struct regex *r, size_t n)

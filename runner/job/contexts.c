@@ -302,7 +302,8 @@ static void add_paths(const struct step_run *s, struct strmap *env)
  * are reached with (runtime contract 2.4). */
 static bool gets_service(const char *name, bool action)
 {
-    return action || strncmp(name, "ACTIONS_ID_TOKEN_REQUEST_", 25) == 0;
+    return action || strncmp(name, "ACTIONS_ID_TOKEN_REQUEST_", 25) == 0 ||
+           strcmp(name, "ACTIONS_ORCHESTRATION_ID") == 0;
 }
 
 /* The host of "http://127.0.0.1:7870/". */
@@ -313,6 +314,12 @@ static struct slice host_of(const char *url)
 
     rest = slice_from(rest, at < 0 ? 0 : (size_t)at + 3);
     return slice_head(rest, strcspn(rest.ptr ? rest.ptr : "", ":/"));
+}
+
+/* Services of ours are here; those of a server are where a proxy may be the only way to. */
+static bool is_here(struct slice host)
+{
+    return slice_starts(host, SLICE("127.")) || slice_eq(host, SLICE("localhost"));
 }
 
 /* Clients take a proxy for all hosts but those that are listed, this machine not excepted. */
@@ -346,7 +353,7 @@ static void add_services(struct run *run, bool action, struct strmap *env)
     STRMAP_EACH (i, &run->job->runtime)
         if (gets_service(i->name, action))
             strmap_set(env, strmap_name(i), strmap_value(i));
-    if (action && url)
+    if (action && url && is_here(host_of(url)))
         exempt_from_proxies(env, host_of(url));
 }
 

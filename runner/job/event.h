@@ -16,7 +16,7 @@
  *   summary         job, step, markdown
  *   step.finished   job, step, outcome, conclusion, elapsed_ms [, exit_code, reason]
  *   note            [job,] text                      what was done instead, said out loud
- *   job.finished    job, name, result, elapsed_ms, outputs [, reason]
+ *   job.finished    job, name, result, elapsed_ms, outputs [, environment_url, reason]
  *   run.finished    result, elapsed_ms
  *
  * "record" is what the queue calls the step of the workflow that it belongs to (struct step); steps of the runner's

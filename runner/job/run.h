@@ -114,6 +114,7 @@ struct run {
     struct loop *loop;
     struct event_writer events;
     struct mask *mask;
+    struct mask_patterns *patterns; /* that it looks for, too; NULL: none */
     struct sandbox *sandbox;
     struct engine *engine;         /* of containers; NULL until one is needed */
     struct containers *containers; /* around the job; NULL: none */

@@ -18,6 +18,7 @@
 #include "job/hooks.h"
 #include "job/job_container.h"
 #include "job/limits.h"
+#include "job/mask_patterns.h"
 #include "job/mirror.h"
 #include "job/notice.h"
 #include "job/payload.h"
@@ -133,6 +134,10 @@ static void arm_masker(struct run *run)
             strcmp(i->name, "ACTIONS_RUNNER_DEBUG") != 0)
             mask_add(run->mask, strmap_value(i));
     }
+    STRMAP_EACH (i, &run->job->masks)
+        mask_add(run->mask, strmap_value(i));
+    STRMAP_EACH (i, &run->job->mask_patterns) /* some of them are secrets, escaped */
+        mask_add(run->mask, strmap_value(i));
     switches_mask(run->mask);
     if (strmap_find(&run->job->runtime, SLICE("ACTIONS_RUNTIME_TOKEN"), &token))
         mask_add(run->mask, token);
@@ -144,6 +149,11 @@ static void arm_masker(struct run *run)
         buf_printf(&basic, "x-access-token:%.*s", SLICE_ARG(token));
         mask_add(run->mask, buf_slice(&basic));
     }
+}
+
+static void on_refused(void *ctx, const char *name, const char *why)
+{
+    log_printf(ctx, LOG_DEBUG, "%s of the server's is left out: %s", name, why);
 }
 
 /* A secret comes before a variable of the queue's, and that before a configuration variable. */
@@ -171,6 +181,11 @@ static void make_tracking_id(struct run *run)
     snprintf(run->tracking_id, sizeof run->tracking_id, "github_%s", id);
 }
 
+static const char *runner_name(const struct run *run)
+{
+    return run->job->runner_name ? run->job->runner_name : RUNNER_NAME;
+}
+
 static void build_contexts(struct run *run)
 {
     struct job *j = run->job;
@@ -178,6 +193,7 @@ static void build_contexts(struct run *run)
     CLEANUP(free_ptr) char *event = path_join(run->temp, "_github_workflow/event.json");
     CLEANUP(free_ptr) char *pipeline = path_normal(run->workspace);
     const char *token = strmap_get(&j->secrets, "GITHUB_TOKEN");
+    const char *environment = strmap_get(&j->variables, "system.runnerEnvironment");
 
     run->github = github ? json_copy(github) : json_object();
     put(run->github, "workspace", run->workspace);
@@ -187,10 +203,10 @@ static void build_contexts(struct run *run)
 
     *strrchr(pipeline, '/') = '\0';
     run->runner_ctx = json_object();
-    put(run->runner_ctx, "name", RUNNER_NAME);
+    put(run->runner_ctx, "name", runner_name(run));
     put(run->runner_ctx, "os", "Linux");
     put(run->runner_ctx, "arch", job_arch());
-    put(run->runner_ctx, "environment", "self-hosted");
+    put(run->runner_ctx, "environment", environment && *environment ? environment : "self-hosted");
     put(run->runner_ctx, "temp", run->temp);
     put(run->runner_ctx, "tool_cache", run->tools);
     put(run->runner_ctx, "workspace", pipeline);
@@ -315,6 +331,19 @@ static const char *isolation_name(const struct run *run)
     return run->sandbox && sandbox_level(run->sandbox) == SANDBOX_HOST ? "host" : "sandbox";
 }
 
+/* What the job's token may do. */
+static void tell_permissions(const char *lines, struct log *log)
+{
+    struct slice rest = slice_of(lines), line;
+
+    if (!lines)
+        return;
+    log_write(log, LOG_GROUP, SLICE("GITHUB_TOKEN Permissions"));
+    while (slice_line(&rest, &line))
+        log_write(log, LOG_PLAIN, line);
+    log_write(log, LOG_ENDGROUP, SLICE(""));
+}
+
 static void print_facts(struct run *run, struct log *log)
 {
     static const char proxy[] = "Runner is running behind proxy server '%s' for all %s requests.";
@@ -323,17 +352,26 @@ static void print_facts(struct run *run, struct log *log)
 
     log_write(log, LOG_PLAIN, SLICE("Current runner version: '" COMPATIBLE_VERSION "'"));
     log_printf(log, LOG_PLAIN, "Ostler version: '%s'", OSTLER_VERSION);
-    log_write(log, LOG_PLAIN, SLICE("Runner name: '" RUNNER_NAME "'"));
+    log_printf(log, LOG_PLAIN, "Runner name: '%s'", runner_name(run));
+    if (run->job->runner_group)
+        log_printf(log, LOG_PLAIN, "Runner group name: '%s'", run->job->runner_group);
     if (uname(&u) == 0)
         log_printf(log, LOG_PLAIN, "Machine name: '%s'", u.nodename);
     log_printf(log, LOG_PLAIN, "Isolation: %s", isolation_name(run));
+    tell_permissions(run->job->permissions, log);
     const char *source = json_string_value(json_object_get(github, "secret_source"));
-    if (source)
+    if (source && *source)
         log_printf(log, LOG_PLAIN, "Secret source: %s", source);
+    const char *cache = strmap_get(&run->job->runtime, "ACTIONS_CACHE_MODE");
+    if (cache)
+        log_printf(log, LOG_PLAIN, "Cache mode: %s", cache);
     if (switch_text("http_proxy"))
         log_printf(log, LOG_PLAIN, proxy, switch_text("http_proxy"), "HTTP");
     if (switch_text("https_proxy"))
         log_printf(log, LOG_PLAIN, proxy, switch_text("https_proxy"), "HTTPS");
+    if (run->job->resolver_pins && run->job->resolver_pins[0])
+        log_write(log, LOG_PLAIN,
+                  SLICE("Using locked action versions from the workflow's lockfile"));
     log_write(log, LOG_PLAIN, SLICE("Prepare workflow directory"));
     log_write(log, LOG_PLAIN, SLICE("Prepare all required actions"));
 }
@@ -582,6 +620,7 @@ static int run_job(struct run *run, struct err *err)
                        on_deadline, run);
 
     notice_begin(&n, run, "Set up job", "setup");
+    run->patterns = mask_patterns_new(&run->job->mask_patterns, run->mask, on_refused, n.log);
     if (r == ERR_OK)
         r = set_up(run, &n, err);
     if (r < 0)
@@ -639,6 +678,7 @@ static void run_free(struct run *run)
     json_decref(run->box_state);
     run->engine = engine_close(run->engine);
     run->mask = mask_free(run->mask);
+    run->patterns = mask_patterns_free(run->patterns);
     run->loop = loop_free(run->loop);
     event_writer_deinit(&run->events);
 }

@@ -143,3 +143,31 @@ Test(regex, a_missing_library_is_an_error_with_its_cure)
     cr_expect(strstr(err.text, "has no no_such_thing"), "%s", err.text);
     cr_expect_null(fn);
 }
+
+Test(regex, searches_texts_of_any_bytes_from_any_place)
+{
+    struct err err = ERR_INIT;
+    struct regex *r = NULL;
+    struct slice text = SLICE("a1\xff\xc3 a2");
+
+    cr_assert_eq(regex_new_bytes(SLICE("\\ba(.)"), &r, &err), ERR_OK, "%s", err.text);
+    cr_expect_eq(regex_search(r, text, 0, 1000), REGEX_HIT);
+    cr_expect_eq(regex_at(r), 0);
+    cr_expect(slice_eq(regex_group(r, 1), SLICE("1")));
+    cr_expect_eq(regex_search(r, text, 1, 1000), REGEX_HIT);
+    cr_expect_eq(regex_at(r), 5);
+    cr_expect(slice_eq(regex_group(r, 0), SLICE("a2")));
+    cr_expect_eq(regex_search(r, text, 6, 1000), REGEX_MISS);
+    regex_free(r);
+}
+
+Test(regex, a_search_ends_after_its_steps)
+{
+    struct err err = ERR_INIT;
+    struct regex *r = NULL;
+    struct slice text = SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+
+    cr_assert_eq(regex_new_bytes(SLICE("^(a|aa)+[bc]"), &r, &err), ERR_OK, "%s", err.text);
+    cr_expect_eq(regex_search(r, text, 0, 1000), REGEX_TIMEOUT);
+    regex_free(r);
+}
