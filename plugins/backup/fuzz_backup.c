@@ -1,35 +1,12 @@
 /* What comes back from storage: whatever it is, counting it and reading it as a manifest stays within bounds, where a
  * dump is cut makes no difference, and a manifest that was read is read again as it is written. The first byte picks. */
 #include "manifest.h"
+#include "../lib/fuzz_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A host that gives memory, and takes it all back. */
-static void **blocks;
-static size_t n_blocks;
-
-static void *give(struct ost_step *step, size_t size)
-{
-    (void)step;
-    blocks = realloc(blocks, (n_blocks + 1) * sizeof *blocks);
-    if (!blocks)
-        abort();
-    blocks[n_blocks] = malloc(size ? size : 1);
-    if (!blocks[n_blocks])
-        abort();
-    return memset(blocks[n_blocks++], 0xa5, size);
-}
-
-static void take_back(void)
-{
-    while (n_blocks > 0)
-        free(blocks[--n_blocks]);
-    free(blocks);
-    blocks = NULL;
-}
 
 static void count(struct ost_step *step, enum kind kind, struct span dump)
 {
@@ -56,7 +33,7 @@ static void read_manifest(struct ost_step *step, char *text)
     if (manifest_parse(step, text, &m))
         return;
     written = span_of(manifest_format(step, "name", &m));
-    copy = give(step, written.size + 1);
+    copy = fuzz_give(step, written.size + 1);
     memcpy(copy, written.at, written.size + 1);
     if (manifest_parse(step, copy, &again) || again.size != m.size ||
         strcmp(again.file, m.file) != 0 || again.rows.n != m.rows.n)
@@ -65,19 +42,19 @@ static void read_manifest(struct ost_step *step, char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct ost_host host = {.struct_size = sizeof host, .alloc = give};
+    static const struct ost_host host = {.struct_size = sizeof host, .alloc = fuzz_give};
     struct ost_step step = {&host};
     char *text;
 
     if (size == 0 || size > 20000)
         return 0;
-    text = give(&step, size);
+    text = fuzz_give(&step, size);
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
     if (data[0] % 4 == 3)
         read_manifest(&step, text);
     else
         count(&step, (enum kind)(data[0] % 4), (struct span){text, size - 1});
-    take_back();
+    fuzz_take_back();
     return 0;
 }

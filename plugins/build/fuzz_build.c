@@ -4,30 +4,12 @@
 #include "build_facts.h"
 #include "build_labels.h"
 #include "build_provenance.h"
+#include "../lib/fuzz_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A host that gives memory, and takes it all back. */
-static void **blocks;
-static size_t n_blocks;
-
-static void *give(struct ost_step *step, size_t size)
-{
-    (void)step;
-    blocks = realloc(blocks, (n_blocks + 1) * sizeof *blocks);
-    return blocks[n_blocks++] = malloc(size ? size : 1);
-}
-
-static void take_back(void)
-{
-    while (n_blocks > 0)
-        free(blocks[--n_blocks]);
-    free(blocks);
-    blocks = NULL;
-}
 
 static ost_status refuse(struct ost_step *step, ost_status why, const char *text)
 {
@@ -69,13 +51,13 @@ static void make_tags(struct ost_step *step, const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct ost_host host = {
-        .struct_size = sizeof host, .alloc = give, .fail = refuse, .context = no_context};
+        .struct_size = sizeof host, .alloc = fuzz_give, .fail = refuse, .context = no_context};
     struct ost_step step = {&host};
     char *text;
 
     if (size == 0 || size > 100000)
         return 0;
-    text = give(&step, size);
+    text = fuzz_give(&step, size);
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
     if (data[0] % 3 == 0)
@@ -84,6 +66,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_facts(&step, text);
     else
         make_tags(&step, text);
-    take_back();
+    fuzz_take_back();
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "login.h"
 #include "reference.h"
 #include "tarball.h"
+#include "../lib/fuzz_memory.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,25 +17,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---- a host with memory, and nothing else ---- */
-
-struct chunk {
-    struct chunk *next;
-    char data[];
-};
-
-static struct chunk *chunks;
-
-static void *host_alloc(struct ost_step *step, size_t size)
-{
-    struct chunk *c = malloc(sizeof *c + size);
-
-    (void)step;
-    if (!c)
-        abort();
-    c->next = chunks;
-    chunks = c;
-    return c->data;
-}
 
 static ost_status host_fail(struct ost_step *step, ost_status why, const char *message)
 {
@@ -57,7 +39,7 @@ static const char *host_dir(struct ost_step *step, int32_t which)
 }
 
 static const struct ost_host host = {.struct_size = sizeof host,
-                                     .alloc = host_alloc,
+                                     .alloc = fuzz_give,
                                      .fail = host_fail,
                                      .cancelled = host_cancelled,
                                      .dir = host_dir};
@@ -140,11 +122,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_archive(&step, text, size ? size - 1 : 0);
     }
     free(text);
-    while (chunks) {
-        struct chunk *c = chunks;
-
-        chunks = c->next;
-        free(c);
-    }
+    fuzz_take_back();
     return 0;
 }

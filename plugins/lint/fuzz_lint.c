@@ -4,43 +4,21 @@
 #include "lint_read.h"
 #include "lint_sarif.h"
 #include "lint_tool.h"
+#include "../lib/fuzz_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A host that gives memory, and takes it all back. */
-static void **blocks;
-static size_t n_blocks;
-
-static void *give(struct ost_step *step, size_t size)
-{
-    (void)step;
-    blocks = realloc(blocks, (n_blocks + 1) * sizeof *blocks);
-    if (!blocks)
-        abort();
-    blocks[n_blocks] = malloc(size ? size : 1);
-    if (!blocks[n_blocks])
-        abort();
-    return memset(blocks[n_blocks++], 0xa5, size);
-}
-
-static void take_back(void)
-{
-    while (n_blocks > 0)
-        free(blocks[--n_blocks]);
-    free(blocks);
-    blocks = NULL;
-}
-
 static void read_one(struct ost_step *step, const struct tool *tool, const char *text, size_t size)
 {
     struct check c = {.tool = tool, .root = "web", .argv = OST_ARGV("x"), .exit_code = 1};
     struct checks checks = {.list = &c, .n = 1};
 
-    c.out.data = memcpy(give(step, size + 1), text, size + 1); /* readers of JSON write into it */
-    c.err.data = memcpy(give(step, size + 1), text, size + 1);
+    c.out.data =
+        memcpy(fuzz_give(step, size + 1), text, size + 1); /* readers of JSON write into it */
+    c.err.data = memcpy(fuzz_give(step, size + 1), text, size + 1);
     c.out.size = c.err.size = size;
     read_check(step, &c, "/w");
     for (size_t i = 0; tool->help && i < c.findings.n; i++)
@@ -50,7 +28,7 @@ static void read_one(struct ost_step *step, const struct tool *tool, const char 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct ost_host host = {.struct_size = sizeof host, .alloc = give};
+    static const struct ost_host host = {.struct_size = sizeof host, .alloc = fuzz_give};
     struct ost_step step = {&host};
     size_t n_tools = 0, which;
     char *text;
@@ -60,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (tools[n_tools].name)
         n_tools++;
     which = data[0] % (n_tools + 1);
-    text = give(&step, size);
+    text = fuzz_give(&step, size);
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
     if (which == n_tools) {
@@ -72,6 +50,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         read_one(&step, &tools[which], text, size - 1);
     }
-    take_back();
+    fuzz_take_back();
     return 0;
 }

@@ -3,36 +3,14 @@
 #include "template.h"
 #include "webhook.h"
 #include "write.h"
+#include "../lib/fuzz_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A host that gives memory, and takes it all back. */
-static void **blocks;
-static size_t n_blocks;
 static const char *value;
-
-static void *give(struct ost_step *step, size_t size)
-{
-    (void)step;
-    blocks = realloc(blocks, (n_blocks + 1) * sizeof *blocks);
-    if (!blocks)
-        abort();
-    blocks[n_blocks] = malloc(size ? size : 1);
-    if (!blocks[n_blocks])
-        abort();
-    return memset(blocks[n_blocks++], 0xa5, size);
-}
-
-static void take_back(void)
-{
-    while (n_blocks > 0)
-        free(blocks[--n_blocks]);
-    free(blocks);
-    blocks = NULL;
-}
 
 static const char *context(struct ost_step *step, const char *name)
 {
@@ -80,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct ost_host host = {
         .struct_size = sizeof host,
-        .alloc = give,
+        .alloc = fuzz_give,
         .context = context,
         .saved = saved,
         .phase = phase,
@@ -94,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > 4000)
         return 0;
-    text = give(&step, size + 1);
+    text = fuzz_give(&step, size + 1);
     memcpy(text, data, size);
     text[size] = '\0';
     value = strlen(text) < size ? text + strlen(text) + 1 : "";
@@ -104,6 +82,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)webhook_body(&facts, text, &body);
     if (webhook_body(&facts, "{\"a\":\"{{ actor }}\"}", &body))
         abort(); /* a value broke out of its quotes */
-    take_back();
+    fuzz_take_back();
     return 0;
 }

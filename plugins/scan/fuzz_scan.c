@@ -3,30 +3,12 @@
 #include "scan_allow.h"
 #include "scan_secrets.h"
 #include "scan_vulns.h"
+#include "../lib/fuzz_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A host that gives memory, and takes it all back. */
-static void **blocks;
-static size_t n_blocks;
-
-static void *give(struct ost_step *step, size_t size)
-{
-    (void)step;
-    blocks = realloc(blocks, (n_blocks + 1) * sizeof *blocks);
-    return blocks[n_blocks++] = malloc(size ? size : 1);
-}
-
-static void take_back(void)
-{
-    while (n_blocks > 0)
-        free(blocks[--n_blocks]);
-    free(blocks);
-    blocks = NULL;
-}
 
 static ost_status refuse(struct ost_step *step, ost_status why, const char *text)
 {
@@ -66,7 +48,7 @@ static void read_allow(struct ost_step *step, const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct ost_host host = {
-        .struct_size = sizeof host, .alloc = give, .fail = refuse, .mask = mask};
+        .struct_size = sizeof host, .alloc = fuzz_give, .fail = refuse, .mask = mask};
     const struct vulns_ask ask = {.target = "."};
     struct ost_step step = {&host};
     struct vulns v = {0};
@@ -75,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0 || size > 100000)
         return 0;
-    text = give(&step, size);
+    text = fuzz_give(&step, size);
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
     o.data = text;
@@ -100,6 +82,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         secrets_text(&s, "a/.env", (struct span){text, size - 1});
     }
     }
-    take_back();
+    fuzz_take_back();
     return 0;
 }

@@ -2,35 +2,12 @@
  * and ends, and what was taken for a range can be asked about a version. The first byte picks the kind of
  * file. */
 #include "wanted.h"
+#include "../lib/fuzz_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A host that gives memory, and takes it all back. */
-static void **blocks;
-static size_t n_blocks;
-
-static void *give(struct ost_step *step, size_t size)
-{
-    (void)step;
-    blocks = realloc(blocks, (n_blocks + 1) * sizeof *blocks);
-    if (!blocks)
-        abort();
-    blocks[n_blocks] = malloc(size ? size : 1);
-    if (!blocks[n_blocks])
-        abort();
-    return memset(blocks[n_blocks++], 0xa5, size);
-}
-
-static void take_back(void)
-{
-    while (n_blocks > 0)
-        free(blocks[--n_blocks]);
-    free(blocks);
-    blocks = NULL;
-}
 
 static void hear(struct ost_step *step, int32_t level, const char *text)
 {
@@ -48,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const names[] = {"pyproject.toml", "Pipfile", ".tool-versions",
                                         ".python-version"};
     static const struct ost_host services = {
-        .struct_size = sizeof services, .alloc = give, .log = hear, .fail = fail};
+        .struct_size = sizeof services, .alloc = fuzz_give, .log = hear, .fail = fail};
     struct ost_step step = {&services};
     const struct semver version = {3, 13, 0, SPAN("rc.1")};
     struct strings versions = {0};
@@ -56,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size < 1)
         return 0;
-    text = give(&step, size - 1); /* to the byte, so that a read past the end is seen */
+    text = fuzz_give(&step, size - 1); /* to the byte, so that a read past the end is seen */
     memcpy(text, data + 1, size - 1);
     if (wanted_in_file(&step, names[data[0] % OST_COUNT(names)], (struct span){text, size - 1},
                        &versions) == OST_OK)
@@ -70,6 +47,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (!valid)
                 abort();
         }
-    take_back();
+    fuzz_take_back();
     return 0;
 }

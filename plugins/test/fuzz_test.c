@@ -3,35 +3,12 @@
 #include "coverage.h"
 #include "read.h"
 #include "report.h"
+#include "../lib/fuzz_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A host that gives memory, and takes it all back. */
-static void **blocks;
-static size_t n_blocks;
-
-static void *give(struct ost_step *step, size_t size)
-{
-    (void)step;
-    blocks = realloc(blocks, (n_blocks + 1) * sizeof *blocks);
-    if (!blocks)
-        abort();
-    blocks[n_blocks] = malloc(size ? size : 1);
-    if (!blocks[n_blocks])
-        abort();
-    return memset(blocks[n_blocks++], 0xa5, size);
-}
-
-static void take_back(void)
-{
-    while (n_blocks > 0)
-        free(blocks[--n_blocks]);
-    free(blocks);
-    blocks = NULL;
-}
 
 static void read_tests(struct ost_step *step, const struct format *format, struct span s,
                        size_t portion)
@@ -65,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct format *const formats[] = {&format_junit, &format_tap,   &format_jest,
                                                    &format_go,    &format_cargo, &format_unittest};
-    static const struct ost_host host = {.struct_size = sizeof host, .alloc = give};
+    static const struct ost_host host = {.struct_size = sizeof host, .alloc = fuzz_give};
     const size_t n_formats = sizeof formats / sizeof formats[0];
     struct ost_step step = {&host};
     struct span s = {(const char *)data + 2, size - 2};
@@ -76,6 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_lines(&step, s, (size_t)data[1] + 1);
     else
         read_tests(&step, formats[data[0] % (n_formats + 1)], s, (size_t)data[1] + 1);
-    take_back();
+    fuzz_take_back();
     return 0;
 }
