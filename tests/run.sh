@@ -6,7 +6,8 @@
 #
 # --quick          under two minutes: without release build, network and fuzzing
 # --thorough       every end-to-end case as root and as an ordinary user, with both builds; else it runs with
-#                  both, as root with the one and as the user with the other, in turn; long ones with one build
+#                  both, as root with the one and as the user with the other, in turn; long ones with one build.
+#                  And what is real only at a price: a Gitea, which takes minutes to build the first time
 # --fuzz SECONDS   how long each fuzz target runs (default 10; 0: not at all)
 # --conformance    only the conformance suite, over DIR (default ../shared/conformance)
 # NAME             only this kind (house, unit, plugin, conformance, e2e, fuzz), or KIND/PATTERN:
@@ -150,6 +151,7 @@ if wanted e2e && ! $quick; then
     fetch_test_runners
     fetch_seaweed
     fetch_compose
+    ! $thorough || fetch_gitea
 fi
 if wanted fuzz && [ "$fuzz" -gt 0 ]; then
     provide "${FUZZ_NEEDS[@]}"

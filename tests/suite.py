@@ -116,7 +116,7 @@ def e2e(args, pattern):
     both, as root with the one and as an ordinary user with the other; long ones with one of them, in turn."""
     quick = ["--quick"] if args.quick else []
     for half, build in enumerate([DEV] if args.quick else [DEV, RELEASE], 1):
-        turns = [] if args.thorough or args.quick else ["--half", str(half)]
+        turns = ["--thorough"] if args.thorough else [] if args.quick else ["--half", str(half)]
         yield Program("e2e", build.name, [sys.executable, "-B", "tests/e2e/run.py", "--build", str(build), *turns,
                                           *quick, *([pattern] if pattern else [])], limit=1800, whole=True)
 

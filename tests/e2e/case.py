@@ -21,12 +21,13 @@ class Case:
     quick: bool   # part of the quick suite
     limit: int    # seconds before the case counts as hung
     needs: tuple  # "network", "docker", "services": with "docker", images of PostgreSQL and Redis
+    thorough: bool  # only with --thorough: what it needs is made then
 
 
-def case(who="any", quick=True, limit=SHORT, needs=()):
+def case(who="any", quick=True, limit=SHORT, needs=(), thorough=False):
     def register(function):
         group = function.__module__.rpartition(".")[2]
-        CASES.append(Case(f"{group}/{function.__name__}", function, who, quick, limit, needs))
+        CASES.append(Case(f"{group}/{function.__name__}", function, who, quick, limit, needs, thorough))
         return function
     return register
 

@@ -185,7 +185,7 @@ def choose(args):
     for index, item in enumerate(case.load()):
         if args.names and not any(n in item.name for n in args.names):
             continue
-        if args.quick and not (item.quick and not item.needs):
+        if args.quick and not (item.quick and not item.needs) or item.thorough and not args.thorough:
             continue
         possible = [w for w in who if item.who in ("any", w)]
         if args.half and item.limit > case.SHORT and index // 2 % 2 != args.half - 1:
@@ -282,6 +282,7 @@ def main():
     parser.add_argument("--half", type=int, choices=[1, 2],
                         help="each case as one of those it can be, root or the user, in turn; 2: as the other one")
     parser.add_argument("--quick", action="store_true", help="without the slow ones and the network")
+    parser.add_argument("--thorough", action="store_true", help="with those that need what only tests/run.sh --thorough makes")
     parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1), help="cases at once")
     parser.add_argument("--keep", action="store_true", help="leave the scratch folders for a look")
     parser.add_argument("--list", action="store_true")

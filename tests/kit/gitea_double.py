@@ -465,7 +465,7 @@ class GiteaDouble(Storage, Double):
         task = self.tasks.get(int(number))
         if not task or task.runner is None:
             self.complain(f"{call.name}: there is no task {number}")
-            return None, self.error("internal", f"get task: resource does not exist [id: {number}]")
+            return None, self.error("internal", f"get task: task with id {number}: resource does not exist")
         if task.runner is not runner:
             return None, self.error("internal", "invalid runner for task")
         return task, None
