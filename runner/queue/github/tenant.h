@@ -47,7 +47,7 @@ struct tenant_query {
     enum tenant_resource resource;
     const char *method;
     struct tenant_value
-        values[5];     /* those not named are left out of the address, with their slash */
+        values[7];     /* those not named are left out of the address, with their slash */
     const char *query; /* behind the '?', escaped; NULL: none */
     const char *token; /* "Bearer" */
 };
