@@ -234,7 +234,8 @@ static int start_process(struct worker *w, const struct spawn_fd *fds, size_t n_
                          struct err *err)
 {
     const struct pool_spec *pool = &w->pool->spec;
-    const char *const argv[] = {"/proc/self/exe", "worker", pool->minute_ms, NULL};
+    const char *program = pool->program ? pool->program : "/proc/self/exe";
+    const char *const argv[] = {program, "worker", pool->minute_ms, NULL};
     struct proc_spec spec = PROC_SPEC_INIT;
 
     spec.argv = argv;

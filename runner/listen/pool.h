@@ -12,6 +12,7 @@ struct pool;
 
 struct pool_spec { /* all is borrowed until pool_free() */
     struct loop *loop;
+    const char *program;    /* with the subcommand "worker"; NULL: this one */
     const char *const *env; /* of the workers, and so of the jobs */
     const char *minute_ms;  /* see struct worker_spec, as text; NULL: a real minute */
 
