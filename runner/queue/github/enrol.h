@@ -1,0 +1,51 @@
+/* enrol - the parts of registering and removing that register.c and its two ways share. */
+#pragma once
+
+#include "queue/github/register.h"
+#include "queue/github/rest.h"
+#include "queue/github/settings.h"
+#include "queue/github/tenant.h"
+
+struct enrol { /* one registration, or removal, under way */
+    const struct github_register_spec *spec;
+    struct github_place place;
+    char *token;           /* to register or to remove with */
+    struct tenant *tenant; /* from here on: what runner-registration answered */
+    char *tenant_url, *tenant_token;
+    bool use_v2_flow;
+};
+
+void enrol_deinit(struct enrol *e); /* wipes */
+
+/* Finds the place, and the token with it. EVENT: "register" or "remove". */
+MUST_CHECK int enrol_place(struct enrol *e, const char *event, struct err *err);
+/* The same, and asks for the tenant. */
+MUST_CHECK int enrol_begin(struct enrol *e, const char *event, struct err *err);
+/* Asks the tenant where things are; if it does not say it, that is no error. ERR_SYS, ERR_TIMEOUT: it cannot be reached. */
+MUST_CHECK int enrol_discover(struct enrol *e, struct err *err);
+
+/* A question to the tenant; the token is put in here. */
+MUST_CHECK int enrol_ask(const struct enrol *e, struct tenant_query *q, const json_t *body,
+                         struct rest_answer *ret, struct err *err);
+
+/* The error that A is, when WHAT was asked for ("cannot list the runner groups"). */
+int enrol_fail(const struct enrol *e, const struct rest_answer *a, const char *what,
+               struct err *err);
+
+/* 1 if a runner of this name may be replaced, else the error that says so. */
+MUST_CHECK int enrol_may_replace(const struct enrol *e, struct err *err);
+
+/* The one of LIST that is wanted: called as the spec says, or the one whose member MARK is true. ERR_INVALID names those
+ * there are. */
+MUST_CHECK int enrol_choose_group(const struct enrol *e, const json_t *list, const char *mark,
+                                  const json_t **ret, struct err *err);
+
+/* Its labels, as both ways send them: a new reference. */
+json_t *enrol_labels(const struct github_register_spec *spec);
+
+/* The two ways to register: *S is filled in, texts borrowed from *KEEP, a new reference; so are *MORE, the members that
+ * .credentials has beyond S. */
+MUST_CHECK int enrol_by_tenant(struct enrol *e, struct github_settings *s, json_t **keep,
+                               json_t *more, struct err *err);
+MUST_CHECK int enrol_by_admin(struct enrol *e, struct github_settings *s, json_t **keep,
+                              json_t *more, struct err *err);
