@@ -20,6 +20,17 @@ void arena_deinit(struct arena *a)
     *a = (struct arena)ARENA_INIT;
 }
 
+void arena_adopt(struct arena *a, struct arena *from)
+{
+    struct arena_block **last = &a->blocks; /* behind A's own: there is room in the first */
+
+    while (*last)
+        last = &(*last)->next;
+    *last = from->blocks;
+    a->size += from->size;
+    *from = (struct arena)ARENA_INIT;
+}
+
 static struct arena_block *block_new(size_t cap)
 {
     struct arena_block *b = mem_new(sizeof *b + cap);

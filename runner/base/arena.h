@@ -21,6 +21,9 @@ struct arena {
 
 void arena_deinit(struct arena *a);
 
+/* Takes over all that is in FROM, which is empty afterwards. */
+void arena_adopt(struct arena *a, struct arena *from);
+
 /* Zeroed, aligned for any type; never NULL. */
 void *arena_alloc(struct arena *a, size_t size);
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/utf8.h"
+#include "queue/loose.h"
 
 #include <math.h>
 #include <strings.h>
@@ -211,7 +212,7 @@ json_t *connect_int_new(int64_t n)
 
 /* ---- calls ---- */
 
-enum { HEADERS = 5 };
+enum { HEADERS = 6 };
 
 struct connect_call {
     struct connect *connect;
@@ -248,6 +249,7 @@ static struct connect_call *call_new(struct connect *c, const char *method, json
     call->connect = c;
     call->headers[n++] = "Content-Type: application/json";
     call->headers[n++] = "Connect-Protocol-Version: 1";
+    call->headers[n++] = arena_printf(a, "User-Agent: ostler/%s", c->version ? c->version : "0");
     if (c->uuid) {
         call->headers[n++] = arena_printf(a, "x-runner-uuid: %s", c->uuid);
         call->headers[n++] = arena_printf(a, "x-runner-token: %s", c->token);
@@ -325,7 +327,7 @@ static void call_done(void *ctx, struct http_answer *a, const struct err *err)
     call->http = NULL;
     connect_call_free(call); /* whoever is told may start the next, or free all */
     done(done_ctx, answer, fine ? NULL : &fault, a);
-    json_decref(answer);
+    loose_wipe(answer); /* there may be tokens in it */
 }
 
 static void call_late(void *ctx)

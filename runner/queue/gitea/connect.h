@@ -56,6 +56,7 @@ struct connect {
     struct loop *loop;
     const char *address;      /* without a slash at its end */
     const char *uuid, *token; /* NULL: not registered yet */
+    const char *version;      /* Ostler's, for User-Agent */
     /* Kept here: */
     uint64_t calls, failures;
     int64_t
@@ -64,7 +65,7 @@ struct connect {
 
 struct connect_call; /* one under way */
 
-/* ANSWER is borrowed and an object; or it is NULL and FAULT says why. RAW has the headers; NULL: none came. */
+/* ANSWER is borrowed, wiped after the call, and an object; or it is NULL and FAULT says why. RAW has the headers; NULL: none came. */
 typedef void connect_done_fn(void *ctx, json_t *answer, const struct connect_fault *fault,
                              const struct http_answer *raw);
 

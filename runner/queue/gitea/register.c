@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "queue/gitea/connect.h"
 #include "queue/gitea/settings.h"
+#include "queue/loose.h"
 
 enum { NAME_MAX_BYTES = 255 };
 
@@ -10,19 +11,10 @@ struct registering {
     struct arena arena;
     struct connect connect;
     const struct gitea_register_spec *spec;
-    const char *address;
-    const char *const *names; /* of the labels, without their schemas */
+    const char *address, *version; /* version: "ostler/1.0" */
+    const char *const *names;      /* of the labels, without their schemas */
     size_t n_names;
 };
-
-static void wipe(json_t **json)
-{
-    json_t *token = json_object_get(json_object_get(*json, "runner"), "token");
-
-    if (token) /* the answer is ours alone */
-        explicit_bzero((void *)(uintptr_t)json_string_value(token), json_string_length(token));
-    json_decref(*json);
-}
 
 static int check_spec(struct registering *r, struct err *err)
 {
@@ -130,8 +122,8 @@ static int declare(struct registering *r, struct err *err)
     json_t *answer;
 
     if (connect_do(&r->connect, "Declare",
-                   json_pack("{s:s, s:o, s:[s]}", "version", r->spec->version, "labels",
-                             names_json(r), "capabilities", "cancelling"),
+                   json_pack("{s:s, s:o, s:[s]}", "version", r->version, "labels", names_json(r),
+                             "capabilities", "cancelling"),
                    &answer, &fault)) {
         json_decref(answer);
         return ERR_OK;
@@ -181,18 +173,21 @@ static int take_runner(struct registering *r, const json_t *answer, json_t **ret
 
 static int run(struct registering *r, json_t **ret, const char **ret_note, struct err *err)
 {
-    CLEANUP(wipe) json_t *answer = NULL;
+    CLEANUP(loose_wipep) json_t *answer = NULL;
     struct connect_fault fault;
 
     if (check_spec(r, err) != ERR_OK)
         return err->code;
-    r->connect =
-        (struct connect){.http = r->spec->http, .loop = r->spec->loop, .address = r->address};
+    r->connect = (struct connect){.http = r->spec->http,
+                                  .loop = r->spec->loop,
+                                  .address = r->address,
+                                  .version = r->spec->version};
+    r->version = arena_printf(&r->arena, "ostler/%s", r->spec->version);
     if (ping(r, err) != ERR_OK)
         return err->code;
     if (!connect_do(&r->connect, "Register",
                     json_pack("{s:s, s:s, s:s, s:o, s:b, s:[s]}", "name", r->spec->name, "token",
-                              r->spec->token, "version", r->spec->version, "labels", names_json(r),
+                              r->spec->token, "version", r->version, "labels", names_json(r),
                               "ephemeral", r->spec->ephemeral, "capabilities", "cancelling"),
                     &answer, &fault))
         return refused(r, &fault, err);

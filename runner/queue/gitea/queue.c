@@ -1,0 +1,595 @@
+#include "queue/gitea/gitea.h"
+
+#include "queue/gitea/connect.h"
+#include "queue/gitea/poll.h"
+#include "queue/gitea/report.h"
+#include "queue/gitea/settings.h"
+#include "queue/gitea/task.h"
+#include "queue/loose.h"
+
+#include <inttypes.h>
+
+enum {
+    LEAVE_MS = 30000, /* an answer that is under way is waited for that long at the end */
+    DECLARE_FIRST_MS = 1000,
+    DECLARE_MOST_MS = 60000,
+    CAPABILITIES_MAX = 200, /* bytes */
+    EXIT_TERMINATED = 1,    /* as the official runner's listener says it */
+};
+
+static const char shutting_down[] = "##[error]The runner is being shut down";
+
+enum stage {
+    STAGE_NEW,
+    STAGE_DECLARING,
+    STAGE_UP,
+    STAGE_CLOSING, /* nothing is taken any more */
+    STAGE_ENDED,   /* nor could it be */
+};
+
+/* A task that is ours until the server has its end. */
+struct held {
+    struct held *next;
+    struct gitea *queue;
+    struct task task; /* its job is NULL once it was handed out */
+    struct report *report;
+    bool handed; /* ended() is still to come */
+};
+
+struct gitea {
+    struct queue base; /* first */
+    struct gitea_queue_spec spec;
+    struct gitea_settings settings;
+    struct connect connect;
+    enum stage stage;
+    int want;
+    struct poll poll;
+    struct held *held;
+    json_t *recover; /* array of leases for when we are declared */
+    struct connect_call *declaring;
+    struct timer *timer; /* to declare again; or until we leave */
+    struct backoff backoff;
+    char capabilities[CAPABILITIES_MAX + 1];
+    char trouble[400];
+    bool served; /* an ephemeral runner had its one task */
+    bool connected;
+    int exit_code;
+};
+
+static struct gitea *gitea_of(struct queue *q)
+{
+    return (struct gitea *)q;
+}
+
+static const struct gitea *gitea_of_const(const struct queue *q)
+{
+    return (const struct gitea *)q;
+}
+
+static struct held *find(const struct gitea *g, const char *key)
+{
+    for (struct held *h = g->held; h; h = h->next)
+        if (h->task.key && strcmp(h->task.key, key) == 0)
+            return h;
+    return NULL;
+}
+
+/* ---- the end of all ---- */
+
+static void say_trouble(struct gitea *g, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void say_trouble(struct gitea *g, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(g->trouble, sizeof g->trouble, fmt, ap);
+    va_end(ap);
+}
+
+static void wake_caller(struct gitea *g)
+{
+    if (g->base.client.ready)
+        g->base.client.ready(g->base.client.ctx);
+}
+
+/* Nothing is asked for any more; jobs that run are run to their end. */
+static void end_queue(struct gitea *g, int exit_code)
+{
+    if (g->stage >= STAGE_UP)
+        poll_stop(&g->poll);
+    g->stage = STAGE_ENDED;
+    g->exit_code = exit_code;
+    wake_caller(g);
+}
+
+static void end_unregistered(struct gitea *g)
+{
+    g->connected = false;
+    say_trouble(g,
+                "'%s' does not know the runner '%s' any more: it was removed there, or its token "
+                "was changed; remove this registration and register anew",
+                g->settings.address, g->settings.name);
+    end_queue(g, EXIT_TERMINATED);
+}
+
+/* ---- tasks ---- */
+
+static void held_free(struct held *h)
+{
+    struct held **at = &h->queue->held;
+
+    while (*at != h)
+        at = &(*at)->next;
+    *at = h->next;
+    report_free(h->report);
+    task_deinit(&h->task);
+    free(h);
+}
+
+/* Its job is not going to be run. */
+static void drop(struct held *h, const char *why)
+{
+    task_drop_job(&h->task);
+    report_end(h->report, QUEUE_CANCELLED, why);
+}
+
+static void on_stop(void *ctx, const char *why)
+{
+    struct held *h = ctx;
+    struct gitea *g = h->queue;
+
+    if (h->handed)
+        g->base.client.stop(g->base.client.ctx, h->task.key, why);
+    else if (h->task.job) /* nobody has begun it: it is over */
+        drop(h, why);
+}
+
+static void on_over(void *ctx, enum report_end how)
+{
+    struct held *h = ctx;
+    struct gitea *g = h->queue;
+    bool recovered = !h->task.key;
+
+    held_free(h);
+    if (how == REPORT_UNREGISTERED && !g->settings.ephemeral && g->stage != STAGE_ENDED)
+        end_unregistered(g);
+    else if (g->settings.ephemeral && g->served && !recovered && g->stage != STAGE_ENDED)
+        end_queue(g, 0);
+    if (g->stage == STAGE_UP) {
+        poll_force(&g->poll);
+        poll_wake(&g->poll);
+    }
+    wake_caller(g);
+}
+
+static struct report *new_report(struct gitea *g, struct held *h, const json_t *recovered,
+                                 const char *hello)
+{
+    struct report_spec spec = {
+        .connect = &g->connect,
+        .task = h->task.id,
+        .n_steps = recovered ? 0 : h->task.n_steps,
+        .scratch = g->spec.scratch,
+        .hello = hello,
+        .summary = h->task.summary,
+        .runtime_token = h->task.runtime_token,
+        .summary_call = h->task.forgejo,
+        .stop = on_stop,
+        .over = on_over,
+        .ctx = h,
+        .recovered = recovered,
+    };
+
+    return report_new(&spec);
+}
+
+static struct held *held_new(struct gitea *g)
+{
+    struct held *h = mem_new(sizeof *h), **last = &g->held;
+
+    while (*last)
+        last = &(*last)->next;
+    *last = h;
+    h->queue = g;
+    return h;
+}
+
+static bool holds(const struct gitea *g, int64_t id)
+{
+    for (const struct held *h = g->held; h; h = h->next)
+        if (h->task.id == id)
+            return true;
+    return false;
+}
+
+static void begin_task(struct gitea *g, struct held *h)
+{
+    CLEANUP(buf_deinit) struct buf hello = BUF_INIT(1000);
+    struct task *t = &h->task;
+
+    buf_printf(&hello, "%.255s, of ostler %s, received task %" PRId64, g->settings.name,
+               g->spec.version, t->id);
+    h->report = new_report(g, h, NULL, hello.ptr);
+    g->served = true;
+    if (t->fate == TASK_SKIP)
+        report_end(h->report, QUEUE_SKIPPED, t->reason.ptr);
+    else if (t->fate == TASK_REFUSE)
+        report_end(h->report, QUEUE_FAILURE,
+                   arena_printf(&t->arena, "##[error]%.*s", SLICE_ARG(t->reason)));
+    else if (g->stage != STAGE_UP)
+        drop(h, shutting_down);
+    else
+        wake_caller(g);
+}
+
+static void on_task(void *ctx, const json_t *json)
+{
+    struct gitea *g = ctx;
+    struct held *h;
+    const struct task_spec spec = {
+        .settings = &g->settings,
+        .registration = g->spec.registration->id,
+        .version = g->spec.version,
+        .capabilities = g->capabilities,
+    };
+    struct err err = ERR_INIT;
+    struct task task;
+
+    if (task_read(json, &spec, &task, &err) != ERR_OK) {
+        say_trouble(g, "%s", err.text);
+        return;
+    }
+    if (holds(g, task.id)) { /* it runs: an answer that was told twice */
+        task_deinit(&task);
+        return;
+    }
+    h = held_new(g);
+    h->task = task;
+    begin_task(g, h);
+}
+
+static int room(void *ctx)
+{
+    const struct gitea *g = ctx;
+    int running = 0, waiting = 0;
+
+    for (const struct held *h = g->held; h; h = h->next) {
+        running += h->task.key != NULL;
+        waiting += h->task.job != NULL;
+    }
+    int most = g->settings.capacity - running, wanted = g->want - waiting;
+    if (g->stage != STAGE_UP || (g->settings.ephemeral && g->served))
+        return 0;
+    most = most < wanted ? most : wanted;
+    return g->settings.ephemeral && most > 1 ? 1 : most;
+}
+
+/* ---- how the server is ---- */
+
+static void on_fetched(void *ctx, const struct connect_fault *fault)
+{
+    struct gitea *g = ctx;
+
+    g->connected = !fault;
+    if (!fault) {
+        g->trouble[0] = '\0';
+    } else if (g->stage == STAGE_CLOSING) {
+        ; /* we are leaving anyway */
+    } else if (connect_is_unregistered(fault)) {
+        end_unregistered(g);
+    } else if (fault->said && strstr(fault->text, "runner has been removed")) {
+        end_queue(g, 0); /* how an older Gitea says that an ephemeral runner had its task */
+    } else {
+        say_trouble(g, "'%s' does not hand out jobs now: %s; it is asked again",
+                    g->settings.address, fault->text);
+    }
+    wake_caller(g);
+}
+
+static void declare(struct gitea *g);
+
+static void declare_again(void *ctx)
+{
+    struct gitea *g = ctx;
+
+    g->timer = NULL;
+    declare(g);
+}
+
+static void begin_recovered(struct gitea *g)
+{
+    size_t i;
+    json_t *lease;
+
+    json_array_foreach (g->recover, i, lease) {
+        struct err ignored = ERR_INIT;
+        int64_t id;
+
+        if (connect_int(lease, "task", &id, &ignored) != ERR_OK || id <= 0 || holds(g, id))
+            continue;
+        struct held *h = held_new(g);
+        h->task.id = id;
+        h->report = new_report(g, h, lease,
+                               "##[error]The runner was restarted while this job ran, and the job "
+                               "did not survive that");
+    }
+    json_array_clear(g->recover);
+}
+
+static void take_capabilities(struct gitea *g, const struct http_answer *raw)
+{
+    struct slice stated = http_header(raw, "X-Gitea-Actions-Capabilities");
+
+    g->capabilities[0] = '\0';
+    if (stated.len && stated.len <= CAPABILITIES_MAX)
+        snprintf(g->capabilities, sizeof g->capabilities, "%.*s", SLICE_ARG(stated));
+}
+
+static void declared(void *ctx, json_t *answer, const struct connect_fault *fault,
+                     const struct http_answer *raw)
+{
+    struct gitea *g = ctx;
+
+    (void)answer;
+    g->declaring = NULL;
+    g->connected = !fault;
+    if (!fault) {
+        g->trouble[0] = '\0';
+        take_capabilities(g, raw);
+        if (g->stage == STAGE_DECLARING)
+            g->stage = STAGE_UP;
+        begin_recovered(g);
+        poll_wake(&g->poll);
+    } else if (connect_is_unregistered(fault)) {
+        end_unregistered(g);
+    } else if (fault->code == CONNECT_UNIMPLEMENTED) {
+        say_trouble(g, "'%s' is too old: runners need Gitea or Forgejo 1.21", g->settings.address);
+        end_queue(g, EXIT_TERMINATED);
+    } else {
+        say_trouble(g, "'%s' cannot be reached: %s; it is tried again", g->settings.address,
+                    fault->text);
+        g->timer =
+            loop_timer(g->connect.loop, clock_ms() + backoff_next(&g->backoff), declare_again, g);
+    }
+    wake_caller(g);
+}
+
+static void declare(struct gitea *g)
+{
+    json_t *labels = json_array();
+
+    for (size_t i = 0; i < g->settings.n_labels; i++)
+        json_array_append_new(labels, json_string(g->settings.labels[i].name));
+    g->declaring = connect_start(&g->connect, "Declare",
+                                 json_pack("{s:o, s:o, s:[s]}", "version",
+                                           json_sprintf("ostler/%s", g->spec.version), "labels",
+                                           labels, "capabilities", "cancelling"),
+                                 NULL, declared, g);
+}
+
+static void connect_first(struct gitea *g)
+{
+    const struct poll_spec spec = {
+        .connect = &g->connect,
+        .interval_ms = g->settings.fetch_interval_ms,
+        .room = room,
+        .task = on_task,
+        .answered = on_fetched,
+        .ctx = g,
+    };
+
+    if (g->stage != STAGE_NEW)
+        return;
+    g->connect.loop = g->base.client.loop;
+    poll_init(&g->poll, &spec);
+    g->stage = STAGE_DECLARING;
+    declare(g);
+}
+
+/* ---- the operations ---- */
+
+static void want(struct queue *q, int n)
+{
+    struct gitea *g = gitea_of(q);
+
+    g->want = n;
+    connect_first(g);
+    if (g->stage == STAGE_UP)
+        poll_wake(&g->poll);
+}
+
+static int next(struct queue *q, struct job **ret, struct err *err)
+{
+    struct gitea *g = gitea_of(q);
+
+    (void)err;
+    for (struct held *h = g->held; h; h = h->next) {
+        if (!h->task.job || g->stage == STAGE_CLOSING)
+            continue;
+        *ret = h->task.job;
+        h->task.job = NULL;
+        h->handed = true;
+        g->want -= g->want > 0;
+        return 1;
+    }
+    return 0;
+}
+
+static int event(struct queue *q, const char *key, json_t *json, struct slice log, struct err *err)
+{
+    struct held *h = find(gitea_of(q), key);
+
+    (void)err;
+    if (h)
+        report_event(h->report, json, log);
+    return ERR_OK;
+}
+
+static int ended(struct queue *q, const char *key, const char *why, struct err *err)
+{
+    struct held *h = find(gitea_of(q), key);
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(1000);
+
+    (void)err;
+    if (!h)
+        return ERR_OK;
+    h->handed = false;
+    buf_printf(&text, "##[error]The job's process ended: %s", why ? why : "");
+    report_end(h->report, QUEUE_FAILURE, why ? text.ptr : NULL);
+    return ERR_OK;
+}
+
+static void leave(void *ctx)
+{
+    struct gitea *g = ctx;
+
+    g->timer = NULL;
+    poll_deinit(&g->poll);
+    g->declaring = connect_call_free(g->declaring);
+    wake_caller(g);
+}
+
+/* Tasks that nobody has begun are told to be cancelled: somebody else may be asked for them again. */
+static void drop_waiting(struct gitea *g)
+{
+    for (struct held *h = g->held; h; h = h->next)
+        if (h->task.job)
+            drop(h, shutting_down);
+}
+
+static void close_queue(struct queue *q)
+{
+    struct gitea *g = gitea_of(q);
+
+    g->want = 0;
+    if (g->stage == STAGE_CLOSING)
+        return;
+    if (g->stage == STAGE_UP)
+        poll_stop(&g->poll);
+    if (g->stage == STAGE_NEW || (g->stage == STAGE_DECLARING && !json_array_size(g->recover))) {
+        g->declaring = connect_call_free(g->declaring);
+        g->timer = timer_free(g->timer);
+    }
+    if (g->stage != STAGE_ENDED) {
+        g->stage = STAGE_CLOSING;
+        if (g->connect.loop) {
+            timer_free(g->timer);
+            g->timer = loop_timer(g->connect.loop, clock_ms() + LEAVE_MS, leave, g);
+        }
+    }
+    drop_waiting(g);
+}
+
+static void cancel(struct queue *q, bool hard)
+{
+    struct gitea *g = gitea_of(q);
+
+    (void)hard; /* the worker ends its job either way */
+    close_queue(q);
+    for (struct held *h = g->held; h; h = h->next)
+        if (h->handed)
+            g->base.client.stop(g->base.client.ctx, h->task.key, "the runner is being shut down");
+}
+
+static bool done(const struct queue *q)
+{
+    const struct gitea *g = gitea_of_const(q);
+
+    return g->stage >= STAGE_CLOSING && !g->held && !g->declaring && !poll_is_busy(&g->poll);
+}
+
+static void health(const struct queue *q, struct queue_health *ret)
+{
+    const struct gitea *g = gitea_of_const(q);
+
+    *ret = (struct queue_health){
+        .connected = g->connected,
+        .contact_ms = g->connect.contact_ms,
+        .trouble = g->trouble[0] ? g->trouble : NULL,
+        .ended = g->stage == STAGE_ENDED,
+        .exit_code = g->exit_code,
+        .requests = g->connect.calls,
+        .failures = g->connect.failures,
+    };
+}
+
+static json_t *lease(const struct queue *q, const char *key)
+{
+    const struct held *h = find(gitea_of_const(q), key);
+
+    return h ? report_lease(h->report) : NULL;
+}
+
+static void recover(struct queue *q, const json_t *one)
+{
+    struct gitea *g = gitea_of(q);
+
+    json_array_append_new(g->recover, json_deep_copy(one));
+    connect_first(g);
+    if (g->stage == STAGE_UP || (g->stage == STAGE_CLOSING && !g->declaring))
+        begin_recovered(g);
+}
+
+static void detach(struct queue *q)
+{
+    struct gitea *g = gitea_of(q);
+
+    while (g->held)
+        held_free(g->held);
+    g->declaring = connect_call_free(g->declaring);
+    g->timer = timer_free(g->timer);
+    if (g->stage != STAGE_NEW)
+        poll_deinit(&g->poll);
+    g->stage = STAGE_ENDED;
+}
+
+static void queue_free(struct queue *q)
+{
+    struct gitea *g = gitea_of(q);
+
+    detach(q);
+    json_decref(g->recover);
+    gitea_settings_deinit(&g->settings);
+    free(g);
+}
+
+static const struct queue_ops ops = {
+    .next = next,
+    .event = event,
+    .ended = ended,
+    .cancel = cancel,
+    .done = done,
+    .detach = detach,
+    .free = queue_free,
+    .want = want,
+    .close = close_queue,
+    .health = health,
+    .lease = lease,
+    .recover = recover,
+};
+
+int queue_gitea_new(const struct gitea_queue_spec *spec, struct queue **ret, struct err *err)
+{
+    CLEANUP(loose_wipep) json_t *document = NULL;
+    struct gitea_settings settings;
+
+    if (registration_read(spec->registration, ".runner", &document, err) != ERR_OK ||
+        gitea_settings_read(document, &settings, err) != ERR_OK)
+        return err->code;
+    struct gitea *g = mem_new(sizeof *g);
+    g->base.ops = &ops;
+    g->spec = *spec;
+    g->settings = settings;
+    g->recover = json_array();
+    g->backoff = (struct backoff){DECLARE_FIRST_MS, DECLARE_MOST_MS, 0};
+    g->connect = (struct connect){
+        .http = spec->http,
+        .address = g->settings.address,
+        .uuid = g->settings.uuid,
+        .token = g->settings.token,
+        .version = spec->version,
+    };
+    *ret = &g->base;
+    return ERR_OK;
+}

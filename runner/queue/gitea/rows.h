@@ -1,0 +1,44 @@
+/* rows - lines of a log with their times, in the order in which they go to the server, until it has taken them.
+ *
+ * They lie in a file without a name, so that a server that is away for long, or a job that says much, costs no memory.
+ * What would make it larger than ROWS_FILE_MAX is left out and counted. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#include <jansson.h>
+
+enum {
+    ROWS_FILE_MAX = 512 << 20,
+    ROWS_LINE_MAX =
+        60
+        << 10, /* bytes of one row; the server cuts what is longer than 64 KiB wherever that falls */
+    ROWS_BATCH_MAX = 256 << 10,
+    ROWS_BATCH_ROWS = 500,
+};
+
+struct rows {
+    const char *folder; /* borrowed */
+    int fd;             /* -1: nothing was written yet */
+    int64_t begin, end; /* the part of the file that was not dropped */
+    int64_t count;      /* rows in it */
+    int64_t left_out;   /* rows that there was no room for, or that could not be written */
+};
+
+void rows_init(struct rows *r, const char *folder);
+void rows_deinit(struct rows *r);
+
+/* Adds TEXT, a line without its end, with TIME (RFC 3339), cleaned up to be UTF-8 and cut into as many rows as it takes:
+ * that many are returned. */
+int64_t rows_add(struct rows *r, const char *time, struct slice text);
+
+/* Adds all of FROM behind R and empties it: that many rows are returned. */
+int64_t rows_move(struct rows *r, struct rows *from);
+
+/* The next rows, as LogRow: at most MAX_ROWS of them and about MAX_BYTES, but one at least if there is one.
+ * *RET_N of them. New reference. */
+json_t *rows_batch(const struct rows *r, int64_t max_rows, size_t max_bytes, int64_t *ret_n);
+
+/* The first N are taken. */
+void rows_drop(struct rows *r, int64_t n);
