@@ -13,6 +13,7 @@
 #include "plugin/host.h"
 #include "store/child.h"
 #include "store/mirror.h"
+#include "store/resolve.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static const struct command {
     {"plugin-child", plugin_child_main, NULL},
     {"store-child", store_child_main, NULL},
     {"mirror-child", mirror_child_main, NULL},
+    {"resolve-child", resolve_child_main, NULL},
     {"blobs-carrier", blobs_carrier_main, NULL},
     {"blobs-packer", blobs_packer_main, NULL},
 };

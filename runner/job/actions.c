@@ -7,7 +7,10 @@
 #include "job/handlers.h"
 #include "job/manifest.h"
 #include "job/steps.h"
+#include "job/switches.h"
+#include "store/resolve.h"
 #include "store/room.h"
+#include "store/source.h"
 
 #include <unistd.h>
 
@@ -18,6 +21,11 @@ struct actions_get {
     void *ctx;
     struct arena arena;
     struct timer *kick;
+    struct resolve_run *asking;   /* who says which commits they are; NULL: nobody is asked now */
+    VEC(struct action_ref) asked; /* what for */
+    struct resolved
+        *resolved; /* of this level's references; without an address for those that nobody
+                                  was asked for; NULL: for none */
     struct store_fetch *fetch;
     VEC(struct frame *) level;     /* those that are looked at now */
     VEC(struct frame *) below;     /* the next ones */
@@ -52,10 +60,12 @@ struct actions_get *actions_get_free(struct actions_get *g)
     if (!g)
         return NULL;
     g->kick = timer_free(g->kick);
+    g->asking = resolve_run_free(g->asking);
     g->fetch = store_fetch_free(g->fetch);
     vec_deinit(&g->level);
     vec_deinit(&g->below);
     vec_deinit(&g->refs);
+    vec_deinit(&g->asked);
     vec_deinit(&g->askers);
     arena_deinit(&g->arena);
     free(g);
@@ -74,8 +84,9 @@ static int blame(struct actions_get *g, const struct instance *i, struct err *er
 {
     const struct frame *f = i->frame;
     const char *within = f->parent ? arena_printf(&g->arena, "%s, ", f->action_path) : "";
+    const char *line = i->def->line ? arena_printf(&g->arena, "line %d: ", i->def->line) : "";
 
-    return err_in(err, "%sline %d: '%s'", within, i->def->line, i->def->uses);
+    return err_in(err, "%s%s'%s'", within, line, i->def->uses);
 }
 
 /* ---- the places ---- */
@@ -114,14 +125,31 @@ static int show(struct actions_get *g, const struct action_ref *ref,
     return sandbox_show_tree(run->sandbox, entry->path, dir, NULL, err);
 }
 
+static void tell_got(struct actions_get *g, size_t i, const char *sha)
+{
+    const struct action_ref *ref = &g->refs.ptr[i];
+    const struct resolved *package = g->resolved ? &g->resolved[i] : NULL;
+
+    if (!package || !package->version) {
+        log_printf(g->log, LOG_PLAIN, "Download action repository '%s@%s' (SHA:%s)",
+                   ref->repository, ref->ref, sha);
+        return;
+    }
+    log_printf(g->log, LOG_GROUP, "Download immutable action package '%s@%s'", ref->repository,
+               ref->ref);
+    log_printf(g->log, LOG_PLAIN, "Version: %s", package->version);
+    log_printf(g->log, LOG_PLAIN, "Digest: %s", package->digest ? package->digest : "");
+    log_printf(g->log, LOG_PLAIN, "Source commit SHA: %s", sha);
+    log_write(g->log, LOG_ENDGROUP, SLICE(""));
+}
+
 static void on_got(void *ctx, size_t i, const struct store_entry *entry)
 {
     struct actions_get *g = ctx;
     const struct action_ref *ref = &g->refs.ptr[i];
     struct err err = ERR_INIT;
 
-    log_printf(g->log, LOG_PLAIN, "Download action repository '%s@%s' (SHA:%s)", ref->repository,
-               ref->ref, entry->sha);
+    tell_got(g, i, entry->sha);
     if (entry->note)
         log_issue(g->log, ANNOTATION_WARNING, "%s@%s: %s", ref->repository, ref->ref, entry->note);
     if (show(g, ref, entry, &err) < 0 && !g->failed.code) {
@@ -248,10 +276,24 @@ static int list_level(struct actions_get *g, struct err *err)
     return ERR_OK;
 }
 
-static void start_level(struct actions_get *g)
+/* ---- asking and fetching ---- */
+
+static int64_t retry_ms(void)
+{
+    return switch_text("_GITHUB_ACTION_DOWNLOAD_NO_BACKOFF") ? 1 : 0;
+}
+
+static void start_fetch(struct actions_get *g)
 {
     const struct job *j = g->run->job;
     const struct store_client client = {on_got, on_level, g};
+    struct store_given *given = NULL;
+
+    if (g->resolved) {
+        given = arena_array(&g->arena, g->refs.len, sizeof *given);
+        for (size_t i = 0; i < g->refs.len; i++)
+            given[i] = g->resolved[i].given;
+    }
     const struct store_spec spec = {
         .folder = j->store,
         .source = j->store_source,
@@ -263,9 +305,78 @@ static void start_level(struct actions_get *g)
         .git = {.path = spawn_env_path((const char *const *)environ),
                 .home = g->run->home,
                 .more = j->fetch_env},
+        .given = given,
+        .retry_ms = retry_ms(),
     };
+    g->fetch = store_fetch_start(&spec, g->refs.ptr, g->refs.len, g->run->loop, &client);
+}
+
+/* What the administrator has here, or gets elsewhere, is nothing to ask the job's service for. */
+static bool is_asked(const struct actions_get *g, const struct action_ref *ref)
+{
+    const struct job *j = g->run->job;
+    bool own = j->store_source && strcmp(j->store_source, SOURCE_DEFAULT) != 0;
+
+    return j->resolver && !own && !j->offline && !strmap_get(&j->repositories, ref->repository);
+}
+
+/* Tokens that came with the answer are secrets from now on. */
+static void on_resolved(void *ctx, const struct resolve_answer *answer, const struct err *why)
+{
+    struct actions_get *g = ctx;
     struct err err = ERR_INIT;
 
+    if (why) {
+        finish(g, why);
+        return;
+    }
+    for (size_t i = 0; i < answer->n; i++) {
+        const char *token = answer->list[i].token;
+
+        if (!token)
+            continue;
+        mask_add(g->run->mask, slice_of(token));
+        mask_add(g->run->mask, slice_of(arena_printf(&g->arena, "x-access-token:%s", token)));
+    }
+    for (const char *const *one = answer->failures; one && *one; one++)
+        log_write(g->log, LOG_PLAIN, slice_of(*one));
+    if (log_flush(g->log, &err) < 0)
+        run_lose(g->run);
+    g->resolved = arena_array(&g->arena, g->refs.len, sizeof *g->resolved);
+    for (size_t i = 0, next = 0; i < g->refs.len; i++)
+        if (is_asked(g, &g->refs.ptr[i]))
+            g->resolved[i] = answer->list[next++];
+    start_fetch(g);
+}
+
+static int start_asking(struct actions_get *g, struct err *err)
+{
+    const struct job *j = g->run->job;
+    const char *token = strmap_get(&j->runtime, "ACTIONS_RUNTIME_TOKEN");
+    const char *own = strmap_get(&j->secrets, "GITHUB_TOKEN");
+    struct resolve_ask ask = {
+        .url = j->resolver_url,
+        .token = token ? token : "",
+        .archive_token = own ? own : "",
+        .pins = j->resolver_pins,
+        .codeload_bearer = j->codeload_bearer,
+        .retry_ms = retry_ms(),
+        .env = j->fetch_env,
+        .refs = g->asked.ptr,
+        .n = g->asked.len,
+    };
+
+    if (!resolve_service_parse(j->resolver, &ask.service) || !j->resolver_url)
+        return err_set(err, ERR_INVALID, "nobody here knows a service '%s'", j->resolver);
+    g->asking = resolve_run_free(g->asking);
+    return resolve_start(&ask, g->run->loop, on_resolved, g, &g->asking, err);
+}
+
+static void start_level(struct actions_get *g)
+{
+    struct err err = ERR_INIT;
+
+    g->resolved = NULL;
     if (list_level(g, &err) < 0) {
         finish(g, &err);
         return;
@@ -274,7 +385,14 @@ static void start_level(struct actions_get *g)
         on_level(g, 0, NULL);
         return;
     }
-    g->fetch = store_fetch_start(&spec, g->refs.ptr, g->refs.len, g->run->loop, &client);
+    g->asked.len = 0;
+    VEC_EACH (ref, &g->refs)
+        if (is_asked(g, ref))
+            vec_push(&g->asked, *ref);
+    if (!g->asked.len)
+        start_fetch(g);
+    else if (start_asking(g, &err) < 0)
+        finish(g, &err);
 }
 
 static void on_kick(void *ctx)

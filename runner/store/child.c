@@ -69,7 +69,7 @@ int store_child_main(int argc, char **argv)
 
 struct item {
     struct store_fetch *fetch;
-    const char *request;
+    char *request; /* with addresses and headers that are secrets; NULL: nobody is to be asked */
     struct store_entry entry;
     bool ready;
     struct err why; /* it cannot be had, and nobody is to be asked */
@@ -90,12 +90,22 @@ struct store_fetch {
 
 static void advance(struct store_fetch *f);
 
+static void drop_request(struct item *i)
+{
+    if (i->request)
+        explicit_bzero(i->request, strlen(i->request));
+    free(i->request);
+    i->request = NULL;
+}
+
 struct store_fetch *store_fetch_free(struct store_fetch *f)
 {
     if (!f)
         return NULL;
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->n; i++) {
         errand_free(f->items[i].errand);
+        drop_request(&f->items[i]);
+    }
     f->kick = timer_free(f->kick);
     arena_deinit(&f->arena);
     free(f);
@@ -138,9 +148,9 @@ static int start_child(struct item *i, struct err *err)
     struct store_fetch *f = i->fetch;
     CLEANUP(fd_closep) int in = -1;
     struct errand_client client = {NULL, on_done, i};
-    /* There are addresses with passwords in it. */
     int r = fd_memory(slice_of(i->request), &in, err);
 
+    drop_request(i);
     if (r < 0)
         return r;
     struct errand_spec spec = {
@@ -212,7 +222,7 @@ static bool may_ask(const struct store_spec *spec, const struct action_ref *ref,
            (from.local || !spec->offline);
 }
 
-struct store_fetch *store_fetch_start(const struct store_spec *spec, const struct action_ref *refs,
+struct store_fetch *store_fetch_start(const struct store_spec *whole, const struct action_ref *refs,
                                       size_t n, struct loop *loop,
                                       const struct store_client *client)
 {
@@ -222,7 +232,10 @@ struct store_fetch *store_fetch_start(const struct store_spec *spec, const struc
     f->items = arena_array(&f->arena, n, sizeof *f->items);
     for (size_t i = 0; i < n; i++) {
         struct item *it = &f->items[i];
+        struct store_spec mine = *whole, *spec = &mine;
 
+        if (mine.given)
+            mine.given += i;
         *it = (struct item){.fetch = f};
         it->ready = store_find(spec, &refs[i], &f->arena, &it->entry, &it->why) == ERR_OK;
         if (it->ready &&
@@ -231,8 +244,7 @@ struct store_fetch *store_fetch_start(const struct store_spec *spec, const struc
         if (it->ready || !may_ask(spec, &refs[i], it))
             continue;
         it->why = (struct err)ERR_INIT;
-        CLEANUP(free_ptr) char *request = store_request_format(spec, &refs[i]);
-        it->request = arena_str(&f->arena, slice_of(request));
+        it->request = store_request_format(spec, &refs[i]);
     }
     f->kick = loop_timer(loop, clock_ms(), on_kick, f);
     return f;

@@ -52,7 +52,8 @@ struct store_request {
     struct arena arena; /* owns all of it but the maps */
     struct store_spec spec;
     struct strmap locks, clones;
-    const char *uses; /* "owner/repo@ref" */
+    struct store_given given; /* the spec's */
+    const char *uses;         /* "owner/repo@ref" */
 };
 
 /* The caller frees the text. */

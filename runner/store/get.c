@@ -23,8 +23,9 @@ struct get {
     struct arena *arena;
     struct store_origin from;
     struct git_env git;
-    int lock;  /* held while it is open; -1: not */
-    bool made; /* an entry, that was not there before */
+    int lock;         /* held while it is open; -1: not */
+    bool made;        /* an entry, that was not there before */
+    const char *note; /* what went wrong before it went well; NULL: nothing */
 };
 
 /* ---- git ---- */
@@ -340,7 +341,10 @@ static int with_http(struct get *g, const char *work, const char *tree, const ch
     const char *path = arena_printf(g->arena, "%s/archive", work);
     int r = path_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &file, err);
 
-    if (r == ERR_OK)
+    if (r == ERR_OK && g->from.given)
+        r = web_fetch_given(g->from.given, g->git.more, g->spec->retry_ms, STORE_TREE_MAX, file,
+                            g->arena, &g->note, err);
+    else if (r == ERR_OK)
         r = web_fetch(g->from.web, g->ref, sha, g->git.more, STORE_TREE_MAX, file, err);
     if (r == ERR_OK && lseek(file, 0, SEEK_SET) < 0)
         r = err_sys(err, "cannot read '%s'", path);
@@ -369,6 +373,7 @@ static int make_entry(struct get *g, const char *work, const char *sha, struct s
     if (r < 0)
         return r;
     (void)store_has(g->from.folder, sha, g->arena, ret);
+    ret->note = g->note;
     if (stats.links_left_out)
         ret->note = arena_printf(g->arena,
                                  "%zu symbolic link%s of it lead%s out of the repository and "
@@ -425,6 +430,8 @@ static int get(struct get *g, struct store_entry *ret, struct err *err)
     char sha[GIT_SHA_SIZE];
     struct err why = ERR_INIT;
 
+    if (g->from.given)
+        ref = g->from.given->sha;
     if (action_ref_is_commit(slice_of(ref))) {
         size_t n = strlen(ref);
 

@@ -30,6 +30,17 @@ static json_t *map_json(const struct strmap *map)
     return json;
 }
 
+static json_t *given_json(const struct store_given *given)
+{
+    json_t *json = json_object();
+
+    json_object_set_new(json, "repository", text_json(given->repository));
+    json_object_set_new(json, "sha", text_json(given->sha));
+    json_object_set_new(json, "url", text_json(given->url));
+    json_object_set_new(json, "header", text_json(given->header));
+    return json;
+}
+
 char *store_request_format(const struct store_spec *spec, const struct action_ref *ref)
 {
     static const struct strmap none = STRMAP_INIT;
@@ -49,6 +60,9 @@ char *store_request_format(const struct store_spec *spec, const struct action_re
     json_object_set_new(json, "config", text_json(spec->git.xdg_config_home));
     json_object_set_new(json, "env", list_json(spec->git.more));
     json_object_set_new(json, "uses", text_json(uses));
+    json_object_set_new(json, "retry", json_integer(spec->retry_ms));
+    if (spec->given && spec->given->url)
+        json_object_set_new(json, "given", given_json(spec->given));
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     return text;
@@ -100,6 +114,7 @@ int store_request_parse(struct slice text, struct store_request *ret, struct err
         .offline = json_is_true(json_object_get(json, "offline")),
         .budget = json_integer_value(json_object_get(json, "budget")),
         .since = json_integer_value(json_object_get(json, "since")),
+        .retry_ms = json_integer_value(json_object_get(json, "retry")),
         .locks = &ret->locks,
         .clones = &ret->clones,
         .git = {.path = member(a, json, "path"),
@@ -108,7 +123,18 @@ int store_request_parse(struct slice text, struct store_request *ret, struct err
                 .more = list_member(a, json, "env")},
     };
     ret->uses = member(a, json, "uses");
+    const json_t *given = json_object_get(json, "given");
+    ret->given = (struct store_given){
+        .repository = member(a, given, "repository"),
+        .sha = member(a, given, "sha"),
+        .url = member(a, given, "url"),
+        .header = member(a, given, "header"),
+    };
+    if (given)
+        ret->spec.given = &ret->given;
     json_decref(json);
+    if (ret->spec.given && store_given_check(&ret->given, err) < 0)
+        return err->code;
     if (!ret->spec.folder || ret->spec.folder[0] != '/' || !ret->spec.source || !ret->uses)
         return err_set(err, ERR_INVALID, "that is no request to the store");
     return ERR_OK;

@@ -28,13 +28,64 @@ static const char *lower(struct arena *a, const char *name)
     return copy;
 }
 
+/* What stands in a header or an address must not begin another one. */
+static bool is_line(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
+int store_given_check(const struct store_given *given, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct slice url = slice_of(given->url);
+    struct action_ref ref;
+
+    if (!slice_starts(url, SLICE("https://")) && !slice_starts(url, SLICE("http://")))
+        return err_set(err, ERR_INVALID, "an archive without an address of HTTP");
+    if (!given->sha || !action_ref_is_commit(slice_of(given->sha)))
+        return err_set(err, ERR_INVALID, "an archive of no commit");
+    if (!is_line(given->url) || (given->header && !is_line(given->header)))
+        return err_set(err, ERR_INVALID, "an archive's address has control characters in it");
+    const char *name = arena_printf(&a, "%s@x", given->repository ? given->repository : "");
+    int r = action_ref_parse(&a, slice_of(name), &ref, err);
+    return r == ERR_OK && *ref.path
+               ? err_set(err, ERR_INVALID, "'%.100s' is no repository", given->repository)
+               : r;
+}
+
+/* Where an archive that was named for us comes from: "https://codeload.github.com". */
+static int given_origin(const struct store_spec *spec, const struct store_given *given,
+                        struct arena *a, struct store_origin *ret, struct err *err)
+{
+    const char *begin = strstr(given->url, "://") + 3, *host;
+    const char *server =
+        arena_str(a, slice_make(given->url, (size_t)(begin - given->url) + strcspn(begin, "/?#")));
+    int r = source_host(a, server, &host, err);
+
+    if (r < 0)
+        return r;
+    *ret = (struct store_origin){
+        .address = given->url,
+        .shown = source_without_user(a, server),
+        .folder = arena_printf(a, "%s/%s/%s", spec->folder, host, lower(a, given->repository)),
+        .web = server,
+        .given = given,
+    };
+    return ERR_OK;
+}
+
 int store_origin(const struct store_spec *spec, const struct action_ref *ref, struct arena *a,
                  struct store_origin *ret, struct err *err)
 {
     const char *clone = spec->clones ? strmap_get(spec->clones, ref->repository) : NULL;
     const char *source = clone ? arena_printf(a, "file://%s", clone) : spec->source, *host;
-    int r = source_host(a, source, &host, err);
 
+    if (spec->given && spec->given->url)
+        return given_origin(spec, spec->given, a, ret, err);
+    int r = source_host(a, source, &host, err);
     if (r < 0)
         return r;
     *ret = (struct store_origin){
@@ -102,7 +153,9 @@ int store_find(const struct store_spec *spec, const struct action_ref *ref, stru
 
     if (r < 0)
         return r;
-    if (action_ref_is_commit(slice_of(ref->ref)))
+    if (origin.given)
+        sha = lower(a, origin.given->sha);
+    else if (action_ref_is_commit(slice_of(ref->ref)))
         sha = lower(a, ref->ref);
     else if (spec->offline && locked)
         sha = locked;

@@ -20,9 +20,23 @@ enum {
     STORE_ASK_TIMEOUT_MS = 2 * 60 * 1000,    /* what a name stands for */
     STORE_FETCH_TIMEOUT_MS = 20 * 60 * 1000, /* a repository, as GitHub's runner has it */
     STORE_FILES_MAX = 500000,                /* in one commit */
+    STORE_RETRY_MS =
+        10000, /* before an archive is asked for a second time, as GitHub's runner waits */
 };
 /* Bytes of one commit's files, and of what git fetches for it. */
 #define STORE_TREE_MAX (4ULL << 30)
+
+/* A commit that somebody else has named, with its archive: nothing but that is asked for. It lies in the store under the
+ * name of the archive's server. */
+struct store_given {
+    const char *repository; /* "owner/repo", as the server calls it */
+    const char *sha;
+    const char *url;    /* of the archive; NULL: this one is not given */
+    const char *header; /* of HTTP, that proves who asks; NULL: nothing does. A secret */
+};
+
+/* Whether it is whole, and leads nowhere else. */
+MUST_CHECK int store_given_check(const struct store_given *given, struct err *err);
 
 /* Everything is borrowed. */
 struct store_spec {
@@ -37,6 +51,9 @@ struct store_spec {
     const struct strmap *clones; /* "owner/repo": folder of a clone that stands for its server, also
                                     offline; NULL: none */
     struct git_env git;          /* what git is started with */
+    /* For each of the references that are asked for; NULL: nothing is given. */
+    const struct store_given *given;
+    int64_t retry_ms; /* 0: STORE_RETRY_MS */
 };
 
 struct store_entry {
@@ -67,7 +84,8 @@ struct store_origin {
     const char *shown;   /* for people: no password in it */
     const char *folder;  /* of all its entries */
     const char *web;     /* archives of it come from this source; NULL: it is asked with git */
-    bool local;          /* on this machine: asking it is no network */
+    const struct store_given *given; /* the one that is wanted; NULL: it has to be asked for */
+    bool local;                      /* on this machine: asking it is no network */
 };
 MUST_CHECK int store_origin(const struct store_spec *spec, const struct action_ref *ref,
                             struct arena *a, struct store_origin *ret, struct err *err);

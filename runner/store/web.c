@@ -1,10 +1,9 @@
 #include "store/web.h"
 
 #include "base/fd.h"
-#include "io/http.h"
 #include "store/source.h"
 
-enum { TRIES = 3, RETRY_MS = 10000 }; /* as GitHub's runner has them */
+enum { TRIES = 3 }; /* as GitHub's runner has them */
 
 /* ---- addresses ---- */
 
@@ -119,8 +118,8 @@ static const char *either(const char *const *env, const char *first, const char 
     return value ? value : variable(env, second);
 }
 
-static int get(const char *url, const char *const *headers, const char *const *env,
-               http_sink_fn *sink, void *ctx, struct http_answer *ret, struct err *err)
+int web_client(const char *const *env, int64_t retry_ms, struct loop *loop, struct http **ret,
+               struct err *err)
 {
     const char *all = either(env, "all_proxy", "ALL_PROXY");
     const char *plain = variable(env, "http_proxy"),
@@ -130,21 +129,35 @@ static int get(const char *url, const char *const *headers, const char *const *e
         .https_proxy = tls ? tls : all,
         .no_proxy = either(env, "no_proxy", "NO_PROXY"),
         .ca_file = either(env, "SSL_CERT_FILE", "CURL_CA_BUNDLE"),
-        .retry_ms = RETRY_MS,
+        .retry_ms = retry_ms ? retry_ms : STORE_RETRY_MS,
     };
-    const struct http_request q = {
-        .url = url, .headers = headers, .sink = sink, .ctx = ctx, .tries = TRIES, .follow = true};
+
+    return http_new(&spec, loop, ret, err);
+}
+
+static int ask(const struct http_request *q, const char *const *env, int64_t retry_ms,
+               struct http_answer *ret, struct err *err)
+{
     struct http *http = NULL;
     struct loop *loop = NULL;
     int r = loop_new(&loop, err);
 
     if (r == ERR_OK)
-        r = http_new(&spec, loop, &http, err);
+        r = web_client(env, retry_ms, loop, &http, err);
     if (r == ERR_OK)
-        r = http_do(http, &q, ret, err);
+        r = http_do(http, q, ret, err);
     http_free(http);
     loop_free(loop);
     return r;
+}
+
+static int get(const char *url, const char *const *headers, const char *const *env,
+               http_sink_fn *sink, void *ctx, struct http_answer *ret, struct err *err)
+{
+    const struct http_request q = {
+        .url = url, .headers = headers, .sink = sink, .ctx = ctx, .tries = TRIES, .follow = true};
+
+    return ask(&q, env, 0, ret, err);
 }
 
 /* What an answer without success means; URL without user and password. */
@@ -210,4 +223,77 @@ int web_fetch(const char *source, const struct action_ref *ref, const char *sha,
     if (r < 0)
         return r;
     return answer.status == 200 ? ERR_OK : refused(&answer, shown, err);
+}
+
+/* ---- archives that were named for us ---- */
+
+struct given_get {
+    struct writing writing; /* first: the sink's */
+    struct buf note;
+    const char *shown;
+};
+
+static bool is_final(int status)
+{
+    return (status >= 200 && status < 300) || status == 403 || status == 404;
+}
+
+static bool judge_given(void *ctx, const struct http_answer *answer)
+{
+    (void)ctx;
+    return !is_final(answer->status);
+}
+
+static void on_retry(void *ctx, unsigned tries, const char *why, int64_t wait_ms)
+{
+    struct given_get *g = ctx;
+
+    (void)tries;
+    buf_printf(&g->note,
+               "%sFailed to download action '%s'. Error: %s. Back off %.3g seconds before retry.",
+               g->note.len ? " " : "", g->shown, why, (double)wait_ms / 1000);
+}
+
+/* Of an address what may be shown: queries can be keys. */
+static const char *shown_of(struct arena *a, const char *url)
+{
+    const char *plain = source_without_user(a, url);
+
+    return arena_str(a, slice_make(plain, strcspn(plain, "?#")));
+}
+
+int web_fetch_given(const struct store_given *given, const char *const *env, int64_t retry_ms,
+                    uint64_t size_max, int to, struct arena *a, const char **ret_note,
+                    struct err *err)
+{
+    CLEANUP(http_answer_deinit) struct http_answer answer = {0};
+    struct given_get g = {
+        .writing = {to, size_max}, .note = BUF_INIT(4096), .shown = shown_of(a, given->url)};
+    const char *const headers[] = {given->header, NULL};
+    const struct http_request q = {
+        .url = given->url,
+        .headers = headers,
+        .sink = write_some,
+        .ctx = &g,
+        .tries = TRIES,
+        .follow = true,
+        .judge = judge_given,
+        .retry = on_retry,
+    };
+    int r = ask(&q, env, retry_ms, &answer, err);
+
+    if (g.note.len)
+        *ret_note = arena_str(a, buf_slice(&g.note));
+    buf_deinit(&g.note);
+    if (r < 0)
+        return err_in(err, "Failed to download archive '%.120s' after %d attempts", g.shown, TRIES);
+    if (answer.status == 404)
+        return err_set(err, ERR_NOT_FOUND, "An action could not be found at the URI '%s'", g.shown);
+    if (answer.status == 403)
+        return err_set(err, ERR_DENIED, "Access denied to '%s'", g.shown);
+    if (answer.status < 200 || answer.status > 299)
+        return err_set(err, ERR_FAILED,
+                       "Failed to download archive '%.120s' after %d attempts: HTTP %d", g.shown,
+                       TRIES, answer.status);
+    return ERR_OK;
 }

@@ -10,8 +10,8 @@
  * server leads. What comes is not held against the commit: the server is believed, as git's would not be. */
 #pragma once
 
-#include "io/git.h"
-#include "lang/action_ref.h"
+#include "io/http.h"
+#include "store/store.h"
 
 /* Whether SOURCE (source_parse()) is one of these. */
 bool web_is(const char *source);
@@ -32,3 +32,13 @@ MUST_CHECK int web_resolve(const char *source, const struct action_ref *ref, con
  * has more than SIZE_MAX bytes. Blocks. */
 MUST_CHECK int web_fetch(const char *source, const struct action_ref *ref, const char *sha,
                          const char *const *env, uint64_t size_max, int to, struct err *err);
+
+/* The same for an archive that was named for us, with its header; RETRY_MS as in store_spec. *RET_NOTE, in A, says what
+ * went wrong on the way; untouched when nothing did. */
+MUST_CHECK int web_fetch_given(const struct store_given *given, const char *const *env,
+                               int64_t retry_ms, uint64_t size_max, int to, struct arena *a,
+                               const char **ret_note, struct err *err);
+
+/* A client that goes the way that ENV says, by LOOP: http_free() it before that. */
+MUST_CHECK int web_client(const char *const *env, int64_t retry_ms, struct loop *loop,
+                          struct http **ret, struct err *err);

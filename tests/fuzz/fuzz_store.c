@@ -2,6 +2,7 @@
 #include "store/child.h"
 #include "store/lock.h"
 #include "store/refs.h"
+#include "store/resolve.h"
 #include "store/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -57,6 +58,31 @@ static void try_refs(struct slice text)
         BUG("what was remembered is forgotten");
 }
 
+/* What a service answers is fetched from an address of HTTP, and lies in one repository's folder. */
+static void try_resolve(struct arena *a, struct slice text)
+{
+    struct action_ref refs[] = {
+        {.repository = "a/b", .owner = "a", .repo = "b", .path = "", .ref = "v"}};
+    struct resolve_ask ask = {
+        .url = "http://h/", .token = "T", .archive_token = "O", .refs = refs, .n = 1};
+    struct resolve_answer answer;
+    struct err err = ERR_INIT;
+
+    for (int service = 0; service < RESOLVE_SERVICES; service++) {
+        ask.service = (enum resolve_service)service;
+        if (resolve_read(&ask, 200, text, a, &answer, &err) == ERR_OK &&
+            store_given_check(&answer.list[0].given, &err) < 0)
+            BUG("%s", err.text);
+        (void)!resolve_read(&ask, 422, text, a, &answer, &err);
+    }
+    if (resolve_answer_parse(text, a, &answer, &err) == ERR_OK)
+        free(resolve_answer_format(ERR_OK, &answer, NULL));
+    if (resolve_request_parse(text, a, &ask, &err) == ERR_OK) {
+        free(resolve_body(&ask));
+        free(resolve_request_format(&ask));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
@@ -71,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_parts(&ref);
     try_source(&a, arena_str(&a, text), &ref);
     try_lock(text);
+    try_resolve(&a, text);
     try_refs(text);
     (void)!store_answer_parse(text, &a, &entry, &err);
     if (store_request_parse(text, &request, &err) == ERR_OK)

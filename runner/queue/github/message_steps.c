@@ -73,13 +73,13 @@ static const char *text_of(struct reader *r, const json_t *from, const char *nam
     return text ? arena_str(&r->job->arena, slice_of(text)) : "";
 }
 
-/* Of a mapping's pairs the value under KEY in any letter case. */
+/* Of a mapping's pairs the value under KEY in any letter case; NULL: there is none, or it is null. */
 static const struct token *input(const struct token *map, const char *key)
 {
     for (size_t i = 0; map && map->kind == TOKEN_MAPPING && i < map->n_pairs; i++)
         if (map->pairs[i].key->kind == TOKEN_STRING &&
             slice_eq_nocase(map->pairs[i].key->text, slice_of(key)))
-            return map->pairs[i].value;
+            return map->pairs[i].value->kind == TOKEN_NULL ? NULL : map->pairs[i].value;
     return NULL;
 }
 
@@ -105,13 +105,11 @@ static int read_script(struct reader *r)
 {
     const struct token *inputs = r->step->with;
     const struct token *script = input(inputs, "script");
-    const struct token *shell = input(inputs, "shell");
-    const struct token *folder = input(inputs, "workingDirectory");
 
     r->step->with = NULL;
     r->step->run = script ? script : text_token(r, "");
-    r->step->shell = shell && shell->kind != TOKEN_NULL ? shell : NULL;
-    r->step->working_directory = folder && folder->kind != TOKEN_NULL ? folder : NULL;
+    r->step->shell = input(inputs, "shell");
+    r->step->working_directory = input(inputs, "workingDirectory");
     r->told->type = "run";
     r->told->action = shell_name(r);
     return ERR_OK;

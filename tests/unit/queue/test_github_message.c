@@ -352,6 +352,9 @@ static const struct {
      "a\"}}",
      "docker://a", "docker", "a", ""},
     {"{\"type\":\"action\",\"reference\":{\"type\":\"script\"}}", NULL, "run", "bash", ""},
+    {"{\"type\":\"action\",\"reference\":{\"type\":\"script\"},\"inputs\":{\"type\":2,\"map\":[{"
+     "\"Key\":\"script\",\"Value\":{\"type\":7}},{\"Key\":\"shell\",\"Value\":null}]}}",
+     NULL, "run", "bash", ""},
     {"{\"type\":\"action\",\"reference\":{\"type\":3},\"inputs\":{\"type\":2,\"map\":[{\"Key\":"
      "\"Shell\","
      "\"Value\":\"pwsh -c {0}\"}]}}",
