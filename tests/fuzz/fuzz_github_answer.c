@@ -1,6 +1,7 @@
 /* What GitHub's services answer, errors and messages of the queue. The first byte picks which. */
 #include "queue/github/answer.h"
 #include "queue/github/envelope.h"
+#include "queue/github/lease.h"
 #include "queue/loose.h"
 
 #include <string.h>
@@ -34,7 +35,8 @@ static void message(struct slice text)
     if (envelope_open(text, &key, &e, &err) == ERR_OK) {
         if (loose_parse(slice_make(e.body, e.size), &doc, &err) == ERR_OK) {
             envelope_reference_read(doc, &r);
-            if (envelope_duration(loose_text(doc, "timeout"), 0) < 0)
+            if (envelope_duration(loose_text(doc, "timeout"), 0) < 0 ||
+                lease_time(loose_text(doc, "lockedUntil")) < -1)
                 BUG("a time before all times");
         }
     } else if (e.body || !err.text[0]) {

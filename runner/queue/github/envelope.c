@@ -123,6 +123,8 @@ static int open_key(struct slice bytes, const json_t *answer, const struct rsa_k
     enum rsa_hash other = said == RSA_SHA1 ? RSA_SHA256 : RSA_SHA1;
     struct err first = ERR_INIT;
 
+    if (!ours)
+        return err_set(err, ERR_INVALID, "this registration has no key");
     if (rsa_key_decrypt(ours, said, bytes, plain, &first) == ERR_OK)
         return ERR_OK;
     buf_clear(plain);

@@ -1,0 +1,337 @@
+#include "queue/github/poll.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "job/job.h"
+#include "queue/loose.h"
+
+enum {
+    MESSAGE_MAX = 72 << 20, /* bytes of an answer: a job message as base64 */
+    GENTLE_ERRORS = 5,      /* in a row; then the pauses get longer */
+    BROKER_ERRORS_MAX = 10, /* after which the official runner's process begins anew */
+    EMPTY_MAX = 50,         /* in half an hour, of the legacy queue */
+    EMPTY_WINDOW_MS = 30 * 60000,
+};
+
+void poll_init(struct poll *p, struct session *session, const struct poll_client *client)
+{
+    const struct github_waits *w = session->caller->waits;
+
+    *p = (struct poll){.session = session,
+                       .client = *client,
+                       .floor = {.first_ms = w->floor, .most_ms = w->floor_most}};
+}
+
+static void rest(struct poll *p)
+{
+    p->call = call_free(p->call);
+    p->removes = false;
+    p->wait = timer_free(p->wait);
+}
+
+void poll_deinit(struct poll *p)
+{
+    rest(p);
+    p->acknowledging = call_free(p->acknowledging);
+}
+
+void poll_stop(struct poll *p)
+{
+    rest(p);
+    p->started = false;
+}
+
+/* ---- asking ---- */
+
+static void ask(struct poll *p);
+
+static void on_wait(void *ctx)
+{
+    struct poll *p = ctx;
+
+    p->wait = NULL;
+    ask(p);
+}
+
+static void ask_in(struct poll *p, int64_t ms)
+{
+    p->wait = loop_timer(p->session->caller->loop, clock_ms() + ms, on_wait, p);
+}
+
+/* It failed. The first of all is no reason to wait if all it takes is a new session. */
+static void failed(struct poll *p, const struct answer *a)
+{
+    const struct github_waits *w = p->session->caller->waits;
+    int64_t pause = ++p->errors <= GENTLE_ERRORS ? w->pause : 2 * w->pause;
+    bool is_broker = p->session->settings->use_v2;
+
+    p->client.health(p->client.ctx, a->text);
+    switch (a->kind) {
+    case ANSWER_SESSION_LOST:
+    case ANSWER_UNAUTHORIZED:
+    case ANSWER_FORBIDDEN:
+    case ANSWER_NO_POOL:
+    case ANSWER_BAD_CLIENT:
+    case ANSWER_NO_RUNNER:
+    case ANSWER_REVOKED:
+    case ANSWER_TOO_OLD:
+    case ANSWER_DEPROVISIONED:
+        poll_stop(p);
+        p->client.failed(p->client.ctx, a);
+        return;
+    default:
+        if (!is_broker || p->errors % BROKER_ERRORS_MAX) {
+            pause = random_between(pause, 2 * pause);
+            ask_in(p, a->retry_ms > pause ? a->retry_ms : pause);
+            return;
+        }
+        poll_stop(p);
+        p->client.failed(p->client.ctx, a);
+    }
+}
+
+/* Nothing, or nothing of use. */
+static void idle(struct poll *p)
+{
+    const struct github_waits *w = p->session->caller->waits;
+    int64_t now = clock_ms(), pause = 0;
+
+    if (now - p->begun_ms < w->floor)
+        pause = backoff_next(&p->floor);
+    else
+        backoff_reset(&p->floor);
+    if (now - p->empty_since_ms > EMPTY_WINDOW_MS) {
+        p->empty_since_ms = now;
+        p->empty = 0;
+    }
+    if (++p->empty > EMPTY_MAX && !p->session->settings->use_v2)
+        pause = random_between(w->pause, 2 * w->pause);
+    ask_in(p, pause);
+}
+
+/* True: MESSAGE sends us on to a broker, which is asked now. */
+static bool sent_on(struct poll *p, const struct envelope *message)
+{
+    CLEANUP(loose_freep) json_t *doc = NULL;
+    struct err ignored = ERR_INIT; /* then it is a message of no use */
+
+    if (message->kind != ENVELOPE_MIGRATION || p->at_broker || p->session->settings->use_v2 ||
+        loose_parse(slice_make(message->body, message->size), &doc, &ignored) < 0)
+        return false;
+    const char *url = loose_text(doc, "brokerBaseUrl");
+    if (!*url || strlen(url) >= sizeof p->broker)
+        return false;
+    snprintf(p->broker, sizeof p->broker, "%s", url);
+    p->at_broker = true;
+    return true;
+}
+
+static void take(struct poll *p, struct slice body)
+{
+    struct answer wrong = {.kind = ANSWER_TRANSIENT};
+    struct envelope message = {0};
+    struct err err = ERR_INIT;
+    static const struct envelope_key none;
+
+    if (envelope_open(body, p->at_broker ? &none : &p->session->key, &message, &err) < 0) {
+        answer_line(slice_of(err.text), wrong.text, sizeof wrong.text);
+        failed(p, &wrong);
+        return;
+    }
+    p->errors = 0;
+    p->client.health(p->client.ctx, NULL);
+    if (sent_on(p, &message)) {
+        envelope_deinit(&message);
+        ask(p);
+        return;
+    }
+    p->has_id = message.has_id;
+    p->id = message.id;
+    if (!p->at_broker && p->has_id) {
+        p->has_last = true;
+        p->last_id = p->id;
+    }
+    p->client.message(p->client.ctx, &message);
+    envelope_deinit(&message);
+}
+
+static void on_answer(void *ctx, const struct answer *a, struct slice body,
+                      const struct http_answer *http)
+{
+    struct poll *p = ctx;
+
+    (void)http;
+    p->call = NULL;
+    if (a->kind != ANSWER_FINE) {
+        p->at_broker = false;
+        failed(p, a);
+    } else if (slice_trim(body).len == 0) {
+        p->errors = 0;
+        p->at_broker = false;
+        p->client.health(p->client.ctx, NULL);
+        idle(p);
+    } else {
+        take(p, body);
+    }
+}
+
+static void add_query(const struct poll *p, bool online, struct buf *to)
+{
+    const struct session *s = p->session;
+
+    buf_add_str(to, "sessionId=");
+    github_url_escape(to, slice_of(s->id));
+    buf_printf(to, "&status=%s&runnerVersion=", online ? "Online" : "Busy");
+    github_url_escape(to, slice_of(s->version));
+    buf_printf(to, "&os=Linux&architecture=%s", job_arch());
+}
+
+static bool is_at_broker(const struct poll *p)
+{
+    return p->at_broker || p->session->settings->use_v2;
+}
+
+/* An address of the broker: REST ends in '?'. */
+static void broker_url(const struct poll *p, const char *rest_of_it, struct buf *to)
+{
+    github_url_join(to, p->at_broker ? p->broker : p->session->settings->server_url_v2, rest_of_it);
+}
+
+static void ask(struct poll *p)
+{
+    const struct session *s = p->session;
+    CLEANUP(buf_deinit) struct buf query = BUF_INIT(TENANT_URL_MAX), url = BUF_INIT(TENANT_URL_MAX);
+    char pool[24];
+    struct tenant_query q = {.resource = TENANT_MESSAGES, .values = {{"poolId", pool}}};
+    struct call_spec spec = {.answer_max = MESSAGE_MAX};
+
+    if (!p->at_broker)
+        p->begun_ms = clock_ms();
+    add_query(p, p->online, &query);
+    if (!is_at_broker(p) && p->has_last)
+        buf_printf(&query, "&lastMessageId=%" PRId64, p->last_id);
+    buf_add_str(&query,
+                "&disableUpdate=true"); /* we never do, whatever the registration says: 9.5 */
+    snprintf(pool, sizeof pool, "%" PRId64, s->settings->pool_id);
+    q.query = query.ptr;
+    broker_url(p, "message?", &url);
+    buf_add_str(&url, query.ptr);
+    if (is_at_broker(p)) {
+        spec.url = url.ptr;
+        spec.total_ms = s->caller->waits->broker_poll;
+    } else {
+        spec.tenant = &q;
+        spec.total_ms = s->caller->waits->legacy_poll;
+    }
+    p->call = call_start(s->caller, &spec, on_answer, p);
+}
+
+/* ---- for the owner ---- */
+
+void poll_start(struct poll *p)
+{
+    rest(p);
+    p->started = true;
+    p->has_last = false;
+    p->at_broker = false;
+    if (p->session->migration[0]) { /* as if the legacy queue had said so just now */
+        snprintf(p->broker, sizeof p->broker, "%s", p->session->migration);
+        p->at_broker = true;
+        p->begun_ms = clock_ms();
+    }
+    ask(p);
+}
+
+void poll_set_online(struct poll *p, bool online)
+{
+    if (p->online == online)
+        return;
+    p->online = online;
+    if (!p->call || p->removes) /* the next question says so */
+        return;
+    p->call = call_free(p->call);
+    p->at_broker = false;
+    ask(p);
+}
+
+static void on_removed(void *ctx, const struct answer *a, struct slice body,
+                       const struct http_answer *http)
+{
+    struct poll *p = ctx;
+
+    (void)a; /* one that stays there comes again, and is seen to be old then */
+    (void)body;
+    (void)http;
+    p->call = NULL;
+    p->removes = false;
+    if (p->hurry)
+        ask(p);
+    else
+        idle(p);
+}
+
+static void delete_message(struct poll *p)
+{
+    const struct session *s = p->session;
+    CLEANUP(buf_deinit) struct buf query = BUF_INIT(TENANT_URL_MAX);
+    char pool[24], id[24];
+    struct tenant_query q = {.resource = TENANT_MESSAGE,
+                             .values = {{"poolId", pool}, {"messageId", id}}};
+    struct call_spec spec = {.method = "DELETE", .tenant = &q, .total_ms = s->caller->waits->leave};
+
+    snprintf(pool, sizeof pool, "%" PRId64, s->settings->pool_id);
+    snprintf(id, sizeof id, "%" PRId64, p->id);
+    buf_add_str(&query, "sessionId=");
+    github_url_escape(&query, slice_of(s->id));
+    q.query = query.ptr;
+    p->removes = true;
+    p->call = call_start(s->caller, &spec, on_removed, p);
+}
+
+void poll_next(struct poll *p, enum poll_fate fate)
+{
+    bool removes = fate != POLL_LEFT && p->has_id && !is_at_broker(p);
+
+    if (!p->started)
+        return;
+    p->hurry = fate == POLL_TAKEN;
+    p->at_broker = false;
+    if (p->hurry)
+        backoff_reset(&p->floor);
+    if (removes)
+        delete_message(p);
+    else if (p->hurry)
+        ask(p);
+    else
+        idle(p);
+}
+
+/* ---- acknowledging ---- */
+
+static void on_acknowledged(void *ctx, const struct answer *a, struct slice body,
+                            const struct http_answer *http)
+{
+    struct poll *p = ctx;
+
+    p->acknowledging = NULL;
+    p->acknowledged(p->acknowledged_ctx, a, body, http);
+}
+
+void poll_acknowledge(struct poll *p, const char *request_id, call_fn *done, void *ctx)
+{
+    const struct caller *caller = p->session->caller;
+    CLEANUP(loose_freep) json_t *body = json_pack("{s:s}", "runnerRequestId", request_id);
+    CLEANUP(buf_deinit) struct buf url = BUF_INIT(TENANT_URL_MAX);
+    struct call_spec spec = {
+        .method = "POST", .body = body, .total_ms = caller->waits->acknowledge};
+
+    broker_url(p, "acknowledge?", &url);
+    add_query(p, true, &url);
+    spec.url = url.ptr;
+    p->acknowledged = done;
+    p->acknowledged_ctx = ctx;
+    p->acknowledging = call_start(p->session->caller, &spec, on_acknowledged, p);
+}

@@ -1,0 +1,70 @@
+/* poll - asking GitHub's queue for messages: one question at a time, for as long as the session lives (github-protocol.md
+ * 3.5, 3.6, 3.8).
+ *
+ * The server holds a question for about 50 s when there is nothing. One that is answered at once with nothing, or with
+ * messages that are of no use, is not asked again at once: first after a second, then ever later up to half a minute.
+ * After an error there is a pause of its own. Sent on to a broker (BrokerMigration), the legacy queue is asked first each
+ * time and the broker then, with the same session. */
+#pragma once
+
+#include "queue/backoff.h"
+#include "queue/github/session.h"
+
+struct poll_client {
+    /* MESSAGE, to be taken or left. Nothing is asked until poll_next(). */
+    void (*message)(void *ctx, struct envelope *message);
+    /* This session is of no use any more, or none will be: A says why. Nothing is asked until poll_start(). */
+    void (*failed)(void *ctx, const struct answer *a);
+    /* How it stands: WHY is NULL after an answer, else what is wrong; valid for the call. */
+    void (*health)(void *ctx, const char *why);
+    void *ctx;
+};
+
+struct poll { /* its owner's; filled in by poll_init(), to be read only */
+    struct session *session;
+    struct poll_client client;
+
+    bool started, online;
+    bool at_broker; /* the question goes to the broker we were sent on to */
+    char broker[SESSION_URL_SIZE];
+    bool has_id; /* the message that came last has one: */
+    int64_t id;
+    bool has_last; /* the same of the legacy queue's own */
+    int64_t last_id;
+
+    unsigned errors; /* in a row */
+    struct backoff floor;
+    int64_t begun_ms;       /* of the question, or of the first of a pair */
+    int64_t empty_since_ms; /* empty answers are counted from then on */
+    unsigned empty;
+    struct call *call; /* a question, or: */
+    bool removes;      /* a message is being deleted; */
+    bool hurry;        /* then the next is asked for at once */
+    struct timer *wait;
+    struct call *acknowledging;
+    call_fn *acknowledged;
+    void *acknowledged_ctx;
+};
+
+/* SESSION is borrowed until poll_deinit(). */
+void poll_init(struct poll *p, struct session *session, const struct poll_client *client);
+void poll_deinit(struct poll *p); /* at once, without a word */
+
+/* The session was opened: begins to ask. */
+void poll_start(struct poll *p);
+void poll_stop(struct poll *p);
+
+/* Whether a job would be taken now ("Online"), or not ("Busy"). A question that says otherwise is asked anew. */
+void poll_set_online(struct poll *p, bool online);
+
+/* What became of a message (3.6). The broker forgets what it delivered by itself, the legacy queue is told to. */
+enum poll_fate {
+    POLL_TAKEN,   /* it was of use: forget it, and the next one at once */
+    POLL_USELESS, /* forget it, and no hurry */
+    POLL_LEFT,    /* it is not for us now: it stays there, and no hurry */
+};
+void poll_next(struct poll *p, enum poll_fate fate);
+
+/* Tells the broker, from which the last message came, that the job REQUEST_ID has reached us. DONE is called once,
+ * waits.acknowledge later at most. */
+void poll_acknowledge(struct poll *p, const char *request_id, call_fn *done, void *ctx);

@@ -1,0 +1,80 @@
+/* state - a queue of GitHub's while it runs: what queue.c and take.c share. */
+#pragma once
+
+#include "queue/github/assignment.h"
+#include "queue/github/poll.h"
+#include "queue/github/queue.h"
+
+enum github_state {
+    GITHUB_IDLE,      /* before the first want() */
+    GITHUB_OPENING,   /* a session */
+    GITHUB_LISTENING, /* the poll asks, or rests on a message */
+    GITHUB_ENDING,    /* asks no more: a job is still to end */
+    GITHUB_LEAVING,   /* the session is being closed */
+    GITHUB_OVER,
+    GITHUB_STATES
+};
+
+struct github_end { /* why, and how */
+    bool decided;
+    int exit_code;
+    char text[ERR_TEXT_SIZE]; /* "": nothing is wrong */
+    bool tell;                /* the session is to be closed in order */
+    bool forgotten;           /* the server does not know the registration any more: its files go */
+};
+
+struct recovery;
+
+struct github {
+    struct queue base;
+    struct registration *registration;
+    struct github_settings *settings;
+    struct tenant *tenant;
+    struct github_token *token;
+    struct github_waits waits;
+    char *version, *agent;
+    int spool, deprecated_exit;
+    int64_t token_retry_ms, batch_ms;
+
+    enum github_state state;
+    struct caller caller;
+    struct session session;
+    struct poll poll;
+    struct timer *pause; /* before a session is opened anew, or the poll goes on */
+    struct timer *leave; /* the time to take leave is over */
+    struct github_end end;
+    bool connected;
+    char trouble[ERR_TEXT_SIZE];
+
+    int want;
+    bool served;          /* its only job came (ephemeral) */
+    struct envelope held; /* a job that waits for a slot; its body NULL: none */
+    struct timer *hold;   /* until it is let go */
+    struct backoff throttle;
+    bool missed;         /* the last job could not be had */
+    struct call *taking; /* acquirejob */
+    json_t *reference;   /* of the job that is being had */
+    struct assignment *job;
+    struct recovery *recoveries;
+    char *refused_update; /* the last version that we were told to update to */
+};
+
+/* ---- take.c: messages ---- */
+
+/* What comes of MESSAGE, which may be taken. Every way leads to poll_next(), now or later. */
+void take_message(struct github *g, struct envelope *message);
+/* A slot came free, or the job is over: takes the message that is held. */
+void take_held(struct github *g);
+/* No job is taken any more: what is held stays with the server. */
+void take_stop(struct github *g);
+
+/* ---- queue.c ---- */
+
+/* Nothing more is taken; ends when the job has. The first reason counts. */
+void github_end(struct github *g, const struct github_end *end);
+/* What is to be told now: "Online", or "Busy". */
+void github_show(struct github *g);
+void github_note(struct github *g, const char *text);
+/* Goes on with what waited for a job's end. */
+void github_settle(struct github *g);
+struct assignment_client github_job_client(struct github *g);

@@ -1,0 +1,282 @@
+/* take - what comes of the messages that a poll brings (github-protocol.md 3.6, 3.7, 4.1). */
+#include "base/clock.h"
+#include "queue/github/run_service.h"
+#include "queue/github/state.h"
+#include "queue/loose.h"
+
+#include <stdio.h>
+
+static json_t *read_body(const struct envelope *e)
+{
+    struct err ignored = ERR_INIT; /* a body that is no JSON says nothing */
+    json_t *doc = NULL;
+
+    if (loose_parse(slice_make(e->body, e->size), &doc, &ignored) < 0)
+        return NULL;
+    return doc;
+}
+
+/* ---- a job ---- */
+
+static void begin_job(struct github *g, struct slice text, const char *billing_owner)
+{
+    const struct assignment_spec spec = {
+        .caller = &g->caller,
+        .settings = g->settings,
+        .place = {.registration = g->registration->id,
+                  .runner = g->settings->agent_name,
+                  .url = g->settings->github_url},
+        .billing_owner = billing_owner,
+        .spool = g->spool,
+        .batch_ms = g->batch_ms,
+        .client = github_job_client(g),
+    };
+    struct err err = ERR_INIT;
+
+    if (assignment_new(&spec, text, &g->job, &err) < 0) {
+        (void)err_in(&err, "a job came that cannot be read, nor its end be told");
+        github_note(g, err.text);
+        return;
+    }
+    g->served = g->settings->ephemeral;
+    if (g->end.decided) /* we were told to stop while it was on its way */
+        (void)assignment_cancel(g->job, ASSIGNMENT_BY_SHUTDOWN,
+                                "The runner has received a shutdown signal.");
+}
+
+static void go_on(struct github *g)
+{
+    json_decref(g->reference);
+    g->reference = NULL;
+    github_show(g);
+    poll_next(&g->poll, POLL_TAKEN);
+    github_settle(g);
+}
+
+static void on_throttled(void *ctx)
+{
+    struct github *g = ctx;
+
+    g->pause = NULL;
+    go_on(g);
+}
+
+/* It is somebody else's, or gone. The first time that happens is nothing special. */
+static void miss(struct github *g, const struct answer *a)
+{
+    bool not_ours = a->kind == ANSWER_NOT_FOUND || a->kind == ANSWER_CONFLICT ||
+                    a->kind == ANSWER_UNPROCESSABLE || a->kind == ANSWER_JOB_GONE;
+    char text[2 * ERR_TEXT_SIZE];
+
+    snprintf(text, sizeof text, "a job could not be had: %s", a->text);
+    github_note(g, text);
+    if (not_ours && g->missed && !g->end.decided) {
+        g->pause =
+            loop_timer(g->caller.loop, clock_ms() + backoff_next(&g->throttle), on_throttled, g);
+        return;
+    }
+    g->missed |= not_ours;
+    go_on(g);
+}
+
+static void on_acquired(void *ctx, const struct answer *a, struct slice body,
+                        const struct http_answer *http)
+{
+    struct github *g = ctx;
+    struct envelope_reference r;
+
+    (void)http;
+    g->taking = NULL;
+    if (a->kind != ANSWER_FINE) {
+        miss(g, a);
+        return;
+    }
+    g->missed = false;
+    backoff_reset(&g->throttle);
+    envelope_reference_read(g->reference, &r);
+    begin_job(g, body, r.billing_owner);
+    go_on(g);
+}
+
+static void acquire(struct github *g)
+{
+    struct envelope_reference r;
+
+    envelope_reference_read(g->reference, &r);
+    g->taking = run_service_acquire(&g->caller, r.service_url, r.request_id, r.billing_owner,
+                                    on_acquired, g);
+}
+
+static void on_acknowledged(void *ctx, const struct answer *a, struct slice body,
+                            const struct http_answer *http)
+{
+    struct github *g = ctx;
+
+    (void)body;
+    (void)http;
+    if (a->kind == ANSWER_JOB_GONE && g->settings->ephemeral) {
+        /* It was made for this one job, which is gone (3.6). */
+        github_end(g, &(struct github_end){.decided = true, .tell = true, .forgotten = true});
+    } else if (!g->end.decided) {
+        acquire(g);
+    }
+}
+
+static void take_reference(struct github *g, const struct envelope *message)
+{
+    struct envelope_reference r;
+
+    json_decref(g->reference);
+    g->reference = read_body(message);
+    envelope_reference_read(g->reference, &r);
+    if (!*r.request_id) {
+        github_note(g, "the server offered a job without saying which");
+        poll_next(&g->poll, POLL_USELESS);
+    } else if (r.acknowledge) {
+        poll_acknowledge(&g->poll, r.request_id, on_acknowledged, g);
+    } else {
+        acquire(g);
+    }
+}
+
+static void take_job(struct github *g, const struct envelope *message)
+{
+    if (message->kind == ENVELOPE_JOB_REFERENCE) {
+        take_reference(g, message);
+        return;
+    }
+    begin_job(g, slice_make(message->body, message->size), "");
+    go_on(g);
+}
+
+/* ---- one that comes when it cannot be started ---- */
+
+static void let_go_of_held(struct github *g)
+{
+    g->hold = timer_free(g->hold);
+    envelope_deinit(&g->held);
+}
+
+static void on_held_too_long(void *ctx)
+{
+    struct github *g = ctx;
+
+    g->hold = NULL;
+    let_go_of_held(g);
+    poll_next(&g->poll, POLL_LEFT);
+}
+
+static void hold(struct github *g, struct envelope *take_message)
+{
+    g->held = *take_message;
+    *take_message = (struct envelope){0};
+    g->hold = loop_timer(g->caller.loop, clock_ms() + g->waits.hold, on_held_too_long, g);
+}
+
+void take_held(struct github *g)
+{
+    struct envelope message = g->held;
+
+    if (!g->hold || g->want <= 0 || g->job || g->end.decided)
+        return;
+    g->held = (struct envelope){0};
+    g->hold = timer_free(g->hold);
+    take_job(g, &message);
+    envelope_deinit(&message);
+}
+
+void take_stop(struct github *g)
+{
+    let_go_of_held(g);
+}
+
+static void offered(struct github *g, struct envelope *message)
+{
+    bool runs = g->job && assignment_state(g->job) <= ASSIGNMENT_RUNNING;
+
+    if (g->end.decided || g->served ||
+        runs) /* it stays there for another time, or another runner */
+        poll_next(&g->poll, POLL_LEFT);
+    else if (g->job || g->want <= 0)
+        hold(g, message);
+    else
+        take_job(g, message);
+}
+
+/* ---- all else ---- */
+
+/* One for a job that we do not have, or that is being cancelled already, may come again with every poll. */
+static void cancel(struct github *g, const struct envelope *message)
+{
+    CLEANUP(loose_freep) json_t *doc = read_body(message);
+    bool ours = g->job && assignment_is(g->job, loose_text(doc, "jobId"));
+
+    if (ours && assignment_cancel(g->job, ASSIGNMENT_BY_SERVICE, "the run was cancelled"))
+        poll_next(&g->poll, POLL_TAKEN);
+    else
+        poll_next(&g->poll, ours || !g->served ? POLL_USELESS : POLL_LEFT);
+}
+
+/* Answered without updating: 9.5. Told once for each version. */
+static void refuse_update(struct github *g, const struct envelope *message)
+{
+    CLEANUP(loose_freep) json_t *doc = read_body(message);
+    const char *version = loose_text(doc, "targetVersion");
+    char name[40], text[2 * ERR_TEXT_SIZE];
+
+    if (!*version)
+        version = loose_text(doc, "target_version");
+    answer_line(slice_of(version), name, sizeof name);
+    if (!g->refused_update || strcmp(g->refused_update, name) != 0) {
+        free(g->refused_update);
+        g->refused_update = mem_dup(name, strlen(name));
+        snprintf(text, sizeof text,
+                 "the server asks for the official runner's version '%s'; nothing is updated",
+                 name);
+        github_note(g, text);
+    }
+    poll_next(&g->poll, POLL_USELESS);
+}
+
+static void pass_over(struct github *g, const struct envelope *message, const char *why)
+{
+    char text[2 * ERR_TEXT_SIZE];
+
+    snprintf(text, sizeof text, "a message '%s' is passed over: %s", message->type, why);
+    github_note(g, text);
+    poll_next(&g->poll, POLL_USELESS);
+}
+
+void take_message(struct github *g, struct envelope *message)
+{
+    switch (message->kind) {
+    case ENVELOPE_JOB:
+    case ENVELOPE_JOB_REFERENCE:
+        offered(g, message);
+        break;
+    case ENVELOPE_CANCEL:
+        cancel(g, message);
+        break;
+    case ENVELOPE_AGENT_REFRESH:
+    case ENVELOPE_RUNNER_REFRESH:
+        refuse_update(g, message);
+        break;
+    case ENVELOPE_SHUTDOWN: /* of a machine of theirs: neither message nor session is theirs to miss */
+        poll_stop(&g->poll);
+        github_end(g, &(struct github_end){.decided = true, .text = "the server shut us down"});
+        break;
+    case ENVELOPE_NEW_TOKEN:
+        github_token_drop(g->token, NULL);
+        poll_next(&g->poll, POLL_TAKEN);
+        break;
+    case ENVELOPE_CONFIG_REFRESH: /* the service goes on with what we have */
+        pass_over(g, message, "the registration stays as it is");
+        break;
+    case ENVELOPE_MIGRATION:
+        poll_next(&g->poll, POLL_LEFT);
+        break;
+    case ENVELOPE_OTHER:
+    case ENVELOPE_KINDS:
+        pass_over(g, message, "its kind is not known");
+    }
+}
