@@ -27,13 +27,14 @@ _ostler() {
         --isolation) choice=(sandbox host) ;;
         --phase) choice=(pre main post) ;;
         --format) choice=(text yaml json) ;;
+        --log) choice=(text json) ;;
         --lang) choice=(c cpp rust) ;;
         --ignore) mapfile -t choice < <("$program" check --rules 2>/dev/null | cut -d' ' -f1) ;;
         --event-file | --secret-file | --context | --changed | --changed-file | --config | --plugin-policy | --key)
             compopt -o default
             return
             ;;
-        --to | --from | --dir | --workspace)
+        --to | --from | --dir | --workspace | --work)
             compopt -o dirnames
             return
             ;;

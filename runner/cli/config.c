@@ -34,6 +34,12 @@ static const struct key {
     {"var", PAIRS, false},
 };
 
+/* Of `listen:`, beside its policy. */
+static const struct key listen_keys[] = {
+    {"address", SCALAR, false}, {"log", SCALAR, false},   {"min-free", SCALAR, false},
+    {"slots", SCALAR, false},   {"socket", SCALAR, true}, {"work", SCALAR, true},
+};
+
 struct reading {
     struct arena *arena;
     const char *file;
@@ -105,6 +111,43 @@ static int take_pairs(const struct reading *r, const struct key *key, const stru
     return ERR_OK;
 }
 
+static int take_listen_option(const struct reading *r, const struct key *key,
+                              const struct token *value, struct err *err)
+{
+    struct config *to = r->to;
+    int result = add(r, key, (struct slice){0}, value, err);
+
+    if (result == ERR_OK)
+        vec_push(&to->listen_options, to->options.ptr[--to->options.len]);
+    return result;
+}
+
+/* What are options of "ostler listen" is taken here, the rest is its policy. */
+static int take_listen(const struct reading *r, const struct token *map, struct err *err)
+{
+    struct token rest = *map;
+
+    if (map->kind != TOKEN_MAPPING)
+        return listen_policy_take(r->arena, r->file, map, &r->to->listen, err);
+    rest.pairs = arena_array(r->arena, map->n_pairs + 1, sizeof *rest.pairs);
+    rest.n_pairs = 0;
+    for (size_t i = 0; i < map->n_pairs; i++) {
+        const struct token_pair *pair = &map->pairs[i];
+        struct slice name = token_text(r->arena, pair->key);
+        const struct key *key = NULL;
+
+        for (size_t k = 0; k < COUNT_OF(listen_keys); k++)
+            if (slice_eq(name, slice_of(listen_keys[k].name)))
+                key = &listen_keys[k];
+        if (!key)
+            rest.pairs[rest.n_pairs++] = *pair;
+        else if (take_listen_option(r, key, pair->value, err) < 0)
+            return err->code;
+    }
+    return rest.n_pairs ? listen_policy_take(r->arena, r->file, &rest, &r->to->listen, err)
+                        : ERR_OK;
+}
+
 static int take_key(const struct reading *r, const struct token_pair *pair, struct err *err)
 {
     struct slice name = token_text(r->arena, pair->key);
@@ -114,7 +157,7 @@ static int take_key(const struct reading *r, const struct token_pair *pair, stru
     if (!key)
         return unknown_key(r, pair->key, name, err);
     if (strcmp(key->name, "listen") == 0)
-        return listen_policy_take(r->arena, r->file, value, &r->to->listen, err);
+        return take_listen(r, value, err);
     if (key->forms & FLAG) {
         if (value->kind != TOKEN_BOOL)
             return wrong(r, value, err, arena_printf(r->arena, "'%s' is true or false", key->name));
@@ -174,6 +217,7 @@ void config_deinit(struct config *c)
     vec_deinit(&c->plugin_path);
     json_decref(c->policies);
     listen_policy_deinit(&c->listen);
+    vec_deinit(&c->listen_options);
     *c = (struct config){0};
 }
 

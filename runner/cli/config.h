@@ -6,7 +6,7 @@
  *     limit: {memory: 4G, processes: 500}     # --limit memory=4G --limit processes=500
  *     plugins: {prefer: only}                 # --plugins only; the rest of it is in plugin_policy.h
  *     offline: true                           # --offline
- *     listen: {allow: [acme/app]}             # whose jobs a listener takes: listen/policy.h
+ *     listen: {allow: [acme/app], slots: 4}   # whose jobs a listener takes: listen/policy.h; options of "ostler listen"
  *
  * What is said here is checked by whoever takes the options; here it is only known which may be said. */
 #pragma once
@@ -32,6 +32,7 @@ struct config { /* what it holds lives in the arena */
     VEC(const char *) plugin_path; /* plugins.path */
     json_t *policies;              /* as plugin/policy.h has them; NULL: none */
     struct listen_policy listen;
+    VEC(struct config_option) listen_options; /* of "ostler listen" alone */
 };
 
 void config_deinit(struct config *c);

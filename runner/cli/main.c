@@ -3,6 +3,7 @@
 #include "blobs/blobs.h"
 #include "cli/cmd_check.h"
 #include "cli/cmd_eval.h"
+#include "cli/cmd_listen.h"
 #include "cli/cmd_plan.h"
 #include "cli/cmd_plugin.h"
 #include "cli/cmd_run.h"
@@ -40,6 +41,7 @@ static const struct command {
     {"run", cmd_run, "run workflows of the working tree"},
     {"plan", cmd_plan, "say what an event would run, and why"},
     {"check", cmd_check, "say what is wrong with workflows and manifests"},
+    {"listen", cmd_listen, "run jobs of GitHub, Gitea and Forgejo"},
     {"eval", cmd_eval, "evaluate an expression"},
     {"plugin", cmd_plugin, "list, install and try plugins"},
     {"worker", cmd_worker, NULL},

@@ -586,32 +586,42 @@ static int check_texts(const struct run_options *o, struct err *err)
 
 /* ---- where options come from: the configuration, then the command line ---- */
 
-static int take_file(struct run_options *o, const char *path, struct err *err)
+int run_options_set(struct run_options *o, const char *name, const char *value, struct err *err)
+{
+    const struct option *known = table;
+
+    while (strcmp(known->name, name) != 0)
+        known++;
+    return take(o, known->val, value, err);
+}
+
+static int take_file(struct run_options *o, const char *path, bool (*wanted)(const char *name),
+                     struct err *err)
 {
     size_t from = o->config.options.len;
     int r = config_read(&o->arena, path, &o->config, err);
 
     for (size_t i = from; r == ERR_OK && i < o->config.options.len; i++) {
         const struct config_option *set = &o->config.options.ptr[i];
-        const struct option *known = table;
 
-        while (strcmp(known->name, set->name) != 0)
-            known++;
-        r = take(o, known->val, set->value, err);
+        if (wanted && !wanted(set->name))
+            continue;
+        r = run_options_set(o, set->name, set->value, err);
         if (r < 0)
             r = err_in(err, "%s:%d:%d", set->file, set->line, set->col);
     }
     return r;
 }
 
-/* NAMED: the only file, which has to be there; NULL: the usual ones, where they are. */
-static int take_configuration(struct run_options *o, const char *named, struct err *err)
+/* A file that is named has to be there. */
+int run_options_configure(struct run_options *o, const char *named,
+                          bool (*wanted)(const char *name), struct err *err)
 {
     const char *const one[] = {named, NULL};
     const char *const *files = named ? one : settings_config_files(&o->arena);
 
     for (; *files; files++) {
-        int r = take_file(o, *files, err);
+        int r = take_file(o, *files, wanted, err);
 
         if (r < 0 && (named || r != ERR_NOT_FOUND))
             return r;
@@ -640,7 +650,7 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
     int option;
 
     opterr = 0;
-    int r = take_configuration(o, named_configuration(argc, argv), err);
+    int r = run_options_configure(o, named_configuration(argc, argv), NULL, err);
     if (r < 0)
         return r;
     optind = 1;

@@ -43,3 +43,13 @@ void run_options_deinit(struct run_options *o); /* wipes the secrets */
 
 /* Reads the command line; argv[0] names the command. Warnings go to stderr. ERR_INVALID names the option and the cure. */
 MUST_CHECK int run_options_parse(struct run_options *o, int argc, char **argv, struct err *err);
+
+/* ---- for other subcommands that have some of its options ---- */
+
+/* Takes the option NAME ("limit"), as if the command line said so; VALUE is NULL for a flag. */
+MUST_CHECK int run_options_set(struct run_options *o, const char *name, const char *value,
+                               struct err *err);
+
+/* Takes what configurations say of those options that WANTED (NULL: all) wants: the file NAMED, or else the usual ones. */
+MUST_CHECK int run_options_configure(struct run_options *o, const char *named,
+                                     bool (*wanted)(const char *name), struct err *err);

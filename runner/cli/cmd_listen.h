@@ -1,0 +1,4 @@
+/* cmd_listen - "ostler listen"; see cmd_listen.md. */
+#pragma once
+
+int cmd_listen(int argc, char **argv);

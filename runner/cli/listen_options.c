@@ -1,0 +1,176 @@
+#include "cli/listen_options.h"
+
+#include "base/num.h"
+#include "cli/limit.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+
+#define MIN_FREE_DEFAULT (1LL << 30)
+
+enum { SLOTS_MAX = 1000 };
+
+enum option_id {
+    OPT_SHARED = 256, /* one of "ostler run": taken by its name */
+    OPT_CONFIG,
+    OPT_SLOTS,
+    OPT_WORK,
+    OPT_MIN_FREE,
+    OPT_ONCE,
+    OPT_LOG,
+    OPT_ADDRESS,
+    OPT_SOCKET,
+};
+
+static const struct option table[] = {
+    {"action-source", required_argument, NULL, OPT_SHARED},
+    {"cache-size", required_argument, NULL, OPT_SHARED},
+    {"isolation", required_argument, NULL, OPT_SHARED},
+    {"keep", no_argument, NULL, OPT_SHARED},
+    {"limit", required_argument, NULL, OPT_SHARED},
+    {"node", required_argument, NULL, OPT_SHARED},
+    {"offline", no_argument, NULL, OPT_SHARED},
+    {"plugin-policy", required_argument, NULL, OPT_SHARED},
+    {"plugins", required_argument, NULL, OPT_SHARED},
+    {"pull", no_argument, NULL, OPT_SHARED},
+    {"store-size", required_argument, NULL, OPT_SHARED},
+    {"config", required_argument, NULL, OPT_CONFIG},
+    {"slots", required_argument, NULL, OPT_SLOTS},
+    {"work", required_argument, NULL, OPT_WORK},
+    {"min-free", required_argument, NULL, OPT_MIN_FREE},
+    {"once", no_argument, NULL, OPT_ONCE},
+    {"log", required_argument, NULL, OPT_LOG},
+    {"address", required_argument, NULL, OPT_ADDRESS},
+    {"socket", required_argument, NULL, OPT_SOCKET},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+void listen_options_init(struct listen_options *o)
+{
+    *o = (struct listen_options){.min_free = MIN_FREE_DEFAULT};
+    run_options_init(&o->run);
+}
+
+void listen_options_deinit(struct listen_options *o)
+{
+    vec_deinit(&o->folders);
+    run_options_deinit(&o->run);
+}
+
+static bool is_shared(const char *name)
+{
+    for (const struct option *one = table; one->name; one++)
+        if (strcmp(one->name, name) == 0)
+            return one->val == OPT_SHARED;
+    return false;
+}
+
+static int set_work(struct listen_options *o, const char *text, struct err *err)
+{
+    CLEANUP(free_ptr) char *path = *text ? realpath(text, NULL) : NULL;
+
+    if (!path)
+        return err_sys(err, "--work: cannot use '%s'", text);
+    o->work = arena_str(&o->run.arena, slice_of(path));
+    return ERR_OK;
+}
+
+static int take(struct listen_options *o, int option, const char *text, struct err *err)
+{
+    int64_t n = 0;
+    int r = ERR_OK;
+
+    switch (option) {
+    case OPT_SLOTS:
+        r = num_parse_i64(slice_of(text), 1, SLOTS_MAX, &n, err);
+        o->slots = (int)n;
+        return r < 0 ? err_in(err, "--slots") : r;
+    case OPT_WORK:
+        return set_work(o, text, err);
+    case OPT_MIN_FREE:
+        o->min_free = 0;
+        if (strcmp(text, "0") != 0)
+            r = limit_parse_size(slice_of(text), &o->min_free, err);
+        return r < 0 ? err_in(err, "--min-free") : r;
+    case OPT_ONCE:
+        o->once = true;
+        break;
+    case OPT_LOG:
+        if (strcmp(text, "json") != 0 && strcmp(text, "text") != 0)
+            return err_set(err, ERR_INVALID, "--log is 'text' or 'json', not '%.40s'", text);
+        o->json = strcmp(text, "json") == 0;
+        break;
+    case OPT_ADDRESS:
+        o->address = text;
+        break;
+    case OPT_SOCKET:
+        o->socket = text;
+        break;
+    case 'h':
+        o->run.help = true;
+        break;
+    default: /* --config was read before all others */
+        break;
+    }
+    return ERR_OK;
+}
+
+static int take_configuration(struct listen_options *o, const char *named, struct err *err)
+{
+    int r = run_options_configure(&o->run, named, is_shared, err);
+
+    for (size_t i = 0; r == ERR_OK && i < o->run.config.listen_options.len; i++) {
+        const struct config_option *set = &o->run.config.listen_options.ptr[i];
+        const struct option *known = table;
+
+        while (strcmp(known->name, set->name) != 0)
+            known++;
+        r = take(o, known->val, set->value, err);
+        if (r < 0)
+            r = err_in(err, "%s:%d:%d", set->file, set->line, set->col);
+    }
+    return r;
+}
+
+/* The last --config of the command line; mistakes in it are found when it is read in earnest. */
+static const char *named_configuration(int argc, char **argv)
+{
+    CLEANUP(free_ptr) char **copy = mem_new(((size_t)argc + 1) * sizeof *copy);
+    const char *named = NULL;
+    int option;
+
+    memcpy(copy, argv, ((size_t)argc + 1) * sizeof *copy); /* it is put into another order */
+    optind = 1;
+    while ((option = getopt_long(argc, copy, ":h", table, NULL)) != -1)
+        if (option == OPT_CONFIG)
+            named = optarg;
+    return named;
+}
+
+int listen_options_parse(struct listen_options *o, int argc, char **argv, struct err *err)
+{
+    int option, at = 0;
+
+    opterr = 0;
+    int r = take_configuration(o, named_configuration(argc, argv), err);
+    if (r < 0)
+        return r;
+    optind = 1;
+    while ((option = getopt_long(argc, argv, ":h", table, &at)) != -1) {
+        if (option == '?')
+            return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler listen --help'",
+                           argv[optind - 1]);
+        if (option == ':')
+            return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
+        r = option == OPT_SHARED ? run_options_set(&o->run, table[at].name, optarg, err)
+                                 : take(o, option, optarg, err);
+        if (r < 0)
+            return r;
+    }
+    for (; optind < argc; optind++)
+        vec_push(&o->folders, argv[optind]);
+    if (o->run.pull && o->run.offline)
+        return err_set(err, ERR_INVALID, "'--pull' fetches images, which '--offline' forbids");
+    return ERR_OK;
+}

@@ -1,0 +1,21 @@
+/* listen_options - the command line of "ostler listen", checked and complete. */
+#pragma once
+
+#include "cli/run_options.h"
+
+struct listen_options {
+    struct run_options run;    /* those that both have: how jobs are run. Its arena is ours, too */
+    VEC(const char *) folders; /* of registrations, as given; empty: all */
+    int slots;                 /* 0: as many as the registrations want */
+    const char *work;          /* NULL: below the state folder */
+    int64_t min_free;          /* bytes; 0: the disk is not looked at */
+    bool once, json;           /* json: --log json */
+    const char *address, *socket; /* of the monitor; NULL: not said */
+};
+
+void listen_options_init(struct listen_options *o);
+void listen_options_deinit(struct listen_options *o);
+
+/* Reads the configuration, then the command line; argv[0] names the command. ERR_INVALID names the option and the cure. */
+MUST_CHECK int listen_options_parse(struct listen_options *o, int argc, char **argv,
+                                    struct err *err);

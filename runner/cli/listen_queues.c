@@ -1,0 +1,129 @@
+#include "cli/listen_queues.h"
+
+#include "base/path.h"
+#include "queue/gitea/gitea.h"
+#include "queue/github/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LEASES "leases"
+
+/* ---- loading ---- */
+
+static int load_one(struct listen_queues *q, const char *path, struct err *err)
+{
+    struct registration *r = NULL;
+    int result = registration_load(path, &r, err);
+
+    if (result < 0)
+        return result;
+    vec_push(&q->list, r);
+    q->capacity += r->capacity;
+    for (size_t i = 0; i + 1 < q->list.len; i++)
+        if (strcmp(q->list.ptr[i]->id, r->id) == 0)
+            return err_set(err, ERR_INVALID,
+                           "two registrations are called '%s': rename the folder of one", r->id);
+    result = registration_lock(r, err);
+    q->taken |= result == ERR_DENIED;
+    return result;
+}
+
+static int load_below(struct listen_queues *q, const char *folder, struct err *err)
+{
+    CLEANUP(free_ptr) char **paths = NULL;
+    struct err why = ERR_INIT;
+    int r = registration_list(folder, &paths, &why);
+
+    if (r < 0 && r != ERR_NOT_FOUND) {
+        *err = why;
+        return r;
+    }
+    r = ERR_OK;
+    for (char **path = paths; path && *path && r == ERR_OK; path++)
+        r = load_one(q, *path, err);
+    return r;
+}
+
+int listen_queues_load(struct listen_queues *q, const char *const *folders, size_t n,
+                       const char *all, struct err *err)
+{
+    int r = n ? ERR_OK : load_below(q, all, err);
+
+    for (size_t i = 0; i < n && r == ERR_OK; i++)
+        r = load_one(q, folders[i], err);
+    if (r == ERR_OK && q->list.len == 0)
+        return err_set(err, ERR_NOT_FOUND,
+                       "there is no registration in '%s': 'ostler register' makes one", all);
+    return r;
+}
+
+void listen_queues_deinit(struct listen_queues *q)
+{
+    VEC_EACH (one, &q->list) {
+        CLEANUP(free_ptr)
+        char *path = (*one)->path ? mem_dup((*one)->path, strlen((*one)->path)) : NULL;
+        CLEANUP(free_ptr) char *leases = path ? path_join(path, LEASES) : NULL;
+
+        registration_free(*one);
+        if (leases && rmdir(leases) == 0)
+            (void)rmdir(path); /* empty once the server has forgotten it */
+    }
+    vec_deinit(&q->list);
+}
+
+/* ---- queues ---- */
+
+static int make_queue(struct registration *r, struct http *http, const char *work,
+                      struct queue **ret, struct err *err)
+{
+    struct queue_github_spec github = {.registration = r, .http = http, .spool = -1};
+    struct gitea_queue_spec gitea = {
+        .registration = r, .http = http, .version = OSTLER_VERSION, .scratch = work};
+
+    return r->kind == REGISTRATION_GITHUB ? queue_github_new(&github, ret, err)
+                                          : queue_gitea_new(&gitea, ret, err);
+}
+
+static char *labels_of(const struct registration *r)
+{
+    struct buf text = BUF_INIT(64 << 10);
+
+    for (const char *const *label = r->labels; label && *label; label++)
+        buf_printf(&text, "%s%s", label == r->labels ? "" : ",", *label);
+    return text.len ? buf_take(&text) : (buf_deinit(&text), NULL);
+}
+
+static int add_one(struct registration *r, struct listener *l, struct http *http, const char *work,
+                   struct err *err)
+{
+    CLEANUP(free_ptr) char *memory = path_join(work, r->id);
+    CLEANUP(free_ptr) char *folder = path_join(r->path ? r->path : memory, LEASES);
+    CLEANUP(free_ptr) char *labels = labels_of(r);
+    struct listener_member member = {.name = r->id,
+                                     .kind = registration_kind_name(r->kind),
+                                     .url = r->url,
+                                     .labels = labels,
+                                     .capacity = r->capacity};
+    int result = journal_open(folder, &member.take_journal, err);
+
+    if (result == ERR_OK)
+        result = make_queue(r, http, work, &member.take_queue, err);
+    if (result < 0) {
+        journal_close(member.take_journal);
+        return err_in(err, "'%s'", r->id);
+    }
+    listener_add(l, &member);
+    return ERR_OK;
+}
+
+int listen_queues_add(const struct listen_queues *q, struct listener *l, struct http *http,
+                      const char *work, struct err *err)
+{
+    int r = ERR_OK;
+
+    for (size_t i = 0; i < q->list.len && r == ERR_OK; i++)
+        r = add_one(q->list.ptr[i], l, http, work, err);
+    return r;
+}

@@ -1,0 +1,26 @@
+/* listen_queues - the registrations that "ostler listen" serves, and a queue for each. */
+#pragma once
+
+#include "base/vec.h"
+#include "io/http.h"
+#include "listen/listener.h"
+#include "queue/registration.h"
+
+struct listen_queues {
+    VEC(struct registration *) list; /* locked */
+    int capacity;                    /* of all of them together */
+    bool taken;                      /* an error was that another listener has one */
+};
+
+/* Loads those in the N FOLDERS, or else all below the folder ALL, and keeps other listeners off them. ERR_NOT_FOUND: there
+ * is none. The message has the cure. */
+MUST_CHECK int listen_queues_load(struct listen_queues *q, const char *const *folders, size_t n,
+                                  const char *all, struct err *err);
+
+/* Makes their queues and gives them to L. WORK: for what servers have not taken yet, and for the journals of those that
+ * live in memory. */
+MUST_CHECK int listen_queues_add(const struct listen_queues *q, struct listener *l,
+                                 struct http *http, const char *work, struct err *err);
+
+/* After the listener: lets go of them, and of folders that hold nothing any more. */
+void listen_queues_deinit(struct listen_queues *q);
