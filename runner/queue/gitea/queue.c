@@ -32,7 +32,7 @@ struct held {
     struct held *next;
     struct gitea *queue;
     struct task task; /* its job is NULL once it was handed out */
-    struct report *report;
+    struct gitea_report *report;
     bool handed; /* ended() is still to come */
 };
 
@@ -122,7 +122,7 @@ static void held_free(struct held *h)
     while (*at != h)
         at = &(*at)->next;
     *at = h->next;
-    report_free(h->report);
+    gitea_report_free(h->report);
     task_deinit(&h->task);
     free(h);
 }
@@ -131,7 +131,7 @@ static void held_free(struct held *h)
 static void drop(struct held *h, const char *why)
 {
     task_drop_job(&h->task);
-    report_end(h->report, QUEUE_CANCELLED, why);
+    gitea_report_end(h->report, QUEUE_CANCELLED, why);
 }
 
 static void on_stop(void *ctx, const char *why)
@@ -145,7 +145,7 @@ static void on_stop(void *ctx, const char *why)
         drop(h, why);
 }
 
-static void on_over(void *ctx, enum report_end how)
+static void on_over(void *ctx, enum gitea_report_end how)
 {
     struct held *h = ctx;
     struct gitea *g = h->queue;
@@ -163,10 +163,10 @@ static void on_over(void *ctx, enum report_end how)
     wake_caller(g);
 }
 
-static struct report *new_report(struct gitea *g, struct held *h, const json_t *recovered,
-                                 const char *hello)
+static struct gitea_report *new_report(struct gitea *g, struct held *h, const json_t *recovered,
+                                       const char *hello)
 {
-    struct report_spec spec = {
+    struct gitea_report_spec spec = {
         .connect = &g->connect,
         .task = h->task.id,
         .n_steps = recovered ? 0 : h->task.n_steps,
@@ -181,7 +181,7 @@ static struct report *new_report(struct gitea *g, struct held *h, const json_t *
         .recovered = recovered,
     };
 
-    return report_new(&spec);
+    return gitea_report_new(&spec);
 }
 
 static struct held *held_new(struct gitea *g)
@@ -213,10 +213,10 @@ static void begin_task(struct gitea *g, struct held *h)
     h->report = new_report(g, h, NULL, hello.ptr);
     g->served = true;
     if (t->fate == TASK_SKIP)
-        report_end(h->report, QUEUE_SKIPPED, t->reason.ptr);
+        gitea_report_end(h->report, QUEUE_SKIPPED, t->reason.ptr);
     else if (t->fate == TASK_REFUSE)
-        report_end(h->report, QUEUE_FAILURE,
-                   arena_printf(&t->arena, "##[error]%.*s", SLICE_ARG(t->reason)));
+        gitea_report_end(h->report, QUEUE_FAILURE,
+                         arena_printf(&t->arena, "##[error]%.*s", SLICE_ARG(t->reason)));
     else if (g->stage != STAGE_UP)
         drop(h, shutting_down);
     else
@@ -422,7 +422,7 @@ static int event(struct queue *q, const char *key, json_t *json, struct slice lo
 
     (void)err;
     if (h)
-        report_event(h->report, json, log);
+        gitea_report_event(h->report, json, log);
     return ERR_OK;
 }
 
@@ -436,7 +436,7 @@ static int ended(struct queue *q, const char *key, const char *why, struct err *
         return ERR_OK;
     h->handed = false;
     buf_printf(&text, "##[error]The job's process ended: %s", why ? why : "");
-    report_end(h->report, QUEUE_FAILURE, why ? text.ptr : NULL);
+    gitea_report_end(h->report, QUEUE_FAILURE, why ? text.ptr : NULL);
     return ERR_OK;
 }
 
@@ -518,7 +518,7 @@ static json_t *lease(const struct queue *q, const char *key)
 {
     const struct held *h = find(gitea_of_const(q), key);
 
-    return h ? report_lease(h->report) : NULL;
+    return h ? gitea_report_lease(h->report) : NULL;
 }
 
 static void recover(struct queue *q, const json_t *one)

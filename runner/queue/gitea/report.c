@@ -33,16 +33,16 @@ struct talk {
     unsigned refused; /* in a row, by the server itself */
 };
 
-struct report {
-    struct report_spec spec;
+struct gitea_report {
+    struct gitea_report_spec spec;
     struct display display;
     json_t *steps;     /* of a task that was taken over; owned; else NULL: the display's */
     json_t *confirmed; /* outputs that the server has; object */
     enum phase phase;
     enum queue_result result;
-    enum report_end how; /* PHASE_LOST */
-    bool ended;          /* the job is */
-    bool cancelled;      /* the server wants it to end */
+    enum gitea_report_end how; /* PHASE_LOST */
+    bool ended;                /* the job is */
+    bool cancelled;            /* the server wants it to end */
     struct timer *timer;
     int64_t deadline; /* of the phase */
 
@@ -60,18 +60,18 @@ struct report {
     size_t next_summary;
 };
 
-static void tick(struct report *r);
+static void tick(struct gitea_report *r);
 
 /* ---- ending ---- */
 
-static void stop_job(struct report *r, const char *why)
+static void stop_job(struct gitea_report *r, const char *why)
 {
     if (!r->cancelled && !r->ended)
         r->spec.stop(r->spec.ctx, why);
     r->cancelled = true;
 }
 
-static void hang_up(struct report *r)
+static void hang_up(struct gitea_report *r)
 {
     r->log.call = connect_call_free(r->log.call);
     r->state.call = connect_call_free(r->state.call);
@@ -82,14 +82,14 @@ static void hang_up(struct report *r)
 
 static void tell_over(void *ctx)
 {
-    struct report *r = ctx;
+    struct gitea_report *r = ctx;
 
     r->timer = NULL;
     r->spec.over(r->spec.ctx, r->how);
 }
 
 /* Nothing is told any more. Whoever hears of it frees the report, so it is not said from in here. */
-static void over(struct report *r, enum report_end how)
+static void over(struct gitea_report *r, enum gitea_report_end how)
 {
     hang_up(r);
     r->phase = PHASE_LOST;
@@ -99,7 +99,7 @@ static void over(struct report *r, enum report_end how)
 }
 
 /* The task is not ours any more: its job is stopped. */
-static void lose(struct report *r, enum report_end how, const char *why)
+static void lose(struct gitea_report *r, enum gitea_report_end how, const char *why)
 {
     over(r, how);
     stop_job(r, why);
@@ -134,7 +134,7 @@ static void talk_went_well(struct talk *t)
 
 /* ---- the order at the end ---- */
 
-static void enter(struct report *r, enum phase phase)
+static void enter(struct gitea_report *r, enum phase phase)
 {
     static const int64_t patience[] = {[PHASE_SYNC] = REPORT_LOG_MS,
                                        [PHASE_OUTPUTS] = REPORT_OUTPUTS_MS,
@@ -159,7 +159,7 @@ static const char *last_row(enum queue_result result)
 }
 
 /* The row that is written now goes with the word that no more come: a call without a new row would not end the log (4.1). */
-static void end_log(struct report *r)
+static void end_log(struct gitea_report *r)
 {
     struct display *d = &r->display;
 
@@ -177,7 +177,7 @@ static void end_log(struct report *r)
     enter(r, PHASE_LOG);
 }
 
-static const char *unconfirmed(const struct report *r)
+static const char *unconfirmed(const struct gitea_report *r)
 {
     const char *name;
     json_t *value;
@@ -192,7 +192,7 @@ static const char *unconfirmed(const struct report *r)
 
 static void summary_sent(void *ctx, struct http_answer *a, const struct err *err)
 {
-    struct report *r = ctx;
+    struct gitea_report *r = ctx;
 
     (void)a; /* best effort: the job is not judged by it */
     (void)err;
@@ -201,7 +201,7 @@ static void summary_sent(void *ctx, struct http_answer *a, const struct err *err
     tick(r);
 }
 
-static bool put_summary(struct report *r, size_t nth)
+static bool put_summary(struct gitea_report *r, size_t nth)
 {
     const struct shown_summary *s = &r->display.summaries.ptr[nth];
     CLEANUP(buf_deinit) struct buf url = BUF_INIT(4096), bearer = BUF_INIT(64 << 10);
@@ -247,7 +247,7 @@ static void join_summaries(struct display *d)
 static void summaries_told(void *ctx, json_t *answer, const struct connect_fault *fault,
                            const struct http_answer *raw)
 {
-    struct report *r = ctx;
+    struct gitea_report *r = ctx;
 
     (void)answer;
     (void)fault;
@@ -258,7 +258,7 @@ static void summaries_told(void *ctx, json_t *answer, const struct connect_fault
 }
 
 /* Forgejo's way: one text for the job. It takes the place of a call about the log. */
-static void call_summary(struct report *r)
+static void call_summary(struct gitea_report *r)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(2 * DISPLAY_SUMMARY_MAX);
 
@@ -272,7 +272,7 @@ static void call_summary(struct report *r)
                                 NULL, summaries_told, r);
 }
 
-static void tell_summaries(struct report *r)
+static void tell_summaries(struct gitea_report *r)
 {
     size_t n = r->display.summaries.len;
 
@@ -295,7 +295,7 @@ static void tell_summaries(struct report *r)
 static void log_told(void *ctx, json_t *answer, const struct connect_fault *fault,
                      const struct http_answer *raw);
 
-static void log_fault(struct report *r, const struct connect_fault *f)
+static void log_fault(struct gitea_report *r, const struct connect_fault *f)
 {
     r->log.call = NULL;
     if (f->said && f->code == CONNECT_ALREADY_EXISTS) {
@@ -318,7 +318,7 @@ static void log_fault(struct report *r, const struct connect_fault *f)
     }
 }
 
-static void log_acked(struct report *r, int64_t count)
+static void log_acked(struct gitea_report *r, int64_t count)
 {
     int64_t most = r->acked + r->sent;
 
@@ -340,7 +340,7 @@ static void log_acked(struct report *r, int64_t count)
 }
 
 /* How far another process came: our rows go behind that. */
-static void log_synced(struct report *r, int64_t count)
+static void log_synced(struct gitea_report *r, int64_t count)
 {
     talk_went_well(&r->log);
     r->acked = count;
@@ -351,7 +351,7 @@ static void log_synced(struct report *r, int64_t count)
 static void log_told(void *ctx, json_t *answer, const struct connect_fault *fault,
                      const struct http_answer *raw)
 {
-    struct report *r = ctx;
+    struct gitea_report *r = ctx;
     struct err err = ERR_INIT;
     int64_t count;
 
@@ -368,7 +368,7 @@ static void log_told(void *ctx, json_t *answer, const struct connect_fault *faul
     tick(r);
 }
 
-static bool log_is_due(const struct report *r, int64_t now)
+static bool log_is_due(const struct gitea_report *r, int64_t now)
 {
     const struct rows *rows = &r->display.rows;
 
@@ -380,7 +380,7 @@ static bool log_is_due(const struct report *r, int64_t now)
                            r->display.changed || now >= r->rows_since + REPORT_ROWS_MS);
 }
 
-static void send_rows(struct report *r)
+static void send_rows(struct gitea_report *r)
 {
     json_t *request = json_pack("{s:o}", "taskId", connect_int_new(r->spec.task));
     struct rows *rows = &r->display.rows;
@@ -404,7 +404,7 @@ static void send_rows(struct report *r)
 
 /* ---- the state ---- */
 
-static void take_confirmed(struct report *r, const json_t *answer)
+static void take_confirmed(struct gitea_report *r, const json_t *answer)
 {
     const json_t *list = json_object_get(answer, "sentOutputs");
     size_t i;
@@ -415,7 +415,7 @@ static void take_confirmed(struct report *r, const json_t *answer)
             json_object_set_new(r->confirmed, json_string_value(name), json_true());
 }
 
-static void state_fault(struct report *r, const struct connect_fault *f)
+static void state_fault(struct gitea_report *r, const struct connect_fault *f)
 {
     bool final = r->phase == PHASE_RESULT;
 
@@ -440,7 +440,7 @@ static void state_fault(struct report *r, const struct connect_fault *f)
 static void state_told(void *ctx, json_t *answer, const struct connect_fault *fault,
                        const struct http_answer *raw)
 {
-    struct report *r = ctx;
+    struct gitea_report *r = ctx;
     const char *result =
         json_string_value(json_object_get(json_object_get(answer, "state"), "result"));
 
@@ -463,7 +463,7 @@ static void state_told(void *ctx, json_t *answer, const struct connect_fault *fa
     tick(r);
 }
 
-static bool state_is_due(const struct report *r, int64_t now)
+static bool state_is_due(const struct gitea_report *r, int64_t now)
 {
     if (r->state.call || now < r->state.at)
         return false;
@@ -473,7 +473,7 @@ static bool state_is_due(const struct report *r, int64_t now)
            now >= r->beat_at + QUICK_MS;
 }
 
-static json_t *some_outputs(const struct report *r)
+static json_t *some_outputs(const struct gitea_report *r)
 {
     json_t *some = json_object(), *value;
     const char *name;
@@ -490,7 +490,7 @@ static json_t *some_outputs(const struct report *r)
     return some;
 }
 
-static void send_state(struct report *r)
+static void send_state(struct gitea_report *r)
 {
     char now[CLOCK_STAMP_SIZE];
     json_t *steps = r->steps ? json_incref(r->steps) : display_steps(&r->display);
@@ -512,7 +512,7 @@ static void send_state(struct report *r)
 
 /* ---- what is to be done now, and when to look again ---- */
 
-static void advance(struct report *r, int64_t now)
+static void advance(struct gitea_report *r, int64_t now)
 {
     if (r->phase == PHASE_SYNC && !r->log.call && (r->closed || now >= r->deadline)) {
         r->closed = true;
@@ -549,14 +549,14 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static void wake(void *ctx)
 {
-    struct report *r = ctx;
+    struct gitea_report *r = ctx;
 
     r->timer = NULL;
     tick(r);
 }
 
 /* The next time at which something is due that nobody else will wake us for. */
-static int64_t next_look(const struct report *r)
+static int64_t next_look(const struct gitea_report *r)
 {
     int64_t at = r->deadline;
 
@@ -574,7 +574,7 @@ static int64_t next_look(const struct report *r)
     return at;
 }
 
-static void tick(struct report *r)
+static void tick(struct gitea_report *r)
 {
     int64_t now = clock_ms();
 
@@ -614,10 +614,10 @@ static json_t *close_steps(const json_t *steps)
     return list;
 }
 
-struct report *report_new(const struct report_spec *spec)
+struct gitea_report *gitea_report_new(const struct gitea_report_spec *spec)
 {
     static const struct backoff usual = {FIRST_WAIT_MS, MOST_WAIT_MS, 0};
-    struct report *r = mem_new(sizeof *r);
+    struct gitea_report *r = mem_new(sizeof *r);
 
     r->spec = *spec;
     r->spec.recovered = NULL;
@@ -639,7 +639,7 @@ struct report *report_new(const struct report_spec *spec)
     return r;
 }
 
-struct report *report_free(struct report *r)
+struct gitea_report *gitea_report_free(struct gitea_report *r)
 {
     if (!r)
         return NULL;
@@ -651,7 +651,7 @@ struct report *report_free(struct report *r)
     return NULL;
 }
 
-void report_event(struct report *r, const json_t *event, struct slice log)
+void gitea_report_event(struct gitea_report *r, const json_t *event, struct slice log)
 {
     if (r->phase != PHASE_RUNNING)
         return;
@@ -659,7 +659,7 @@ void report_event(struct report *r, const json_t *event, struct slice log)
     tick(r);
 }
 
-void report_end(struct report *r, enum queue_result result, const char *why)
+void gitea_report_end(struct gitea_report *r, enum queue_result result, const char *why)
 {
     if (r->ended)
         return;
@@ -679,7 +679,7 @@ void report_end(struct report *r, enum queue_result result, const char *why)
     tick(r);
 }
 
-json_t *report_lease(const struct report *r)
+json_t *gitea_report_lease(const struct gitea_report *r)
 {
     return json_pack("{s:o, s:o}", "task", connect_int_new(r->spec.task), "steps",
                      display_steps(&r->display));

@@ -19,15 +19,15 @@ enum {
     REPORT_TRIES = 8,          /* when the server says no, and could mean "not now" */
 };
 
-struct report;
+struct gitea_report;
 
-enum report_end {
+enum gitea_report_end {
     REPORT_DONE,         /* the server has it all */
     REPORT_GIVEN_UP,     /* it does not take the result */
     REPORT_UNREGISTERED, /* it does not know this runner any more */
 };
 
-struct report_spec { /* borrowed as long as the report lives; `recovered` for the call */
+struct gitea_report_spec { /* borrowed as long as the report lives; `recovered` for the call */
     struct connect *connect;
     int64_t task;
     size_t n_steps;
@@ -38,19 +38,21 @@ struct report_spec { /* borrowed as long as the report lives; `recovered` for th
     /* The server has ended the job: WHY. Called once at most. */
     void (*stop)(void *ctx, const char *why);
     /* All is said. The report may be freed. */
-    void (*over)(void *ctx, enum report_end how);
+    void (*over)(void *ctx, enum gitea_report_end how);
     void *ctx;
-    const json_t *recovered; /* report_lease() of a process that is gone; NULL: the job begins */
+    const json_t
+        *recovered; /* gitea_report_lease() of a process that is gone; NULL: the job begins */
 };
 
-struct report *report_new(const struct report_spec *spec);
-struct report *report_free(struct report *r); /* without a word; returns NULL; NULL does nothing */
+struct gitea_report *gitea_report_new(const struct gitea_report_spec *spec);
+struct gitea_report *
+gitea_report_free(struct gitea_report *r); /* without a word; returns NULL; NULL does nothing */
 
-void report_event(struct report *r, const json_t *event, struct slice log);
+void gitea_report_event(struct gitea_report *r, const json_t *event, struct slice log);
 
 /* The job is over, as RESULT; WHY is its last row. What it said itself (job.finished) comes first; a cancel by the server
  * before all. */
-void report_end(struct report *r, enum queue_result result, const char *why);
+void gitea_report_end(struct gitea_report *r, enum queue_result result, const char *why);
 
 /* What somebody else needs to end the task: {"task", "steps"}. New reference; nothing in it is secret. */
-json_t *report_lease(const struct report *r);
+json_t *gitea_report_lease(const struct gitea_report *r);
