@@ -2,7 +2,6 @@
 
 #include "base/path.h"
 #include "queue/gitea/gitea.h"
-#include "queue/github/queue.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,12 +77,12 @@ void listen_queues_deinit(struct listen_queues *q)
 static int make_queue(struct registration *r, struct http *http, const char *work,
                       struct queue **ret, struct err *err)
 {
-    struct queue_github_spec github = {.registration = r, .http = http, .spool = -1};
     struct gitea_queue_spec gitea = {
         .registration = r, .http = http, .version = OSTLER_VERSION, .scratch = work};
 
-    return r->kind == REGISTRATION_GITHUB ? queue_github_new(&github, ret, err)
-                                          : queue_gitea_new(&gitea, ret, err);
+    if (r->kind != REGISTRATION_GITEA)
+        return err_set(err, ERR_UNSUPPORTED, "registrations of GitHub's are not served yet");
+    return queue_gitea_new(&gitea, ret, err);
 }
 
 static char *labels_of(const struct registration *r)
