@@ -16,29 +16,30 @@ enum {
     EMPTY_WINDOW_MS = 30 * 60000,
 };
 
-void poll_init(struct poll *p, struct session *session, const struct poll_client *client)
+void github_poll_init(struct github_poll *p, struct session *session,
+                      const struct github_poll_client *client)
 {
     const struct github_waits *w = session->caller->waits;
 
-    *p = (struct poll){.session = session,
-                       .client = *client,
-                       .floor = {.first_ms = w->floor, .most_ms = w->floor_most}};
+    *p = (struct github_poll){.session = session,
+                              .client = *client,
+                              .floor = {.first_ms = w->floor, .most_ms = w->floor_most}};
 }
 
-static void rest(struct poll *p)
+static void rest(struct github_poll *p)
 {
     p->call = call_free(p->call);
     p->removes = false;
     p->wait = timer_free(p->wait);
 }
 
-void poll_deinit(struct poll *p)
+void github_poll_deinit(struct github_poll *p)
 {
     rest(p);
     p->acknowledging = call_free(p->acknowledging);
 }
 
-void poll_stop(struct poll *p)
+void github_poll_stop(struct github_poll *p)
 {
     rest(p);
     p->started = false;
@@ -46,23 +47,23 @@ void poll_stop(struct poll *p)
 
 /* ---- asking ---- */
 
-static void ask(struct poll *p);
+static void ask(struct github_poll *p);
 
 static void on_wait(void *ctx)
 {
-    struct poll *p = ctx;
+    struct github_poll *p = ctx;
 
     p->wait = NULL;
     ask(p);
 }
 
-static void ask_in(struct poll *p, int64_t ms)
+static void ask_in(struct github_poll *p, int64_t ms)
 {
     p->wait = loop_timer(p->session->caller->loop, clock_ms() + ms, on_wait, p);
 }
 
 /* It failed. The first of all is no reason to wait if all it takes is a new session. */
-static void failed(struct poll *p, const struct answer *a)
+static void failed(struct github_poll *p, const struct answer *a)
 {
     const struct github_waits *w = p->session->caller->waits;
     int64_t pause = ++p->errors <= GENTLE_ERRORS ? w->pause : 2 * w->pause;
@@ -79,7 +80,7 @@ static void failed(struct poll *p, const struct answer *a)
     case ANSWER_REVOKED:
     case ANSWER_TOO_OLD:
     case ANSWER_DEPROVISIONED:
-        poll_stop(p);
+        github_poll_stop(p);
         p->client.failed(p->client.ctx, a);
         return;
     default:
@@ -88,13 +89,13 @@ static void failed(struct poll *p, const struct answer *a)
             ask_in(p, a->retry_ms > pause ? a->retry_ms : pause);
             return;
         }
-        poll_stop(p);
+        github_poll_stop(p);
         p->client.failed(p->client.ctx, a);
     }
 }
 
 /* Nothing, or nothing of use. */
-static void idle(struct poll *p)
+static void idle(struct github_poll *p)
 {
     const struct github_waits *w = p->session->caller->waits;
     int64_t now = clock_ms(), pause = 0;
@@ -113,7 +114,7 @@ static void idle(struct poll *p)
 }
 
 /* True: MESSAGE sends us on to a broker, which is asked now. */
-static bool sent_on(struct poll *p, const struct envelope *message)
+static bool sent_on(struct github_poll *p, const struct envelope *message)
 {
     CLEANUP(loose_freep) json_t *doc = NULL;
     struct err ignored = ERR_INIT; /* then it is a message of no use */
@@ -129,7 +130,7 @@ static bool sent_on(struct poll *p, const struct envelope *message)
     return true;
 }
 
-static void take(struct poll *p, struct slice body)
+static void take(struct github_poll *p, struct slice body)
 {
     struct answer wrong = {.kind = ANSWER_TRANSIENT};
     struct envelope message = {0};
@@ -161,7 +162,7 @@ static void take(struct poll *p, struct slice body)
 static void on_answer(void *ctx, const struct answer *a, struct slice body,
                       const struct http_answer *http)
 {
-    struct poll *p = ctx;
+    struct github_poll *p = ctx;
 
     (void)http;
     p->call = NULL;
@@ -178,7 +179,7 @@ static void on_answer(void *ctx, const struct answer *a, struct slice body,
     }
 }
 
-static void add_query(const struct poll *p, bool online, struct buf *to)
+static void add_query(const struct github_poll *p, bool online, struct buf *to)
 {
     const struct session *s = p->session;
 
@@ -189,18 +190,18 @@ static void add_query(const struct poll *p, bool online, struct buf *to)
     buf_printf(to, "&os=Linux&architecture=%s", job_arch());
 }
 
-static bool is_at_broker(const struct poll *p)
+static bool is_at_broker(const struct github_poll *p)
 {
     return p->at_broker || p->session->settings->use_v2;
 }
 
 /* An address of the broker: REST ends in '?'. */
-static void broker_url(const struct poll *p, const char *rest_of_it, struct buf *to)
+static void broker_url(const struct github_poll *p, const char *rest_of_it, struct buf *to)
 {
     github_url_join(to, p->at_broker ? p->broker : p->session->settings->server_url_v2, rest_of_it);
 }
 
-static void ask(struct poll *p)
+static void ask(struct github_poll *p)
 {
     const struct session *s = p->session;
     CLEANUP(buf_deinit) struct buf query = BUF_INIT(TENANT_URL_MAX), url = BUF_INIT(TENANT_URL_MAX);
@@ -231,7 +232,7 @@ static void ask(struct poll *p)
 
 /* ---- for the owner ---- */
 
-void poll_start(struct poll *p)
+void github_poll_start(struct github_poll *p)
 {
     rest(p);
     p->started = true;
@@ -245,7 +246,7 @@ void poll_start(struct poll *p)
     ask(p);
 }
 
-void poll_set_online(struct poll *p, bool online)
+void github_poll_set_online(struct github_poll *p, bool online)
 {
     if (p->online == online)
         return;
@@ -260,7 +261,7 @@ void poll_set_online(struct poll *p, bool online)
 static void on_removed(void *ctx, const struct answer *a, struct slice body,
                        const struct http_answer *http)
 {
-    struct poll *p = ctx;
+    struct github_poll *p = ctx;
 
     (void)a; /* one that stays there comes again, and is seen to be old then */
     (void)body;
@@ -273,7 +274,7 @@ static void on_removed(void *ctx, const struct answer *a, struct slice body,
         idle(p);
 }
 
-static void delete_message(struct poll *p)
+static void delete_message(struct github_poll *p)
 {
     const struct session *s = p->session;
     CLEANUP(buf_deinit) struct buf query = BUF_INIT(TENANT_URL_MAX);
@@ -291,13 +292,13 @@ static void delete_message(struct poll *p)
     p->call = call_start(s->caller, &spec, on_removed, p);
 }
 
-void poll_next(struct poll *p, enum poll_fate fate)
+void github_poll_next(struct github_poll *p, enum github_poll_fate fate)
 {
-    bool removes = fate != POLL_LEFT && p->has_id && !is_at_broker(p);
+    bool removes = fate != GITHUB_POLL_LEFT && p->has_id && !is_at_broker(p);
 
     if (!p->started)
         return;
-    p->hurry = fate == POLL_TAKEN;
+    p->hurry = fate == GITHUB_POLL_TAKEN;
     p->at_broker = false;
     if (p->hurry)
         backoff_reset(&p->floor);
@@ -314,13 +315,14 @@ void poll_next(struct poll *p, enum poll_fate fate)
 static void on_acknowledged(void *ctx, const struct answer *a, struct slice body,
                             const struct http_answer *http)
 {
-    struct poll *p = ctx;
+    struct github_poll *p = ctx;
 
     p->acknowledging = NULL;
     p->acknowledged(p->acknowledged_ctx, a, body, http);
 }
 
-void poll_acknowledge(struct poll *p, const char *request_id, call_fn *done, void *ctx)
+void github_poll_acknowledge(struct github_poll *p, const char *request_id, call_fn *done,
+                             void *ctx)
 {
     const struct caller *caller = p->session->caller;
     CLEANUP(loose_freep) json_t *body = json_pack("{s:s}", "runnerRequestId", request_id);

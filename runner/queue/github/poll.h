@@ -10,19 +10,19 @@
 #include "queue/backoff.h"
 #include "queue/github/session.h"
 
-struct poll_client {
-    /* MESSAGE, to be taken or left. Nothing is asked until poll_next(). */
+struct github_poll_client {
+    /* MESSAGE, to be taken or left. Nothing is asked until github_poll_next(). */
     void (*message)(void *ctx, struct envelope *message);
-    /* This session is of no use any more, or none will be: A says why. Nothing is asked until poll_start(). */
+    /* This session is of no use any more, or none will be: A says why. Nothing is asked until github_poll_start(). */
     void (*failed)(void *ctx, const struct answer *a);
     /* How it stands: WHY is NULL after an answer, else what is wrong; valid for the call. */
     void (*health)(void *ctx, const char *why);
     void *ctx;
 };
 
-struct poll { /* its owner's; filled in by poll_init(), to be read only */
+struct github_poll { /* its owner's; filled in by github_poll_init(), to be read only */
     struct session *session;
-    struct poll_client client;
+    struct github_poll_client client;
 
     bool started, online;
     bool at_broker; /* the question goes to the broker we were sent on to */
@@ -46,25 +46,27 @@ struct poll { /* its owner's; filled in by poll_init(), to be read only */
     void *acknowledged_ctx;
 };
 
-/* SESSION is borrowed until poll_deinit(). */
-void poll_init(struct poll *p, struct session *session, const struct poll_client *client);
-void poll_deinit(struct poll *p); /* at once, without a word */
+/* SESSION is borrowed until github_poll_deinit(). */
+void github_poll_init(struct github_poll *p, struct session *session,
+                      const struct github_poll_client *client);
+void github_poll_deinit(struct github_poll *p); /* at once, without a word */
 
 /* The session was opened: begins to ask. */
-void poll_start(struct poll *p);
-void poll_stop(struct poll *p);
+void github_poll_start(struct github_poll *p);
+void github_poll_stop(struct github_poll *p);
 
 /* Whether a job would be taken now ("Online"), or not ("Busy"). A question that says otherwise is asked anew. */
-void poll_set_online(struct poll *p, bool online);
+void github_poll_set_online(struct github_poll *p, bool online);
 
 /* What became of a message (3.6). The broker forgets what it delivered by itself, the legacy queue is told to. */
-enum poll_fate {
-    POLL_TAKEN,   /* it was of use: forget it, and the next one at once */
-    POLL_USELESS, /* forget it, and no hurry */
-    POLL_LEFT,    /* it is not for us now: it stays there, and no hurry */
+enum github_poll_fate {
+    GITHUB_POLL_TAKEN,   /* it was of use: forget it, and the next one at once */
+    GITHUB_POLL_USELESS, /* forget it, and no hurry */
+    GITHUB_POLL_LEFT,    /* it is not for us now: it stays there, and no hurry */
 };
-void poll_next(struct poll *p, enum poll_fate fate);
+void github_poll_next(struct github_poll *p, enum github_poll_fate fate);
 
 /* Tells the broker, from which the last message came, that the job REQUEST_ID has reached us. DONE is called once,
  * waits.acknowledge later at most. */
-void poll_acknowledge(struct poll *p, const char *request_id, call_fn *done, void *ctx);
+void github_poll_acknowledge(struct github_poll *p, const char *request_id, call_fn *done,
+                             void *ctx);

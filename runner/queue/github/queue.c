@@ -79,7 +79,7 @@ static void leave(struct github *g)
 {
     if (g->state >= GITHUB_LEAVING || is_busy(g))
         return;
-    poll_stop(&g->poll);
+    github_poll_stop(&g->poll);
     g->pause = timer_free(g->pause);
     g->state = GITHUB_LEAVING;
     g->leave = loop_timer(g->caller.loop, clock_ms() + g->waits.leave, on_leave_over, g);
@@ -171,7 +171,7 @@ static void on_opened(void *ctx, const struct answer *a)
     }
     g->state = GITHUB_LISTENING;
     set_trouble(g, NULL);
-    poll_start(&g->poll);
+    github_poll_start(&g->poll);
 }
 
 static void on_waits(void *ctx, const char *why)
@@ -225,7 +225,7 @@ void github_show(struct github *g)
     bool online = g->want > 0 && !g->job && !g->taking && !g->served && !g->end.decided;
 
     if (g->state != GITHUB_IDLE)
-        poll_set_online(&g->poll, online);
+        github_poll_set_online(&g->poll, online);
 }
 
 /* ---- the job ---- */
@@ -312,7 +312,7 @@ static void set_up(struct github *g)
     const struct github_token_spec token = {
         .retry_ms = g->token_retry_ms, .note = on_token_note, .ctx = g};
     const struct session_client session = {.opened = on_opened, .waits = on_waits, .ctx = g};
-    const struct poll_client poll = {
+    const struct github_poll_client poll = {
         .message = on_message, .failed = on_poll_failed, .health = on_poll_health, .ctx = g};
 
     if (g->token)
@@ -325,7 +325,7 @@ static void set_up(struct github *g)
     g->caller.waits = &g->waits;
     g->caller.secure = slice_starts(slice_of(server), SLICE("https://"));
     session_init(&g->session, &g->caller, g->tenant, s, g->version, &session);
-    poll_init(&g->poll, &g->session, &poll);
+    github_poll_init(&g->poll, &g->session, &poll);
 }
 
 /* ---- the queue's operations ---- */
@@ -433,7 +433,7 @@ static void detach(struct queue *q)
     take_stop(g);
     g->taking = call_free(g->taking);
     g->job = assignment_free(g->job);
-    poll_deinit(&g->poll);
+    github_poll_deinit(&g->poll);
     session_deinit(&g->session);
     g->pause = timer_free(g->pause);
     g->leave = timer_free(g->leave);

@@ -39,7 +39,7 @@ struct github {
     enum github_state state;
     struct caller caller;
     struct session session;
-    struct poll poll;
+    struct github_poll poll;
     struct timer *pause; /* before a session is opened anew, or the poll goes on */
     struct timer *leave; /* the time to take leave is over */
     struct github_end end;
@@ -61,7 +61,7 @@ struct github {
 
 /* ---- take.c: messages ---- */
 
-/* What comes of MESSAGE, which may be taken. Every way leads to poll_next(), now or later. */
+/* What comes of MESSAGE, which may be taken. Every way leads to github_poll_next(), now or later. */
 void take_message(struct github *g, struct envelope *message);
 /* A slot came free, or the job is over: takes the message that is held. */
 void take_held(struct github *g);

@@ -49,7 +49,7 @@ static void go_on(struct github *g)
     json_decref(g->reference);
     g->reference = NULL;
     github_show(g);
-    poll_next(&g->poll, POLL_TAKEN);
+    github_poll_next(&g->poll, GITHUB_POLL_TAKEN);
     github_settle(g);
 }
 
@@ -131,9 +131,9 @@ static void take_reference(struct github *g, const struct envelope *message)
     envelope_reference_read(g->reference, &r);
     if (!*r.request_id) {
         github_note(g, "the server offered a job without saying which");
-        poll_next(&g->poll, POLL_USELESS);
+        github_poll_next(&g->poll, GITHUB_POLL_USELESS);
     } else if (r.acknowledge) {
-        poll_acknowledge(&g->poll, r.request_id, on_acknowledged, g);
+        github_poll_acknowledge(&g->poll, r.request_id, on_acknowledged, g);
     } else {
         acquire(g);
     }
@@ -163,7 +163,7 @@ static void on_held_too_long(void *ctx)
 
     g->hold = NULL;
     let_go_of_held(g);
-    poll_next(&g->poll, POLL_LEFT);
+    github_poll_next(&g->poll, GITHUB_POLL_LEFT);
 }
 
 static void hold(struct github *g, struct envelope *take_message)
@@ -196,7 +196,7 @@ static void offered(struct github *g, struct envelope *message)
 
     if (g->end.decided || g->served ||
         runs) /* it stays there for another time, or another runner */
-        poll_next(&g->poll, POLL_LEFT);
+        github_poll_next(&g->poll, GITHUB_POLL_LEFT);
     else if (g->job || g->want <= 0)
         hold(g, message);
     else
@@ -212,9 +212,9 @@ static void cancel(struct github *g, const struct envelope *message)
     bool ours = g->job && assignment_is(g->job, loose_text(doc, "jobId"));
 
     if (ours && assignment_cancel(g->job, ASSIGNMENT_BY_SERVICE, "the run was cancelled"))
-        poll_next(&g->poll, POLL_TAKEN);
+        github_poll_next(&g->poll, GITHUB_POLL_TAKEN);
     else
-        poll_next(&g->poll, ours || !g->served ? POLL_USELESS : POLL_LEFT);
+        github_poll_next(&g->poll, ours || !g->served ? GITHUB_POLL_USELESS : GITHUB_POLL_LEFT);
 }
 
 /* Answered without updating: 9.5. Told once for each version. */
@@ -235,7 +235,7 @@ static void refuse_update(struct github *g, const struct envelope *message)
                  name);
         github_note(g, text);
     }
-    poll_next(&g->poll, POLL_USELESS);
+    github_poll_next(&g->poll, GITHUB_POLL_USELESS);
 }
 
 static void pass_over(struct github *g, const struct envelope *message, const char *why)
@@ -244,7 +244,7 @@ static void pass_over(struct github *g, const struct envelope *message, const ch
 
     snprintf(text, sizeof text, "a message '%s' is passed over: %s", message->type, why);
     github_note(g, text);
-    poll_next(&g->poll, POLL_USELESS);
+    github_poll_next(&g->poll, GITHUB_POLL_USELESS);
 }
 
 void take_message(struct github *g, struct envelope *message)
@@ -262,18 +262,18 @@ void take_message(struct github *g, struct envelope *message)
         refuse_update(g, message);
         break;
     case ENVELOPE_SHUTDOWN: /* of a machine of theirs: neither message nor session is theirs to miss */
-        poll_stop(&g->poll);
+        github_poll_stop(&g->poll);
         github_end(g, &(struct github_end){.decided = true, .text = "the server shut us down"});
         break;
     case ENVELOPE_NEW_TOKEN:
         github_token_drop(g->token, NULL);
-        poll_next(&g->poll, POLL_TAKEN);
+        github_poll_next(&g->poll, GITHUB_POLL_TAKEN);
         break;
     case ENVELOPE_CONFIG_REFRESH: /* the service goes on with what we have */
         pass_over(g, message, "the registration stays as it is");
         break;
     case ENVELOPE_MIGRATION:
-        poll_next(&g->poll, POLL_LEFT);
+        github_poll_next(&g->poll, GITHUB_POLL_LEFT);
         break;
     case ENVELOPE_OTHER:
     case ENVELOPE_KINDS:
