@@ -310,7 +310,7 @@ static void set_up(struct github *g)
     const struct github_settings *s = g->settings;
     const char *server = s->use_v2 ? s->server_url_v2 : s->server_url;
     const struct github_token_spec token = {
-        .retry_ms = g->token_retry_ms, .note = on_token_note, .ctx = g};
+        .retry_ms = 2 * g->waits.retry, .note = on_token_note, .ctx = g};
     const struct session_client session = {.opened = on_opened, .waits = on_waits, .ctx = g};
     const struct github_poll_client poll = {
         .message = on_message, .failed = on_poll_failed, .health = on_poll_health, .ctx = g};
@@ -557,11 +557,10 @@ int queue_github_new(const struct queue_github_spec *spec, struct queue **ret, s
     g->agent = make_agent(settings, g->version);
     g->spool = spec->spool;
     g->deprecated_exit = spec->deprecated_exit ? spec->deprecated_exit : 1;
-    g->token_retry_ms = spec->token_retry_ms;
     g->batch_ms = spec->batch_ms;
     if (spec->waits)
         g->waits = *spec->waits;
-    github_waits_fill(&g->waits);
+    github_waits_fill(&g->waits, spec->minute_ms ? spec->minute_ms : 60000);
     g->throttle =
         (struct backoff){.first_ms = g->waits.throttle, .most_ms = g->waits.throttle_most};
     g->caller.http = spec->http;

@@ -28,8 +28,10 @@ struct queue_github_spec {
     /* When our version is not accepted any more: the official runner has 7 where its environment asks for it.
      * 0: 1 */
     int deprecated_exit;
+    /* For tests: */
     const struct github_waits *waits; /* NULL: the official runner's */
-    int64_t token_retry_ms, batch_ms; /* see github_token_spec, github_report_spec */
+    int64_t minute_ms;                /* how long a minute of them takes; 0: a minute */
+    int64_t batch_ms;                 /* see github_report_spec */
 };
 
 /* The registration's files are read here. *RET is the caller's: ops->free(). It asks for nothing before want(). */

@@ -34,7 +34,7 @@ struct github {
     struct github_waits waits;
     char *version, *agent;
     int spool, deprecated_exit;
-    int64_t token_retry_ms, batch_ms;
+    int64_t batch_ms;
 
     enum github_state state;
     struct caller caller;

@@ -1,33 +1,32 @@
 #include "queue/github/waits.h"
 
-#include <stddef.h>
-
-#include "base/attr.h"
-
-void github_waits_fill(struct github_waits *w)
+static void fill(int64_t *wait, int64_t official, int64_t minute_ms)
 {
-    static const struct github_waits official = {
-        .session = 30000,
-        .conflict_most = 240000,
-        .skew_most = 1800000,
-        .legacy_poll = 60000,
-        .broker_poll = 100000,
-        .pause = 15000,
-        .floor = 1000,
-        .floor_most = 30000,
-        .retry = 5000,
-        .request = 100000,
-        .acknowledge = 5000,
-        .throttle = 1000,
-        .throttle_most = 60000,
-        .hold = 100000,
-        .renew = 60000,
-        .renew_grace = 300000,
-        .leave = 30000,
-    };
-    const int64_t *from = (const int64_t *)&official;
-    int64_t *to = (int64_t *)w;
+    int64_t ms = official * minute_ms / 60000;
 
-    for (size_t i = 0; i < sizeof *w / sizeof *to; i++) /* it is nothing but these numbers */
-        to[i] = to[i] ? to[i] : from[i];
+    if (!*wait)
+        *wait = ms > 0 ? ms : 1;
+}
+
+void github_waits_fill(struct github_waits *w, int64_t minute_ms)
+{
+    enum { SECOND = 1000, MINUTE = 60000 };
+
+    fill(&w->session, 30 * SECOND, minute_ms);
+    fill(&w->conflict_most, 4 * MINUTE, minute_ms);
+    fill(&w->skew_most, 30 * MINUTE, minute_ms);
+    fill(&w->legacy_poll, 60 * SECOND, MINUTE);
+    fill(&w->broker_poll, 100 * SECOND, MINUTE);
+    fill(&w->pause, 15 * SECOND, minute_ms);
+    fill(&w->floor, SECOND, minute_ms);
+    fill(&w->floor_most, 30 * SECOND, minute_ms);
+    fill(&w->retry, 5 * SECOND, minute_ms);
+    fill(&w->request, 100 * SECOND, MINUTE);
+    fill(&w->acknowledge, 5 * SECOND, MINUTE);
+    fill(&w->throttle, SECOND, minute_ms);
+    fill(&w->throttle_most, MINUTE, minute_ms);
+    fill(&w->hold, 100 * SECOND, minute_ms);
+    fill(&w->renew, MINUTE, minute_ms);
+    fill(&w->renew_grace, 5 * MINUTE, minute_ms);
+    fill(&w->leave, 30 * SECOND, MINUTE);
 }

@@ -23,5 +23,5 @@ struct github_waits {                 /* 0: as the official runner has it */
     int64_t leave;       /* for taking leave of the server; 30 s */
 };
 
-/* Fills in what is 0. */
-void github_waits_fill(struct github_waits *w);
+/* Fills in what is 0. MINUTE_MS: how long a minute takes, for tests; time limits of calls stay as they are. */
+void github_waits_fill(struct github_waits *w, int64_t minute_ms);

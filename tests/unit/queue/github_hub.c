@@ -267,7 +267,6 @@ void hub_reopen(const struct hub_options *o)
                                            .spool = -1,
                                            .deprecated_exit = 7,
                                            .waits = o->waits ? o->waits : &hub_waits,
-                                           .token_retry_ms = 5,
                                            .batch_ms = 5};
     cr_assert_eq(queue_github_new(&spec, &hub_queue, &err), ERR_OK, "%s", err.text);
     hub_queue->client = (struct queue_client){
