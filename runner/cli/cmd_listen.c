@@ -230,7 +230,7 @@ static int run(struct call *c)
 
 int cmd_listen(int argc, char **argv)
 {
-    struct call c = {0};
+    struct call c = {.queues = LISTEN_QUEUES_INIT};
     struct err err = ERR_INIT;
     int code = LISTEN_OK;
 

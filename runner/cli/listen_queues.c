@@ -1,10 +1,15 @@
 #include "cli/listen_queues.h"
 
+#include "base/fd.h"
 #include "base/path.h"
+#include "cli/settings.h"
 #include "queue/gitea/gitea.h"
+#include "queue/github/queue.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define LEASES "leases"
@@ -70,19 +75,29 @@ void listen_queues_deinit(struct listen_queues *q)
             (void)rmdir(path); /* empty once the server has forgotten it */
     }
     vec_deinit(&q->list);
+    fd_closep(&q->spool);
 }
 
 /* ---- queues ---- */
 
-static int make_queue(struct registration *r, struct http *http, const char *work,
-                      struct queue **ret, struct err *err)
+/* As the official runner has it. */
+static int deprecated_exit(void)
 {
+    const char *wanted = settings_env("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE");
+
+    return wanted && strcasecmp(wanted, "true") == 0 ? 7 : 0;
+}
+
+static int make_queue(const struct listen_queues *q, struct registration *r, struct http *http,
+                      const char *work, struct queue **ret, struct err *err)
+{
+    struct queue_github_spec github = {
+        .registration = r, .http = http, .spool = q->spool, .deprecated_exit = deprecated_exit()};
     struct gitea_queue_spec gitea = {
         .registration = r, .http = http, .version = OSTLER_VERSION, .scratch = work};
 
-    if (r->kind != REGISTRATION_GITEA)
-        return err_set(err, ERR_UNSUPPORTED, "registrations of GitHub's are not served yet");
-    return queue_gitea_new(&gitea, ret, err);
+    return r->kind == REGISTRATION_GITHUB ? queue_github_new(&github, ret, err)
+                                          : queue_gitea_new(&gitea, ret, err);
 }
 
 static char *labels_of(const struct registration *r)
@@ -94,8 +109,8 @@ static char *labels_of(const struct registration *r)
     return text.len ? buf_take(&text) : (buf_deinit(&text), NULL);
 }
 
-static int add_one(struct registration *r, struct listener *l, struct http *http, const char *work,
-                   struct err *err)
+static int add_one(const struct listen_queues *q, struct registration *r, struct listener *l,
+                   struct http *http, const char *work, struct err *err)
 {
     CLEANUP(free_ptr) char *memory = path_join(work, r->id);
     CLEANUP(free_ptr) char *folder = path_join(r->path ? r->path : memory, LEASES);
@@ -108,7 +123,7 @@ static int add_one(struct registration *r, struct listener *l, struct http *http
     int result = journal_open(folder, &member.take_journal, err);
 
     if (result == ERR_OK)
-        result = make_queue(r, http, work, &member.take_queue, err);
+        result = make_queue(q, r, http, work, &member.take_queue, err);
     if (result < 0) {
         journal_close(member.take_journal);
         return err_in(err, "'%s'", r->id);
@@ -117,12 +132,12 @@ static int add_one(struct registration *r, struct listener *l, struct http *http
     return ERR_OK;
 }
 
-int listen_queues_add(const struct listen_queues *q, struct listener *l, struct http *http,
+int listen_queues_add(struct listen_queues *q, struct listener *l, struct http *http,
                       const char *work, struct err *err)
 {
-    int r = ERR_OK;
+    int r = path_open(AT_FDCWD, work, O_RDONLY | O_DIRECTORY, 0, &q->spool, err);
 
     for (size_t i = 0; i < q->list.len && r == ERR_OK; i++)
-        r = add_one(q->list.ptr[i], l, http, work, err);
+        r = add_one(q, q->list.ptr[i], l, http, work, err);
     return r;
 }

@@ -10,7 +10,13 @@ struct listen_queues {
     VEC(struct registration *) list; /* locked */
     int capacity;                    /* of all of them together */
     bool taken;                      /* an error was that another listener has one */
+    int spool;                       /* the work folder; -1: not open */
 };
+
+#define LISTEN_QUEUES_INIT                                                                         \
+    {                                                                                              \
+        .spool = -1                                                                                \
+    }
 
 /* Loads those in the N FOLDERS, or else all below the folder ALL, and keeps other listeners off them. ERR_NOT_FOUND: there
  * is none. The message has the cure. */
@@ -19,8 +25,8 @@ MUST_CHECK int listen_queues_load(struct listen_queues *q, const char *const *fo
 
 /* Makes their queues and gives them to L. WORK: for what servers have not taken yet, and for the journals of those that
  * live in memory. */
-MUST_CHECK int listen_queues_add(const struct listen_queues *q, struct listener *l,
-                                 struct http *http, const char *work, struct err *err);
+MUST_CHECK int listen_queues_add(struct listen_queues *q, struct listener *l, struct http *http,
+                                 const char *work, struct err *err);
 
 /* After the listener: lets go of them, and of folders that hold nothing any more. */
 void listen_queues_deinit(struct listen_queues *q);
