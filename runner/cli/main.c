@@ -7,6 +7,7 @@
 #include "cli/cmd_plan.h"
 #include "cli/cmd_plugin.h"
 #include "cli/cmd_run.h"
+#include "cli/cmd_status.h"
 #include "cli/exit.h"
 #include "cli/settings.h"
 #include "cli/site.h"
@@ -44,6 +45,7 @@ static const struct command {
     {"listen", cmd_listen, "run jobs of GitHub, Gitea and Forgejo"},
     {"eval", cmd_eval, "evaluate an expression"},
     {"plugin", cmd_plugin, "list, install and try plugins"},
+    {"status", cmd_status, "show the self-hosted runners of this machine"},
     {"worker", cmd_worker, NULL},
     {"plugin-child", plugin_child_main, NULL},
     {"store-child", store_child_main, NULL},

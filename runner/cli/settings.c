@@ -106,6 +106,8 @@ int settings_state(struct arena *a, const char **ret, const char **ret_note, str
 
 /* ---- what runs ---- */
 
+static const char service_folder[] = "/run/ostler"; /* systemd makes it for the unit that ships */
+
 const char *const *settings_runtime_folders(struct arena *a)
 {
     struct slice service = slice_of(settings_env("RUNTIME_DIRECTORY")), first = {0};
@@ -118,10 +120,38 @@ const char *const *settings_runtime_folders(struct arena *a)
         list[n++] = arena_str(a, first);
     if (user)
         list[n++] = arena_printf(a, "%s/ostler", user);
-    list[n++] = "/run/ostler";
-    list[n] = state ? arena_printf(a, "%s/ostler/run", state)
-                    : arena_printf(a, "%s/.local/state/ostler/run", settings_home());
+    list[n++] = state ? arena_printf(a, "%s/ostler/run", state)
+                      : arena_printf(a, "%s/.local/state/ostler/run", settings_home());
+    list[n] = service_folder;
     return list;
+}
+
+int settings_listen_socket(struct arena *a, const char **ret, struct err *err)
+{
+    const char *const *folders = settings_runtime_folders(a);
+
+    for (; *folders != service_folder; folders++) {
+        struct err why = ERR_INIT;
+
+        if (try_state(*folders, &why) == ERR_OK) {
+            *ret = arena_printf(a, "%s/listen-%d.sock", *folders, (int)getpid());
+            return ERR_OK;
+        }
+        *err = why; /* of the last one: that is this user's own */
+    }
+    return err->code;
+}
+
+enum logline_format settings_log_format(void)
+{
+    const char *journal = settings_env("JOURNAL_STREAM");
+    char is[64];
+    struct stat st;
+
+    if (!journal || fstat(STDERR_FILENO, &st) < 0)
+        return LOGLINE_TEXT;
+    snprintf(is, sizeof is, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return strcmp(is, journal) == 0 ? LOGLINE_JOURNAL : LOGLINE_TEXT;
 }
 
 int settings_notify(struct notify_spec *ret, bool *ret_wanted, struct err *err)

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "cli/config.h"
+#include "listen/logline.h"
 #include "listen/notify.h"
 #include "report/report.h"
 
@@ -24,9 +25,16 @@ const char *const *settings_config_files(struct arena *a);
 MUST_CHECK int settings_state(struct arena *a, const char **ret, const char **ret_note,
                               struct err *err);
 
-/* Folders for sockets of what runs, the first that there can be first: $RUNTIME_DIRECTORY (of a service), $XDG_RUNTIME_DIR/ostler,
- * /run/ostler, and the state folder's "run". NULL-terminated; none has to be there. */
+/* Folders for sockets of what runs: $RUNTIME_DIRECTORY (of a service), $XDG_RUNTIME_DIR/ostler, the state folder's "run"; at
+ * the end /run/ostler, that of the service that ships. NULL-terminated; none has to be there. */
 const char *const *settings_runtime_folders(struct arena *a);
+
+/* Where a listener of this process is asked by others: "listen-PID.sock" in the first of these folders, but for
+ * the last, that can be made and written. ERR_DENIED, ...: there is none, and why. */
+MUST_CHECK int settings_listen_socket(struct arena *a, const char **ret, struct err *err);
+
+/* What a listener writes its lines for: the journal, where stderr is it ($JOURNAL_STREAM), else people. */
+enum logline_format settings_log_format(void);
 
 /* Fills in SOCKET and WATCHDOG_MS as the service manager asks for them ($NOTIFY_SOCKET, $WATCHDOG_USEC, $WATCHDOG_PID);
  * false: there is none that wants to know. ERR_INVALID: it says something that nobody can do. */
