@@ -33,7 +33,8 @@ int outfit_serve(const struct outfit *o, const char *dir, struct loop *loop, str
                  struct services **ret, struct err *err)
 {
     *ret = NULL;
-    if (!services_can_serve(job))
+    /* A token of the queue's leads to its own services, and is not to be lost: they are asked with it for more. */
+    if (!services_can_serve(job) || strmap_get(&job->runtime, "ACTIONS_RUNTIME_TOKEN"))
         return ERR_OK;
     int r = path_mkdirs(AT_FDCWD, dir, 0700, err);
     if (r < 0)
