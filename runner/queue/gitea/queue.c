@@ -14,7 +14,8 @@ enum {
     DECLARE_FIRST_MS = 1000,
     DECLARE_MOST_MS = 60000,
     CAPABILITIES_MAX = 200, /* bytes */
-    EXIT_TERMINATED = 1,    /* as the official runner's listener says it */
+    REMEMBERED = 64, /* tasks that are over, and may be told again by an answer that comes late */
+    EXIT_TERMINATED = 1, /* as the official runner's listener says it */
 };
 
 static const char shutting_down[] = "##[error]The runner is being shut down";
@@ -49,6 +50,8 @@ struct gitea {
     struct connect_call *declaring;
     struct timer *timer; /* to declare again; or until we leave */
     struct backoff backoff;
+    int64_t over[REMEMBERED];
+    size_t n_over; /* so many have been, the last ones are in there */
     char capabilities[CAPABILITIES_MAX + 1];
     char trouble[400];
     bool served; /* an ephemeral runner had its one task */
@@ -151,6 +154,7 @@ static void on_over(void *ctx, enum gitea_report_end how)
     struct gitea *g = h->queue;
     bool recovered = !h->task.key;
 
+    g->over[g->n_over++ % REMEMBERED] = h->task.id;
     held_free(h);
     if (how == REPORT_UNREGISTERED && !g->settings.ephemeral && g->stage != STAGE_ENDED)
         end_unregistered(g);
@@ -195,10 +199,14 @@ static struct held *held_new(struct gitea *g)
     return h;
 }
 
-static bool holds(const struct gitea *g, int64_t id)
+/* Ids are never used again. */
+static bool knows(const struct gitea *g, int64_t id)
 {
     for (const struct held *h = g->held; h; h = h->next)
         if (h->task.id == id)
+            return true;
+    for (size_t i = 0; i < REMEMBERED && i < g->n_over; i++)
+        if (g->over[i] == id)
             return true;
     return false;
 }
@@ -240,7 +248,7 @@ static void on_task(void *ctx, const json_t *json)
         say_trouble(g, "%s", err.text);
         return;
     }
-    if (holds(g, task.id)) { /* it runs: an answer that was told twice */
+    if (knows(g, task.id)) { /* an answer that was told twice */
         task_deinit(&task);
         return;
     }
@@ -306,7 +314,7 @@ static void begin_recovered(struct gitea *g)
         struct err ignored = ERR_INIT;
         int64_t id;
 
-        if (connect_int(lease, "task", &id, &ignored) != ERR_OK || id <= 0 || holds(g, id))
+        if (connect_int(lease, "task", &id, &ignored) != ERR_OK || id <= 0 || knows(g, id))
             continue;
         struct held *h = held_new(g);
         h->task.id = id;

@@ -43,6 +43,7 @@ struct gitea_report {
     enum gitea_report_end how; /* PHASE_LOST */
     bool ended;                /* the job is */
     bool cancelled;            /* the server wants it to end */
+    bool dead;                 /* and has ended the task itself, with its tokens */
     struct timer *timer;
     int64_t deadline; /* of the phase */
 
@@ -272,12 +273,16 @@ static void call_summary(struct gitea_report *r)
                                 NULL, summaries_told, r);
 }
 
+/* A server that lets a cancelled job tidy up keeps its tokens until then; Forgejo has none, and ends the task at once
+ * (2.7). */
 static void tell_summaries(struct gitea_report *r)
 {
     size_t n = r->display.summaries.len;
 
     if (r->summary || r->log.call)
         return;
+    if (r->dead)
+        n = 0;
     if (r->spec.summary_call && r->next_summary < n) {
         call_summary(r);
         return;
@@ -455,6 +460,8 @@ static void state_told(void *ctx, json_t *answer, const struct connect_fault *fa
             over(r, REPORT_DONE);
             return;
         }
+        r->dead = r->dead ||
+                  (result && (strcmp(result, "RESULT_CANCELLED") != 0 || r->spec.summary_call));
         if (result)
             stop_job(r, strcmp(result, "RESULT_CANCELLED") == 0
                             ? "the server cancelled the job"
