@@ -90,8 +90,7 @@ void github_end(struct github *g, const struct github_end *end)
 {
     if (!g->end.decided) {
         g->end = *end;
-        if (end->text[0])
-            set_trouble(g, end->text);
+        snprintf(g->trouble, sizeof g->trouble, "%s", end->text);
         take_stop(g);
     }
     g->end.forgotten |= end->forgotten;
@@ -111,6 +110,10 @@ static void end_because(struct github *g, int exit_code, bool forgotten, const c
 /* What cannot be gone on with, whether a session or a poll said so. */
 static void refused(struct github *g, const struct answer *a, bool at_session)
 {
+    if (g->served) { /* made for one job, it is no more once it had it, in whatever words that is said */
+        github_end(g, &(struct github_end){.decided = true, .forgotten = true});
+        return;
+    }
     switch (a->kind) {
     case ANSWER_CONFLICT:
         end_because(g, 5, false,

@@ -40,6 +40,11 @@ TestSuite(github_queue, .init = hub_enter, .fini = hub_leave);
         "\\\"scheme\\\":\\\"OAuth\\\",\\\"parameters\\\":{\\\"AccessToken\\\":\\\"JOB1\\\"}}}]"    \
         "},\\\"steps\\\":[]}")
 
+#define BROKER_ERROR(kind)                                                                         \
+    "{\"source\":\"actions-broker-listener\",\"errorKind\":\"" kind                                \
+    "\",\"statusCode\":404,\"errorMessage\":\"said so\"}"
+#define TENANT_ERROR(key) "{\"typeKey\":\"" key "\",\"message\":\"said so\"}"
+
 static const struct hub_options broker, legacy = {.legacy = true}, ephemeral = {.ephemeral = true};
 
 static void has(const char *text, const char *wanted)
@@ -134,6 +139,22 @@ Test(github_queue, an_ephemeral_runner_takes_one_job_and_is_gone)
     cr_assert_eq(hub_count("close"), 1);
 }
 
+Test(github_queue, an_ephemeral_runner_may_be_forgotten_before_its_job_has_ended)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"poll", 2, 2, 401, NULL},
+              {"poll", 3, 3, 401, NULL},
+              {"open", 2, HUB_FOREVER, 404, BROKER_ERROR("RunnerNotFound")});
+    hub_open(&ephemeral);
+    struct job *job = hub_until_job();
+
+    hub_until("open", 2);
+    hub_job_end(job, "success");
+    struct queue_health h = hub_until_done();
+    cr_assert_eq(h.exit_code, 0);
+    cr_assert_null(h.trouble, "%s", h.trouble);
+    cr_assert_eq(hub_count("complete"), 1);
+}
+
 Test(github_queue, nothing_is_taken_before_there_is_a_slot)
 {
     HUB_START({"poll", 1, 1, 202, NULL}, {"poll", 2, 2, 200, REFERENCE("")});
@@ -174,11 +195,6 @@ Test(github_queue, a_change_of_slots_is_told_at_once)
 }
 
 /* ---- sessions ---- */
-
-#define BROKER_ERROR(kind)                                                                         \
-    "{\"source\":\"actions-broker-listener\",\"errorKind\":\"" kind                                \
-    "\",\"statusCode\":404,\"errorMessage\":\"said so\"}"
-#define TENANT_ERROR(key) "{\"typeKey\":\"" key "\",\"message\":\"said so\"}"
 
 Test(github_queue, a_session_is_tried_for_until_it_is_open)
 {
