@@ -1,6 +1,7 @@
 #include "cli/listen_queues.h"
 
 #include "base/fd.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "cli/settings.h"
 #include "queue/gitea/gitea.h"
@@ -88,11 +89,24 @@ static int deprecated_exit(void)
     return wanted && strcasecmp(wanted, "true") == 0 ? 7 : 0;
 }
 
+/* For tests: see struct worker_spec. */
+static int64_t minute_ms(void)
+{
+    const char *wanted = settings_env("OSTLER_TEST_MINUTE_MS");
+    struct err ignored = ERR_INIT; /* then it is a real one */
+    int64_t ms = 0;
+
+    return wanted && num_parse_i64(slice_of(wanted), 1, 60000, &ms, &ignored) == ERR_OK ? ms : 0;
+}
+
 static int make_queue(const struct listen_queues *q, struct registration *r, struct http *http,
                       const char *work, struct queue **ret, struct err *err)
 {
-    struct queue_github_spec github = {
-        .registration = r, .http = http, .spool = q->spool, .deprecated_exit = deprecated_exit()};
+    struct queue_github_spec github = {.registration = r,
+                                       .http = http,
+                                       .spool = q->spool,
+                                       .deprecated_exit = deprecated_exit(),
+                                       .minute_ms = minute_ms()};
     struct gitea_queue_spec gitea = {
         .registration = r, .http = http, .version = OSTLER_VERSION, .scratch = work};
 
