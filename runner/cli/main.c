@@ -6,8 +6,10 @@
 #include "cli/cmd_listen.h"
 #include "cli/cmd_plan.h"
 #include "cli/cmd_plugin.h"
+#include "cli/cmd_register.h"
 #include "cli/cmd_run.h"
 #include "cli/cmd_status.h"
+#include "cli/cmd_unregister.h"
 #include "cli/exit.h"
 #include "cli/settings.h"
 #include "cli/site.h"
@@ -44,6 +46,8 @@ static const struct command {
     {"check", cmd_check, "say what is wrong with workflows and manifests"},
     {"listen", cmd_listen, "run jobs of GitHub, Gitea and Forgejo"},
     {"eval", cmd_eval, "evaluate an expression"},
+    {"register", cmd_register, "make this machine a runner of GitHub, Gitea or Forgejo"},
+    {"unregister", cmd_unregister, "make them forget it again"},
     {"plugin", cmd_plugin, "list, install and try plugins"},
     {"status", cmd_status, "show the self-hosted runners of this machine"},
     {"worker", cmd_worker, NULL},

@@ -104,6 +104,22 @@ int settings_state(struct arena *a, const char **ret, const char **ret_note, str
     return ERR_OK;
 }
 
+/* ---- registrations ---- */
+
+int settings_registrations(struct arena *a, const char **ret, struct err *err)
+{
+    const char *state, *note;
+    int r = settings_state(a, &state, &note, err);
+
+    if (r < 0)
+        return r;
+    if (note) /* a folder for temporary files is no place for them */
+        return err_set(err, ERR_DENIED,
+                       "registrations have no place to be kept: name one with --dir");
+    *ret = arena_printf(a, "%s/registrations", state);
+    return ERR_OK;
+}
+
 /* ---- what runs ---- */
 
 static const char service_folder[] = "/run/ostler"; /* systemd makes it for the unit that ships */

@@ -25,6 +25,10 @@ const char *const *settings_config_files(struct arena *a);
 MUST_CHECK int settings_state(struct arena *a, const char **ret, const char **ret_note,
                               struct err *err);
 
+/* Where "register" puts registrations unless it is told, each in a folder of its own, and where "listen" finds them:
+ * "registrations" in the state folder. ERR_DENIED: there is none that stays. */
+MUST_CHECK int settings_registrations(struct arena *a, const char **ret, struct err *err);
+
 /* Folders for sockets of what runs: $RUNTIME_DIRECTORY (of a service), $XDG_RUNTIME_DIR/ostler, the state folder's "run"; at
  * the end /run/ostler, that of the service that ships. NULL-terminated; none has to be there. */
 const char *const *settings_runtime_folders(struct arena *a);

@@ -43,7 +43,7 @@ MUST_CHECK int enrol_choose_group(const struct enrol *e, const json_t *list, con
 /* Its labels, as both ways send them: a new reference. */
 json_t *enrol_labels(const struct github_register_spec *spec);
 
-/* The two ways to register: *S is filled in, texts borrowed from *KEEP, a new reference; so are *MORE, the members that
+/* The two ways to register: *S is filled in, with a new key that is the caller's (after an error, too), texts borrowed from *KEEP, a new reference; so are *MORE, the members that
  * .credentials has beyond S. */
 MUST_CHECK int enrol_by_tenant(struct enrol *e, struct github_settings *s, json_t **keep,
                                json_t *more, struct err *err);

@@ -125,6 +125,7 @@ int enrol_by_admin(struct enrol *e, struct github_settings *s, json_t **keep, js
         r = enrol_may_replace(e, err);
     if (r < 0)
         return r;
+    s->key = rsa_key_new();
     CLEANUP(loose_freep) json_t *body = runner_of(e, s, same);
     r = ask(e, "POST", "actions/runners/register", body, &a, err);
     if (r < 0)

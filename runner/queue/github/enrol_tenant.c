@@ -67,7 +67,7 @@ static json_t *agent_of(const struct enrol *e, const struct github_settings *s, 
 }
 
 /* What failed behind the registration leaves none behind. */
-static void take_back(struct enrol *e, const struct github_settings *s, const char *pool)
+static void take_back(struct enrol *e, const struct github_settings *s)
 {
     CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
     struct err why = ERR_INIT;
@@ -75,7 +75,7 @@ static void take_back(struct enrol *e, const struct github_settings *s, const ch
 
     (void)snprintf(id, sizeof id, "%llu", (unsigned long long)s->agent_id);
     struct tenant_query q = {
-        TENANT_AGENTS, "DELETE", {{"poolId", pool}, {"agentId", id}}, NULL, NULL};
+        TENANT_AGENTS, "DELETE", {{"poolId", "0"}, {"agentId", id}}, NULL, NULL};
     if ((enrol_ask(e, &q, NULL, &a, &why) < 0 || !rest_is_good(&a)) && e->spec->note)
         e->spec->note(e->spec->ctx,
                       "the runner could not be taken back: it is still on the server, "
@@ -201,6 +201,7 @@ int enrol_by_tenant(struct enrol *e, struct github_settings *s, json_t **keep, j
     if (r < 0)
         return r;
     (void)snprintf(pool, sizeof pool, "%lld", (long long)s->pool_id);
+    s->key = rsa_key_new();
     r = put_agent(e, s, same, pool, &agent, err);
     if (r < 0)
         return r;
@@ -210,6 +211,6 @@ int enrol_by_tenant(struct enrol *e, struct github_settings *s, json_t **keep, j
     if (r == ERR_OK && !s->use_v2)
         r = prove(e, s, err);
     if (r < 0)
-        take_back(e, s, pool);
+        take_back(e, s);
     return r;
 }

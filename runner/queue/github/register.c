@@ -75,7 +75,6 @@ int github_register(const struct github_register_spec *spec, json_t **ret, struc
         .ephemeral = spec->ephemeral,
         .disable_update = true, /* a release of ours is not replaced by one of theirs (9.5) */
         .access_token = "",
-        .key = rsa_key_new(),
     };
     r = e.use_v2_flow ? enrol_by_admin(&e, &s, &keep, more, err)
                       : enrol_by_tenant(&e, &s, &keep, more, err);

@@ -244,7 +244,7 @@ Test(github_register, goes_to_the_tenant)
     }
 #define TAKE_BACK                                                                                  \
     {                                                                                              \
-        "DELETE /tenant/_apis/distributedtask/pools/1/agents/7", "Bearer TENANT1", {NULL},         \
+        "DELETE /tenant/_apis/distributedtask/pools/0/agents/7", "Bearer TENANT1", {NULL},         \
             "204 No Content", ""                                                                   \
     }
 
@@ -266,7 +266,7 @@ Test(github_register, proves_its_key_where_the_old_queue_is_used)
     /* The one request more is off this script, so it ends as a refusal: the agent is taken back. */
     cr_assert_eq(github_register(&spec, &files, &err), ERR_DENIED, "%s", err.text);
     cr_assert(strstr(unexpected, "request 6"), "%s", unexpected);
-    cr_assert(strstr(unexpected, "DELETE /tenant/_apis/distributedtask/pools/1/agents/7"), "%s",
+    cr_assert(strstr(unexpected, "DELETE /tenant/_apis/distributedtask/pools/0/agents/7"), "%s",
               unexpected);
 }
 

@@ -1,0 +1,4 @@
+/* cmd_register - the subcommand "register"; its manual is cmd_register.md. */
+#pragma once
+
+int cmd_register(int argc, char **argv);

@@ -1,0 +1,16 @@
+/* inputs - ACTIONS_RUNNER_INPUT_NAME: options of "register", "unregister" and "listen" that come through the environment, as
+ * the official runner takes them. */
+#pragma once
+
+#include <stdbool.h>
+
+/* Takes all of them out of our environment, and overwrites them where /proc would still show them: no job and no helper ever
+ * sees one. Once, before anything is started or asked for. */
+void inputs_take(void);
+
+/* The value of option NAME ("token", "no-default-labels"; '_' in a variable stands for '-'); NULL: it was not set, or empty.
+ * Valid until the process ends. */
+const char *inputs_get(const char *name);
+
+/* The same for a flag: "1" and "true", in any case. */
+bool inputs_flag(const char *name);

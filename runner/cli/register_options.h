@@ -1,0 +1,19 @@
+/* register_options - what "register" and "unregister" are told: by the command line, by ACTIONS_RUNNER_INPUT_..., by whoever
+ * sits at the terminal, in this order. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct register_options { /* NULL: not said */
+    const char *url, *name, *labels, *group, *work, *type, *capacity, *import, *dir, *version;
+    char *token, *pat; /* its own; wiped with the options */
+    bool no_default_labels, replace, ephemeral, disable_update, unattended, local, help;
+    struct arena arena;
+};
+
+/* Takes secrets out of ARGV and of the environment as it reads them: others can look at both. COMMAND: "register" or
+ * "unregister", whose options those are. */
+MUST_CHECK int register_options_parse(int argc, char **argv, const char *command,
+                                      struct register_options *ret, struct err *err);
+void register_options_deinit(struct register_options *o);

@@ -1,0 +1,23 @@
+#include "cli/web.h"
+
+#include "base/arena.h"
+#include "cli/settings.h"
+
+/* site_adopt() has put both spellings in order, and given proxies a scheme. */
+int web_open(struct loop *loop, const char *agent, struct http **ret, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    const char *all = settings_env("all_proxy"), *http = settings_env("http_proxy"),
+               *https = settings_env("https_proxy"), *none = settings_env("no_proxy");
+    const struct http_spec spec = {
+        .agent = agent,
+        .http_proxy = http ? http : all,
+        .https_proxy = https ? https : all,
+        .no_proxy =
+            arena_printf(&a, "%s%slocalhost,127.0.0.1,::1", none ? none : "", none ? "," : ""),
+        .ca_file = settings_env("SSL_CERT_FILE"),
+        .retry_ms = 1000,
+    };
+
+    return http_new(&spec, loop, ret, err);
+}

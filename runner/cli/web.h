@@ -1,0 +1,8 @@
+/* web - how this site reaches servers: the proxies and certificates that its environment names. */
+#pragma once
+
+#include "io/http.h"
+
+/* A client for LOOP that calls itself AGENT. Loopback never goes through a proxy, whatever no_proxy says, as with the official
+ * runner. ERR_NOT_FOUND: there is no libcurl. */
+MUST_CHECK int web_open(struct loop *loop, const char *agent, struct http **ret, struct err *err);

@@ -1,0 +1,219 @@
+"""`ostler register` and `ostler unregister`: every way to become a runner and to stop being one, and what people get wrong."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import stat
+import subprocess
+import time
+
+from case import case
+from double import HTML
+from gitea_double import GiteaDouble
+from github_double import GitHubDouble
+from world import check
+
+FILES = (".credentials", ".credentials_rsaparams", ".runner")
+
+
+def register(w, *args, code=0, env=None, command="register"):
+    r = w.ostler_call(command, *args, env=env)
+    check(r.code == code, f"exit code {r.code}, wanted {code}\n{r}")
+    for secret in ("REG1", "PAT1", "REM1"):
+        check(secret not in r.out + r.err, f"'{secret}' is in the output\n{r}")
+    return r
+
+
+def complains(w, *args, code=2, says=(), **more):
+    r = register(w, *args, code=code, **more)
+    check(len(r.err.splitlines()) == 1 and not r.out, f"that is not one message\n{r}")
+    for text in says:
+        check(re.search(text, r.err), f"'{text}' is not in the message\n{r}")
+    return r
+
+
+def document(folder, name):
+    return json.loads((folder / name).read_text(encoding="utf-8-sig"))
+
+
+@case()
+def a_runner_of_github_comes_and_goes(w):
+    folder = w.root / "runner"
+    for profile in ("L", "V", "A"):
+        with GitHubDouble(profile) as hub:
+            r = register(w, "--url", hub.repository, "--token", "REG1", "--name", "box 1", "--labels", "gpu,big", "--ephemeral",
+                         "--disableupdate", "--unattended", "--type", "github", "--dir", folder)
+            check(f"registered 'box 1' with {hub.repository}" in r.out and not r.err, str(r))
+            check(sorted(p.name for p in folder.iterdir()) == sorted(FILES), f"{profile}: {list(folder.iterdir())}")
+            check(stat.S_IMODE(folder.stat().st_mode) == 0o700, f"{profile}: the folder is open to others")
+            for name in FILES:
+                check(stat.S_IMODE((folder / name).stat().st_mode) == 0o600, f"{profile}: '{name}' is open to others")
+                check((folder / name).read_bytes().startswith(b"\xef\xbb\xbf{"), f"{profile}: '{name}' has no byte order mark")
+                check("REG1" not in (folder / name).read_text(), f"{profile}: the token is in '{name}'")
+            runner, data = document(folder, ".runner"), document(folder, ".credentials")["data"]
+            check(runner["agentId"] == hub.agents[0].id and runner["agentName"] == "box 1" and runner["ephemeral"] is True, f"{profile}: {runner}")
+            check(runner["gitHubUrl"] == hub.repository and runner["isHostedServer"] is False, f"{profile}: {runner}")
+            check(runner.get("useV2Flow", False) == (profile != "L") and runner.get("useRunnerAdminFlow", False) == (profile == "A"), str(runner))
+            check(data["requireFipsCryptography"] == ("True" if profile == "A" else "False"), f"{profile}: {data}")
+            check(hub.agents[0].labels[-2:] == ["gpu", "big"], f"{profile}: {hub.agents[0].labels}")
+
+            complains(w, "--url", hub.repository, "--token", "REG1", "--dir", folder, says=["holds a registration already", "unregister"])
+            other = w.root / "other"
+            complains(w, "--url", hub.repository, "--token", "REG1", "--name", "box 1", "--type", "github", "--dir", other, "--unattended",
+                      says=["a runner exists with the same name 'box 1'", "--replace"])
+            register(w, "--url", hub.repository, "--token", "REG1", "--name", "box 1", "--type", "github", "--dir", other, "--unattended", "--replace")
+            check(len(hub.agents) == 1, f"{profile}: there are two")
+            register(w, "--local", "--dir", folder, command="unregister")
+            check(not folder.exists(), f"{profile}: the registration is still there")
+
+            complains(w, "--dir", other, "--unattended", command="unregister", says=["--token is missing", "--local"])
+            complains(w, "--dir", other, "--token", "WRONG", command="unregister", code=1, says=["GitHub refuses the token"])
+            check((other / ".runner").exists(), f"{profile}: removed though the server refused")
+            register(w, "--dir", other, "--token", "REM1", command="unregister")
+            check(not hub.agents and not other.exists(), f"{profile}: {hub.agents}")
+            hub.check()
+
+
+@case()
+def tokens_come_in_every_way_and_are_seen_by_nobody(w):
+    token = w.write("token", "REG1\n", below=w.root)
+    pat = w.write("pat", "PAT1\n", below=w.root)
+    with GitHubDouble("V") as hub:
+        base = ["--url", hub.repository, "--type", "github", "--unattended", "--dir"]
+        register(w, *base, w.root / "1", "--name", "n1", "--token-file", token)
+        register(w, *base, w.root / "2", "--name", "n2", "--pat-file", pat)
+        register(w, *base, w.root / "3", "--name", "n3", env={"ACTIONS_RUNNER_INPUT_TOKEN": "REG1"})
+        register(w, env={"ACTIONS_RUNNER_INPUT_URL": hub.repository, "ACTIONS_RUNNER_INPUT_PAT": "PAT1", "actions_runner_input_name": "n4",
+                         "ACTIONS_RUNNER_INPUT_DIR": str(w.root / "4"), "ACTIONS_RUNNER_INPUT_TYPE": "github",
+                         "ACTIONS_RUNNER_INPUT_NO_DEFAULT_LABELS": "true", "ACTIONS_RUNNER_INPUT_LABELS": "only",
+                         "ACTIONS_RUNNER_INPUT_EPHEMERAL": "false", "ACTIONS_RUNNER_INPUT_UNATTENDED": "1"})
+        check(hub.agents[3].labels == ["only"] and not hub.agents[3].ephemeral, str(hub.agents[3]))
+        register(w, "--dir", w.root / "4", "--pat", "PAT1", command="unregister")
+
+        # While the server thinks, others may look at us.
+        fault = hub.fault("tenant", "hang")
+        process = subprocess.Popen([w.ostler, "register", *base, str(w.root / "5"), "--name", "n5", "--token", "REG1"],
+                                   env={**w.env, "ACTIONS_RUNNER_INPUT_PAT": "PAT1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        hub.wait(lambda: fault.struck)
+        seen = pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes() + pathlib.Path(f"/proc/{process.pid}/environ").read_bytes()
+        check(b"REG1" not in seen and b"PAT1" not in seen, f"a token can be seen: {seen}")
+        check(b"n5" in seen, f"that is another process: {seen}")
+        fault.lift()
+        check(process.wait(60) == 0, "not registered after a cut line")
+        hub.check()
+
+
+@case()
+def what_is_wrong_with_a_registration_has_its_message(w):
+    with GitHubDouble("V") as hub:
+        base = ["--type", "github", "--unattended", "--dir", w.root / "r", "--url", hub.repository, "--name", "n"]
+        complains(w, says=["--url is missing"])
+        complains(w, *base, says=["--token is missing"])
+        complains(w, *base, "--token", "REG1", "--pat", "PAT1", says=["--token and --pat"])
+        complains(w, *base, "--token", "", says=["--token is missing"])
+        complains(w, *base, "--tokn=REG1", says=["unknown option '--tokn'"])
+        complains(w, *base, "REG1", says=["belongs to no option"])
+        complains(w, *base, "--token-file", "/nonexistent", says=["/nonexistent", "No such file"])
+        complains(w, *base, "--token", "REG1", "--no-default-labels", says=["--labels"])
+        complains(w, *base, "--token", "REG1", "--labels", "a" * 300, says=["is no label"])
+        complains(w, *base, "--token", "REG1", "--name", "x" * 65, says=["--name"])
+        complains(w, *base, "--token", "REG1", "--capacity", "4", says=["one job at a time"])
+        complains(w, *base, "--token", "REG1", "--type", "gitlab", says=["'github', 'gitea' or 'forgejo'"])
+        complains(w, *base, "--token", "REG1", "--url", "github.com/acme", says=["https://github.com/OWNER/REPO"])
+        complains(w, *base, "--token", "REG1", "--url", f"{hub.repository}.git", says=[r"leave out the '\.git'"])
+        complains(w, *base, "--token", "REG1", "--runnergroup", "None", says=["no runner group 'None': there is 'Default'"])
+        check(not hub.agents, f"registered all the same: {hub.agents}")
+        complains(w, *base, "--token", "WRONG", code=1, says=["refuses the token", "older than an hour"])
+        complains(w, *base, "--pat", "WRONG", code=1, says=["refuses the personal access token|finds no"])
+        hub.fault("tenant", "status", status=404, body=json.dumps({"message": "Not Found"}), type="application/json")
+        complains(w, *base, "--token", "REG1", code=1, says=["finds no", "check the address"])
+        hub.fault("tenant", "status", status=200, body=HTML)
+        complains(w, *base, "--token", "REG1", code=1, says=["a page for people"])
+        hub.no_ephemeral = True
+        complains(w, *base, "--token", "REG1", "--ephemeral", code=4, says=["knows no ephemeral runners"])
+        check(not hub.agents, f"it was not taken back: {hub.agents}")
+        hub.no_ephemeral = False
+        port = hub.port
+    complains(w, "--type", "github", "--unattended", "--dir", w.root / "r", "--name", "n", "--token", "REG1", "--url",
+              f"http://127.0.0.1:{port}/acme/widgets", code=1, says=["127.0.0.1"])
+    check(not list((w.root / "r").iterdir()), "something was left behind")
+    complains(w, "--dir", w.root / "r", command="unregister", says=["there is no registration"])
+    complains(w, command="unregister", says=["there is no registration", "--dir"])
+
+
+@case()
+def a_runner_of_gitea_is_known_by_its_server(w):
+    with GiteaDouble() as gitea:
+        r = register(w, "--url", gitea.url + "/", "--token", "REG", "--name", "box", "--labels", "metal:host,ubuntu-latest:docker://node:22",
+                     "--capacity", "3", "--unattended")
+        folder = w.state / "registrations/box"
+        runner = json.loads((folder / ".runner").read_text())
+        check(runner["address"] == gitea.url and runner["capacity"] == 3 and len(runner["token"]) == 40, f"{runner}\n{r}")
+        check(stat.S_IMODE((folder / ".runner").stat().st_mode) == 0o600, "'.runner' is open to others")
+        check(gitea.url in r.out, str(r))
+        complains(w, "--url", gitea.url + "/acme/widgets", "--token", "REG", "--name", "x", says=["page of a Gitea", re.escape(gitea.url)])
+        for option in (["--pat", "REG"], ["--replace", "--token", "REG"], ["--runnergroup", "x", "--token", "REG"]):
+            complains(w, "--url", gitea.url, "--name", "x", *option, says=[f"{option[0]} is for GitHub alone"])
+        complains(w, "--url", gitea.url, "--name", "x", "--token", "NONE", code=1, says=["token"])
+        complains(w, "--url", gitea.url, "--name", "x", "--token", "REG", "--capacity", "0", says=["--capacity"])
+        r = register(w, command="unregister")
+        check("remove it there" in r.err and not folder.exists(), str(r))
+
+
+@case()
+def what_act_runner_has_is_taken_over(w):
+    config = w.write("config.yaml", """
+        log:
+          level: info
+        runner:
+          file: theirs
+          capacity: 2
+          labels: ["ubuntu-latest:docker://node:22"]
+        """, below=w.root / "act")
+    old = {"WARNING": "x", "id": 7, "uuid": "6b1e4f4e-0000-4000-8000-000000000001", "name": "old-box", "token": "t" * 40,
+           "address": "https://gitea.example", "labels": ["gpu:host"], "ephemeral": False}
+    (w.root / "act/theirs").write_text(json.dumps(old))
+    r = register(w, "--import", config, "--dir", w.root / "mine")
+    runner = json.loads((w.root / "mine/.runner").read_text())
+    check({**old, "labels": ["ubuntu-latest:docker://node:22"], "capacity": 2}.items() <= runner.items(), f"{runner}\n{r}")
+    check("old-box" in r.out and "t" * 40 not in r.out + r.err, str(r))
+    (w.root / "act/theirs").write_text("<html>")
+    check("theirs" in register(w, "--import", config, "--dir", w.root / "none", code=2).err, "which file?")
+    check("nothing.yaml" in register(w, "--import", "nothing.yaml", code=2).err, "which file?")
+
+
+def typed(w, *args, answers):
+    """The command at a terminal; all that is shown, and its exit code. ANSWERS: (after this text, type that)."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([w.ostler, *map(str, args)], env=w.env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    shown, at, end = b"", 0, time.monotonic() + 30
+    try:
+        while time.monotonic() < end:
+            if select.select([ours], [], [], 0.1)[0]:
+                shown += os.read(ours, 1 << 16)
+            if answers and (found := shown.find(answers[0][0].encode(), at)) >= 0:
+                at = found + 1
+                os.write(ours, answers.pop(0)[1].encode() + b"\n")
+    except OSError:  # EIO: the other side is closed
+        pass
+    os.close(ours)
+    return shown.decode(errors="replace"), process.wait(10)
+
+
+@case()
+def whoever_sits_at_a_terminal_is_asked(w):
+    with GitHubDouble("V") as hub:
+        shown, code = typed(w, "register", "--type", "github", "--dir", w.root / "r", answers=[
+            ("Address", hub.repository), ("token:", "REG1"), ("Name", "mine"), ("Labels", "gpu")])
+        check(code == 0 and "REG1" not in shown, f"{code}: {shown}")
+        check(hub.agents[0].name == "mine" and hub.agents[0].labels[-1] == "gpu", str(hub.agents))
+        again = ["register", "--type", "github", "--url", hub.repository, "--token", "REG1", "--name", "mine", "--labels", "x", "--dir", w.root / "s"]
+        shown, code = typed(w, *again, answers=[("Take its place?", "")])
+        check(code == 2 and "--replace" in shown, f"{code}: {shown}")
+        shown, code = typed(w, *again, answers=[("Take its place?", "y")])
+        check(code == 0 and len(hub.agents) == 1, f"{code}: {shown}")
+        hub.check()
