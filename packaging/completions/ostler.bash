@@ -30,7 +30,7 @@ _ostler() {
         --log) choice=(text json) ;;
         --lang) choice=(c cpp rust) ;;
         --ignore) mapfile -t choice < <("$program" check --rules 2>/dev/null | cut -d' ' -f1) ;;
-        --event-file | --secret-file | --context | --changed | --changed-file | --config | --plugin-policy | --key)
+        --event-file | --secret-file | --context | --changed | --changed-file | --config | --plugin-policy | --key | --token-file | --pat-file | --import)
             compopt -o default
             return
             ;;
@@ -38,7 +38,7 @@ _ostler() {
             compopt -o dirnames
             return
             ;;
-        --type) choice=(opened synchronize reopened closed labeled edited created published completed) ;;
+        --type) [ "$command" = register ] && choice=(github gitea forgejo) || choice=(opened synchronize reopened closed labeled edited created published completed) ;;
         --at) choice=(now) ;;
         --graph) choice=(mermaid dot ascii) ;;
         --limit) choice=(memory= cpus= processes=) ;;
