@@ -4,6 +4,7 @@
 #include "cli/isolation.h"
 #include "cli/listen_options.h"
 #include "cli/listen_queues.h"
+#include "cli/listen_watch.h"
 #include "cli/settings.h"
 #include "store/source.h"
 
@@ -39,6 +40,12 @@ static const char help[] =
     "  --keep                  leave the jobs' folders behind\n"
     "  --config FILE           options from this file, not from the usual ones\n"
     "\n"
+    "How it can be watched\n"
+    "  --log FORMAT            lines on stderr: text (default) or json\n"
+    "  --address HOST:PORT     health, metrics and status over HTTP: 127.0.0.1:9252\n"
+    "                          (default: only at the socket)\n"
+    "  --socket PATH           the same at this socket (default: where 'ostler status' looks)\n"
+    "\n"
     "SIGTERM or SIGINT lets the jobs that run come to their end; once more ends them; a third\n"
     "time kills them.\n"
     "\n"
@@ -58,10 +65,12 @@ struct call {
     struct http *http;
     struct listen_queues queues;
     struct listener *listener;
+    struct listen_watch *watch;
 };
 
 static void call_deinit(struct call *c)
 {
+    listen_watch_free(c->watch);
     listener_free(c->listener);
     http_free(c->http);
     listen_queues_deinit(&c->queues);
@@ -74,32 +83,36 @@ static void call_deinit(struct call *c)
 
 static void on_note(void *ctx, const struct listener_note *note)
 {
-    static const char *const levels[LISTENER_LEVELS] = {
-        [LISTENER_INFO] = "", [LISTENER_WARNING] = "warning: ", [LISTENER_ERROR] = "error: "};
-    const char *about = note->job ? note->job : note->registration;
-
-    (void)ctx;
-    fprintf(stderr, "ostler: %s%s%s%s\n", levels[note->level], about ? about : "",
-            about ? ": " : "", note->text);
+    const struct call *c = ctx;
+    listen_watch_note(c->watch, note);
 }
 
 static int on_admit(void *ctx, const struct job *job, struct err *err)
 {
     const struct call *c = ctx;
-    return listen_policy_check(&c->options.run.config.listen, job, err);
+    int r = listen_policy_check(&c->options.run.config.listen, job, err);
+
+    if (r < 0)
+        listen_watch_refused(c->watch);
+    return r;
 }
 
 static void on_started(void *ctx, const struct listener_job *job)
 {
-    (void)ctx;
-    fprintf(stderr, "ostler: %s: started: %s, %s\n", job->key,
-            job->repository ? job->repository : "no repository", job->name);
+    const struct call *c = ctx;
+    listen_watch_started(c->watch, job);
 }
 
 static void on_ended(void *ctx, const struct listener_job *job)
 {
-    (void)ctx;
-    fprintf(stderr, "ostler: %s: ended: %s\n", job->key, job->result ? job->result : "lost");
+    const struct call *c = ctx;
+    listen_watch_ended(c->watch, job);
+}
+
+static void on_draining(void *ctx)
+{
+    const struct call *c = ctx;
+    listen_watch_draining(c->watch);
 }
 
 /* ---- its parts ---- */
@@ -187,9 +200,13 @@ static int open_listener(struct call *c, struct err *err)
                   .admit = on_admit,
                   .started = on_started,
                   .ended = on_ended,
+                  .draining = on_draining,
                   .ctx = c},
     };
 
+    c->watch = listen_watch_new(
+        &(struct listen_watch_spec){.json = o->json, .address = o->address, .socket = o->socket},
+        c->loop);
     return listener_new(&spec, &c->listener, err);
 }
 
@@ -210,6 +227,8 @@ static int prepare(struct call *c, struct err *err)
         r = open_listener(c, err);
     if (r == ERR_OK)
         r = listen_queues_add(&c->queues, c->listener, c->http, c->work, err);
+    if (r == ERR_OK)
+        r = listen_watch_begin(c->watch, c->listener, err);
     return r;
 }
 

@@ -1,8 +1,10 @@
-"""ostler status: what it makes of what it finds behind the sockets of listeners."""
+"""ostler status: what it makes of what it finds behind the sockets of listeners; and a listener, seen from outside."""
 
+import http.client
 import json
 import os
 import socket
+import subprocess
 import threading
 
 from case import case
@@ -21,9 +23,9 @@ LISTENER = {
               "workflow": "ci", "event": "push", "age_s": 62, "stopping": False}]}
 
 
-def socket_at(folder, name):
+def socket_at(folder, name, kind=socket.SOCK_STREAM):
     folder.mkdir(parents=True, exist_ok=True)
-    server, at = socket.socket(socket.AF_UNIX), os.open(folder, os.O_PATH)
+    server, at = socket.socket(socket.AF_UNIX, kind), os.open(folder, os.O_PATH)
     server.bind(f"/proc/self/fd/{at}/{name}")  # a path of a socket has to be short
     os.close(at)
     return server
@@ -108,3 +110,59 @@ def wrong_words_are_named(w):
     w.ostler_call("status", "--sockt", "x").complains("unknown option '--sockt'")
     w.ostler_call("status", "here").complains("'here' is nothing that 'ostler status' takes")
     w.ostler_call("status", "--socket").complains("option '--socket' needs a value")
+
+
+RUNNER = {"id": 7, "uuid": "11111111-2222-3333-4444-555555555555", "name": "tea", "token": "0" * 40,
+          "address": "http://127.0.0.1:1", "labels": ["ubuntu-latest:host"]}  # where nobody answers
+
+
+@case()
+def a_listener_that_runs_is_seen_by_all_who_look(w):
+    """The service manager, a probe, Prometheus and ostler status; its lines as JSON; and no socket is left."""
+    sockets = short_folder(w)
+    folder, manager = w.root / "tea", socket_at(w.root, "manager", socket.SOCK_DGRAM)
+    manager.settimeout(30)
+    folder.mkdir(mode=0o700)
+    (folder / ".runner").write_text(json.dumps(RUNNER))
+    (folder / ".runner").chmod(0o600)
+    port = free_port()
+    process = subprocess.Popen(
+        [w.ostler, "listen", str(folder), "--isolation", "host", "--log", "json", "--address", f"127.0.0.1:{port}"],
+        env={**w.env, "XDG_RUNTIME_DIR": str(w.runtime), "NOTIFY_SOCKET": str(w.root / "manager"),
+             "WATCHDOG_USEC": "200000"}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        heard = ""
+        while not all(line in heard for line in ("READY=1\n", "STATUS=waiting for jobs\n", "WATCHDOG=1\n")):
+            heard += manager.recv(4096).decode()
+        check(get(port, "/healthz") == (200, "ok\n"), "it is healthy while it runs")
+        status, text = get(port, "/readyz")
+        check(status == 503 and text.startswith("tea: ") or "no registration is in contact" in text, f"{status}: {text}")
+        status, text = get(port, "/metrics")
+        check(status == 200 and "\nostler_ready 0\n" in text and '\ngha_running_jobs{name="tea",' in text, text)
+        ask(w).exits(0).shows(rf"^listener {process.pid}, up \d+s: 0 of 1 slots busy$", r"^  tea  gitea  http://127\.0\.0\.1:1 ")
+        process.terminate()
+        lines = process.communicate(timeout=60)[1].decode().splitlines()
+    finally:
+        process.kill()
+        process.wait()
+    check(process.returncode == 0, f"exit code {process.returncode}")
+    for line in lines:
+        check({"time", "level", "message"} <= set(json.loads(line)), line)
+    check(any("no more jobs are taken" in line for line in lines), lines)
+    check(list(sockets.iterdir()) == [], "its socket was left")
+    manager.settimeout(0.1)
+    while "STOPPING=1\n" not in heard:
+        heard = manager.recv(4096).decode()
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def get(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
