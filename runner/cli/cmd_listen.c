@@ -6,6 +6,7 @@
 #include "cli/listen_queues.h"
 #include "cli/listen_watch.h"
 #include "cli/settings.h"
+#include "cli/web.h"
 #include "store/source.h"
 
 #include <fcntl.h>
@@ -21,6 +22,8 @@ static const char help[] =
     "  --slots N               jobs at once, of all registrations together (default: as many\n"
     "                          as these are for, one each unless they say otherwise)\n"
     "  --once                  one job, and no more\n"
+    "  --jitconfig TEXT        serve what GitHub gave for one job ('generate-jitconfig'); better\n"
+    "                          as ACTIONS_RUNNER_INPUT_JITCONFIG\n"
     "  --min-free SIZE         no job is taken while the work folder's disk has less: 20G\n"
     "                          (default: 1G; 0: whatever it has)\n"
     "\n"
@@ -172,17 +175,6 @@ static int dress(struct call *c, struct err *err)
                  : r;
 }
 
-static int open_http(struct call *c, struct err *err)
-{
-    struct http_spec spec = {.agent = "ostler/" OSTLER_VERSION,
-                             .http_proxy = settings_env("http_proxy"),
-                             .https_proxy = settings_env("https_proxy"),
-                             .no_proxy = settings_env("no_proxy"),
-                             .ca_file = settings_env("SSL_CERT_FILE")};
-
-    return http_new(&spec, c->loop, &c->http, err);
-}
-
 static int open_listener(struct call *c, struct err *err)
 {
     const struct listen_options *o = &c->options;
@@ -214,7 +206,9 @@ static int prepare(struct call *c, struct err *err)
 {
     int r = find_folders(c, err);
 
-    if (r == ERR_OK)
+    if (r == ERR_OK && c->options.jitconfig)
+        r = listen_queues_load_jit(&c->queues, c->options.jitconfig, err);
+    if (r == ERR_OK && (c->options.folders.len || !c->options.jitconfig))
         r = listen_queues_load(&c->queues, c->options.folders.ptr, c->options.folders.len,
                                arena_printf(&c->arena, "%s/registrations", c->state), err);
     if (r == ERR_OK)
@@ -222,7 +216,7 @@ static int prepare(struct call *c, struct err *err)
     if (r == ERR_OK)
         r = loop_new(&c->loop, err);
     if (r == ERR_OK)
-        r = open_http(c, err);
+        r = web_open(c->loop, "ostler/" OSTLER_VERSION, 0, &c->http, err);
     if (r == ERR_OK)
         r = open_listener(c, err);
     if (r == ERR_OK)

@@ -4,6 +4,8 @@
 #include "cli/exit.h"
 #include "cli/web.h"
 
+enum { RETRY_MS = 1000 }; /* somebody waits for the command */
+
 #if defined(__x86_64__)
 #define MACHINE "x64"
 #elif defined(__aarch64__)
@@ -22,7 +24,7 @@ int enrolment_open(struct enrolment *e, const char *command, const char *version
     (void)snprintf(agent, sizeof agent, "GitHubActionsRunner-linux-" MACHINE "/%.40s Ostler/%s",
                    version, OSTLER_VERSION);
     int r = loop_new(&e->loop, err);
-    return r < 0 ? r : web_open(e->loop, agent, &e->http, err);
+    return r < 0 ? r : web_open(e->loop, agent, RETRY_MS, &e->http, err);
 }
 
 void enrolment_close(struct enrolment *e)

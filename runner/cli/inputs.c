@@ -13,7 +13,7 @@ struct input {
     char *name, *value;
 };
 
-static VEC(struct input) taken; /* until the process ends */
+static VEC(struct input) taken;
 
 static void take(char *variable, size_t equals)
 {
@@ -57,4 +57,14 @@ bool inputs_flag(const char *name)
     struct slice value = slice_of(inputs_get(name));
 
     return slice_eq(value, SLICE("1")) || slice_eq_nocase(value, SLICE("true"));
+}
+
+void inputs_wipe(void)
+{
+    VEC_EACH (one, &taken) {
+        explicit_bzero(one->value, strlen(one->value));
+        free(one->value);
+        free(one->name);
+    }
+    vec_deinit(&taken);
 }

@@ -9,8 +9,11 @@
 void inputs_take(void);
 
 /* The value of option NAME ("token", "no-default-labels"; '_' in a variable stands for '-'); NULL: it was not set, or empty.
- * Valid until the process ends. */
+ * Valid until inputs_wipe(). */
 const char *inputs_get(const char *name);
 
 /* The same for a flag: "1" and "true", in any case. */
 bool inputs_flag(const char *name);
+
+/* They have all been read: there may be secrets among them. */
+void inputs_wipe(void);

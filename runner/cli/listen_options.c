@@ -1,6 +1,7 @@
 #include "cli/listen_options.h"
 
 #include "base/num.h"
+#include "cli/inputs.h"
 #include "cli/limit.h"
 
 #include <getopt.h>
@@ -20,6 +21,7 @@ enum option_id {
     OPT_LOG,
     OPT_ADDRESS,
     OPT_SOCKET,
+    OPT_JITCONFIG,
 };
 
 static const struct option table[] = {
@@ -42,6 +44,7 @@ static const struct option table[] = {
     {"log", required_argument, NULL, OPT_LOG},
     {"address", required_argument, NULL, OPT_ADDRESS},
     {"socket", required_argument, NULL, OPT_SOCKET},
+    {"jitconfig", required_argument, NULL, OPT_JITCONFIG},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -52,8 +55,17 @@ void listen_options_init(struct listen_options *o)
     run_options_init(&o->run);
 }
 
+/* Overwrites TEXT, which may be NULL. */
+static void wipe(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+}
+
 void listen_options_deinit(struct listen_options *o)
 {
+    wipe(o->jitconfig);
+    free(o->jitconfig);
     vec_deinit(&o->folders);
     run_options_deinit(&o->run);
 }
@@ -107,6 +119,11 @@ static int take(struct listen_options *o, int option, const char *text, struct e
     case OPT_SOCKET:
         o->socket = text;
         break;
+    case OPT_JITCONFIG:
+        wipe(o->jitconfig);
+        free(o->jitconfig);
+        o->jitconfig = mem_dup(text, strlen(text));
+        break;
     case 'h':
         o->run.help = true;
         break;
@@ -153,6 +170,7 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
     int option, at = 0;
 
     opterr = 0;
+    inputs_take();
     int r = take_configuration(o, named_configuration(argc, argv), err);
     if (r < 0)
         return r;
@@ -165,9 +183,14 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
             return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
         r = option == OPT_SHARED ? run_options_set(&o->run, table[at].name, optarg, err)
                                  : take(o, option, optarg, err);
+        if (option == OPT_JITCONFIG) /* others may look at a command line */
+            wipe(optarg);
         if (r < 0)
             return r;
     }
+    if (!o->jitconfig && inputs_get("jitconfig"))
+        (void)take(o, OPT_JITCONFIG, inputs_get("jitconfig"), err); /* it is taken as it is */
+    inputs_wipe();
     for (; optind < argc; optind++)
         vec_push(&o->folders, argv[optind]);
     if (o->run.pull && o->run.offline)

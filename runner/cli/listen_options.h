@@ -11,6 +11,8 @@ struct listen_options {
     int64_t min_free;          /* bytes; 0: the disk is not looked at */
     bool once, json;           /* json: --log json */
     const char *address, *socket; /* of the monitor; NULL: not said */
+    char *
+        jitconfig; /* a registration as GitHub gives it for one job; NULL: none. Wiped with the options */
 };
 
 void listen_options_init(struct listen_options *o);

@@ -4,8 +4,10 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "cli/settings.h"
+#include "io/digest.h"
 #include "queue/gitea/gitea.h"
 #include "queue/github/queue.h"
+#include "queue/github/settings.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -62,6 +64,28 @@ int listen_queues_load(struct listen_queues *q, const char *const *folders, size
         return err_set(err, ERR_NOT_FOUND,
                        "there is no registration in '%s': 'ostler register' makes one", all);
     return r;
+}
+
+/* Called by what it holds: another one has another name, and the same one finds its leases again. */
+int listen_queues_load_jit(struct listen_queues *q, const char *text, struct err *err)
+{
+    unsigned char digest[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE], id[24];
+    struct registration *registration = NULL;
+    json_t *files;
+    int r = github_jit_parse(slice_of(text), &files, err);
+
+    if (r < 0)
+        return r;
+    digest_sha256(slice_of(text), digest);
+    digest_hex(digest, hex);
+    (void)snprintf(id, sizeof id, "jit-%.12s", hex);
+    r = registration_memory(id, files, &registration, err);
+    if (r < 0)
+        return err_in(err, "the just-in-time configuration");
+    vec_push(&q->list, registration);
+    q->capacity += registration->capacity;
+    return ERR_OK;
 }
 
 void listen_queues_deinit(struct listen_queues *q)

@@ -23,6 +23,9 @@ struct listen_queues {
 MUST_CHECK int listen_queues_load(struct listen_queues *q, const char *const *folders, size_t n,
                                   const char *all, struct err *err);
 
+/* One more, out of a just-in-time configuration: it lives in memory. ERR_INVALID: it is none. */
+MUST_CHECK int listen_queues_load_jit(struct listen_queues *q, const char *text, struct err *err);
+
 /* Makes their queues and gives them to L. WORK: for what servers have not taken yet, and for the journals of those that
  * live in memory. */
 MUST_CHECK int listen_queues_add(struct listen_queues *q, struct listener *l, struct http *http,

@@ -183,6 +183,7 @@ int register_options_parse(int argc, char **argv, const char *command, struct re
     int r = take_line(argc, argv, of, command, &o, err);
     if (r == ERR_OK && !o.help)
         r = take_inputs(&o, of, err);
+    inputs_wipe();
     if (r == ERR_OK && o.token && o.pat)
         r = err_set(err, ERR_INVALID, "--token and --pat are two ways to the same: give one");
     if (r < 0) {

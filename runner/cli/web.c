@@ -4,7 +4,8 @@
 #include "cli/settings.h"
 
 /* site_adopt() has put both spellings in order, and given proxies a scheme. */
-int web_open(struct loop *loop, const char *agent, struct http **ret, struct err *err)
+int web_open(struct loop *loop, const char *agent, int64_t retry_ms, struct http **ret,
+             struct err *err)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
     const char *all = settings_env("all_proxy"), *http = settings_env("http_proxy"),
@@ -16,7 +17,7 @@ int web_open(struct loop *loop, const char *agent, struct http **ret, struct err
         .no_proxy =
             arena_printf(&a, "%s%slocalhost,127.0.0.1,::1", none ? none : "", none ? "," : ""),
         .ca_file = settings_env("SSL_CERT_FILE"),
-        .retry_ms = 1000,
+        .retry_ms = retry_ms,
     };
 
     return http_new(&spec, loop, ret, err);

@@ -1,11 +1,13 @@
 """`ostler register` and `ostler unregister`: every way to become a runner and to stop being one, and what people get wrong."""
 
+import base64
 import json
 import os
 import pathlib
 import pty
 import re
 import select
+import shutil
 import stat
 import subprocess
 import time
@@ -183,6 +185,36 @@ def what_act_runner_has_is_taken_over(w):
     (w.root / "act/theirs").write_text("<html>")
     check("theirs" in register(w, "--import", config, "--dir", w.root / "none", code=2).err, "which file?")
     check("nothing.yaml" in register(w, "--import", "nothing.yaml", code=2).err, "which file?")
+
+
+@case()
+def a_just_in_time_configuration_stays_in_memory(w):
+    folder = w.root / "r"
+    with GitHubDouble("V") as hub:
+        register(w, "--url", hub.repository, "--token", "REG1", "--type", "github", "--ephemeral", "--dir", folder, "--unattended")
+        key = document(folder, ".credentials_rsaparams")["d"]
+        files = {name: base64.b64encode((folder / name).read_bytes()).decode() for name in FILES}
+        shutil.rmtree(folder)
+        text = base64.b64encode(json.dumps(files).encode()).decode()
+        job = hub.push({"runs-on": "ubuntu-latest", "steps": [{"run": "echo hello"}]})
+        fault = hub.fault("session", "hang")
+        process = subprocess.Popen([w.ostler, "listen"], env={**w.env, "ACTIONS_RUNNER_INPUT_JITCONFIG": text}, cwd=w.repo,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            hub.wait(lambda: fault.struck)
+            check(text.encode() not in pathlib.Path(f"/proc/{process.pid}/environ").read_bytes(), "others can see the configuration")
+            kept = [p for p in w.root.rglob("*") if p.is_file() and (p.name in FILES or key.encode() in p.read_bytes())]
+            check(not kept, f"it is on the disk: {kept}")
+            fault.lift()
+            hub.finished(job, 90)
+            said = process.communicate(timeout=60)[0].decode()
+            check(process.returncode == 0 and job.conclusion == "succeeded", f"{process.returncode}, {job.conclusion}\n{said}")
+        finally:
+            process.kill()
+            process.wait()
+    for wrong, why in (("x", "is broken"), (base64.b64encode(b"{}").decode(), "lacks a file")):
+        r = w.ostler_call("listen", "--jitconfig", wrong)
+        check(r.code == 1 and why in r.err and "generate-jitconfig" in r.err, str(r))
 
 
 def typed(w, *args, answers):
