@@ -13,6 +13,7 @@ static const char library[] = "libcrypto.so." TEXT(OPENSSL_SHLIB_VERSION);
 static struct {
     __typeof__(EVP_MD_CTX_new) *ctx_new;
     __typeof__(EVP_MD_CTX_free) *ctx_free;
+    __typeof__(EVP_sha1) *sha1;
     __typeof__(EVP_sha256) *sha256;
     __typeof__(EVP_DigestInit_ex) *init;
     __typeof__(EVP_DigestUpdate) *update;
@@ -28,6 +29,7 @@ static void load(void)
     static const struct late_symbol symbols[] = {
         {"EVP_MD_CTX_new", &crypto.ctx_new},
         {"EVP_MD_CTX_free", &crypto.ctx_free},
+        {"EVP_sha1", &crypto.sha1},
         {"EVP_sha256", &crypto.sha256},
         {"EVP_DigestInit_ex", &crypto.init},
         {"EVP_DigestUpdate", &crypto.update},
@@ -40,16 +42,21 @@ static void load(void)
         BUG("%s", err.text);
 }
 
-struct digest *digest_new(void)
+static struct digest *digest_with(bool sha1)
 {
     struct digest *d = mem_new(sizeof *d);
 
     if (!crypto.ctx_new)
         load();
     d->ctx = crypto.ctx_new();
-    if (!d->ctx || crypto.init(d->ctx, crypto.sha256(), NULL) != 1)
-        BUG("libcrypto has no SHA-256");
+    if (!d->ctx || crypto.init(d->ctx, sha1 ? crypto.sha1() : crypto.sha256(), NULL) != 1)
+        BUG("libcrypto has no SHA-%d", sha1 ? 1 : 256);
     return d;
+}
+
+struct digest *digest_new(void)
+{
+    return digest_with(false);
 }
 
 struct digest *digest_free(struct digest *d)
@@ -82,6 +89,16 @@ void digest_hex(const unsigned char digest[DIGEST_SIZE], char ret[DIGEST_HEX_SIZ
         ret[2 * i + 1] = digits[digest[i] & 15];
     }
     ret[DIGEST_HEX_SIZE - 1] = '\0';
+}
+
+void digest_sha1(struct slice bytes, unsigned char ret[DIGEST_SHA1_SIZE])
+{
+    struct digest *d = digest_with(true);
+
+    digest_add(d, bytes);
+    if (crypto.final(d->ctx, ret, NULL) != 1)
+        BUG("libcrypto cannot make a SHA-1");
+    digest_free(d);
 }
 
 void digest_sha256(struct slice bytes, unsigned char ret[DIGEST_SIZE])

@@ -20,6 +20,10 @@ void digest_hex(const unsigned char digest[DIGEST_SIZE], char ret[DIGEST_HEX_SIZ
 /* All in one. */
 void digest_sha256(struct slice bytes, unsigned char ret[DIGEST_SIZE]);
 
+/* SHA-1, for old protocols that ask for it; nothing is safe that only this holds together. */
+enum { DIGEST_SHA1_SIZE = 20 };
+void digest_sha1(struct slice bytes, unsigned char ret[DIGEST_SHA1_SIZE]);
+
 /* HMAC-SHA-256 (RFC 2104). */
 void digest_hmac(struct slice key, struct slice text, unsigned char ret[DIGEST_SIZE]);
 

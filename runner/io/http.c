@@ -19,6 +19,8 @@ static struct {
     __typeof__(curl_easy_setopt) *easy_setopt;
     __typeof__(curl_easy_getinfo) *easy_getinfo;
     __typeof__(curl_easy_strerror) *easy_strerror;
+    __typeof__(curl_easy_send) *easy_send;
+    __typeof__(curl_easy_recv) *easy_recv;
     __typeof__(curl_slist_append) *slist_append;
     __typeof__(curl_slist_free_all) *slist_free_all;
     __typeof__(curl_url) *url_new;
@@ -45,6 +47,8 @@ static int load(struct err *err)
         {"curl_easy_setopt", &lib.easy_setopt},
         {"curl_easy_getinfo", &lib.easy_getinfo},
         {"curl_easy_strerror", &lib.easy_strerror},
+        {"curl_easy_send", &lib.easy_send},
+        {"curl_easy_recv", &lib.easy_recv},
         {"curl_slist_append", &lib.slist_append},
         {"curl_slist_free_all", &lib.slist_free_all},
         {"curl_url", &lib.url_new},
@@ -88,6 +92,7 @@ struct http_call {
     struct curl_slist *headers, *resume; /* resume: the headers with a range */
     http_done_fn *done;
     void *ctx;
+    struct http_pipe *pipe; /* it is no request, but a connection for this one; NULL: it is one */
 
     CURL *easy;
     bool added;         /* libcurl has it */
@@ -375,6 +380,14 @@ static void set_headers(struct http_call *c)
     SET(c, CURLOPT_HTTPHEADER, c->resume);
 }
 
+/* HTTP/2 would be no use to who comes next; a proxy is to let all through. */
+static void set_pipe(struct http_call *c)
+{
+    SET(c, CURLOPT_CONNECT_ONLY, 1L);
+    SET(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(c, CURLOPT_HTTPPROXYTUNNEL, 1L);
+}
+
 static int try(struct http_call *c, struct err *err)
 {
     if (c->q.allows && !may_ask(c, c->url, NULL)) {
@@ -405,6 +418,8 @@ static int try(struct http_call *c, struct err *err)
     set_way(c);
     set_times(c);
     set_headers(c);
+    if (c->pipe)
+        set_pipe(c);
     if (lib.multi_add(c->http->multi, c->easy) != CURLM_OK)
         return err_set(err, ERR_FAILED, "libcurl takes no more requests");
     c->added = true;
@@ -522,6 +537,8 @@ static void on_failure(struct http_call *c, CURLcode code)
     end(c, &err);
 }
 
+static void pipe_over(struct http_pipe *p, CURLcode code);
+
 /* Ends what libcurl is done with. */
 static void reap(struct http *h)
 {
@@ -535,6 +552,10 @@ static void reap(struct http *h)
         if (m->msg != CURLMSG_DONE)
             continue;
         (void)lib.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
+        if (c->pipe) {
+            pipe_over(c->pipe, code);
+            continue;
+        }
         int status = status_of(c);
         let_go(c); /* M is gone with it */
         if (code == CURLE_OK)
@@ -731,14 +752,11 @@ static int check(const struct http_request *q, struct err *err)
     return ERR_OK;
 }
 
-int http_start(struct http *h, const struct http_request *q, http_done_fn *done, void *ctx,
-               struct http_call **ret, struct err *err)
+static struct http_call *call_new(struct http *h, const struct http_request *q, http_done_fn *done,
+                                  void *ctx)
 {
-    int r = check(q, err);
-
-    if (r < 0)
-        return r;
     struct http_call *c = mem_new(sizeof *c);
+
     c->http = h;
     c->q = *q;
     c->method = copy_of(q->method ? q->method : "GET");
@@ -752,6 +770,17 @@ int http_start(struct http *h, const struct http_request *q, http_done_fn *done,
     c->headers = lib.slist_append(c->headers, "Expect:");
     c->next = h->calls;
     h->calls = c;
+    return c;
+}
+
+int http_start(struct http *h, const struct http_request *q, http_done_fn *done, void *ctx,
+               struct http_call **ret, struct err *err)
+{
+    int r = check(q, err);
+
+    if (r < 0)
+        return r;
+    struct http_call *c = call_new(h, q, done, ctx);
     r = try(c, err);
     if (r < 0)
         http_call_free(c);
@@ -796,4 +825,140 @@ int http_do(struct http *h, const struct http_request *q, struct http_answer *re
     if (w.err.code)
         *err = w.err;
     return w.err.code;
+}
+
+/* ---- connections for other protocols ---- */
+
+/* It has a client to itself, because libcurl ends connections of a client that look dead to it: those on which something
+ * came that nobody asked for, or on which nothing was asked for in two minutes. */
+struct http_pipe {
+    struct http *own;
+    struct http_call *call;
+    struct http_pipe_client client;
+    struct timer *over; /* what became of it is told from the loop, not from within libcurl */
+    struct watch *watch;
+    struct err err;
+};
+
+static void on_pipe_ready(void *ctx, uint32_t events)
+{
+    struct http_pipe *p = ctx;
+
+    (void)events;
+    p->client.ready(p->client.ctx);
+}
+
+static void on_pipe_over(void *ctx)
+{
+    struct http_pipe *p = ctx;
+    curl_socket_t fd = -1;
+
+    p->over = NULL;
+    if (!p->err.code) {
+        (void)lib.easy_getinfo(p->call->easy, CURLINFO_ACTIVESOCKET, &fd);
+        if (fd < 0)
+            (void)err_set(&p->err, ERR_FAILED, "the connection was closed at once");
+        else
+            (void)!loop_watch(p->own->loop, fd, EPOLLIN, on_pipe_ready, p, &p->watch, &p->err);
+    }
+    if (p->err.code)
+        p->client.lost(p->client.ctx, &p->err);
+    else
+        p->client.open(p->client.ctx);
+}
+
+static void pipe_over(struct http_pipe *p, CURLcode code)
+{
+    const struct http_call *c = p->call;
+
+    if (code != CURLE_OK)
+        (void)err_set(&p->err, ERR_SYS, "'%.*s': %s", SLICE_ARG(slice_head(host_of(c->url), 100)),
+                      c->why[0] ? c->why : lib.easy_strerror(code));
+    p->over = loop_timer(p->own->loop, clock_ms(), on_pipe_over, p);
+}
+
+int http_pipe_new(struct http *h, const char *url, const struct http_pipe_client *client,
+                  struct http_pipe **ret, struct err *err)
+{
+    const struct http_request q = {.url = url, .idle_ms = HTTP_CONNECT_MS};
+    const struct http_spec like = {.agent = h->agent,
+                                   .http_proxy = h->http_proxy,
+                                   .https_proxy = h->https_proxy,
+                                   .no_proxy = h->no_proxy,
+                                   .ca_file = h->ca_file};
+    int r = check(&q, err);
+
+    if (r < 0)
+        return r;
+    struct http_pipe *p = mem_new(sizeof *p);
+    p->client = *client;
+    r = http_new(&like, h->loop, &p->own, err);
+    if (r == ERR_OK) {
+        p->call = call_new(p->own, &q, NULL, NULL);
+        p->call->pipe = p;
+        r = try(p->call, err);
+    }
+    if (r < 0)
+        http_pipe_free(p);
+    else
+        *ret = p;
+    return r;
+}
+
+struct http_pipe *http_pipe_free(struct http_pipe *p)
+{
+    if (!p)
+        return NULL;
+    p->over = timer_free(p->over);
+    p->watch = watch_free(p->watch);
+    http_free(p->own);
+    free(p);
+    return NULL;
+}
+
+/* What libcurl says of bytes that went or came. */
+static ssize_t moved(const struct http_pipe *p, CURLcode code, size_t n, struct err *err)
+{
+    if (code == CURLE_OK)
+        return (ssize_t)n;
+    if (code == CURLE_AGAIN)
+        return 0;
+    (void)err_set(err, ERR_SYS, "'%.*s': %s", SLICE_ARG(slice_head(host_of(p->call->url), 100)),
+                  lib.easy_strerror(code));
+    return -1;
+}
+
+ssize_t http_pipe_read(struct http_pipe *p, struct buf *to, size_t size, struct err *err)
+{
+    char *room = buf_reserve(to, size);
+    size_t n = 0;
+
+    if (!room)
+        BUG("no room for what is to be read");
+    CURLcode code = lib.easy_recv(p->call->easy, room, size, &n);
+    if (code == CURLE_OK && n == 0) {
+        (void)err_set(err, ERR_SYS, "'%.*s' closed the connection",
+                      SLICE_ARG(slice_head(host_of(p->call->url), 100)));
+        return -1;
+    }
+    ssize_t got = moved(p, code, n, err);
+    to->len += got > 0 ? (size_t)got : 0;
+    to->ptr[to->len] = '\0';
+    return got;
+}
+
+ssize_t http_pipe_write(struct http_pipe *p, struct slice bytes, struct err *err)
+{
+    size_t n = 0;
+
+    if (!bytes.len)
+        return 0;
+    CURLcode code = lib.easy_send(p->call->easy, bytes.ptr, bytes.len, &n);
+    return moved(p, code, n, err);
+}
+
+void http_pipe_want(struct http_pipe *p, bool room)
+{
+    if (p->watch)
+        watch_set(p->watch, room ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }

@@ -97,3 +97,30 @@ struct http_call *http_call_free(struct http_call *c);
 /* Does Q and turns the loop meanwhile. *RET is the caller's: http_answer_deinit(). */
 MUST_CHECK int http_do(struct http *h, const struct http_request *q, struct http_answer *ret,
                        struct err *err);
+
+/* ---- connections for other protocols ---- */
+
+struct
+    http_pipe; /* made as for a request, with the same proxies and certificates; what goes over it is the caller's */
+
+struct http_pipe_client {    /* called from the loop; the pipe may be freed in it */
+    void (*open)(void *ctx); /* it is there */
+    void (*lost)(void *ctx, const struct err *err); /* it could not be made */
+    void (*ready)(
+        void *ctx); /* something came, it was closed, or there is room for what is to be sent */
+    void *ctx;
+};
+
+/* To the host and port of URL, http:// or https://, through a proxy with CONNECT. H outlives it. */
+MUST_CHECK int http_pipe_new(struct http *h, const char *url, const struct http_pipe_client *client,
+                             struct http_pipe **ret, struct err *err);
+struct http_pipe *http_pipe_free(struct http_pipe *p); /* returns NULL; NULL does nothing */
+
+/* Appends at most SIZE bytes to TO (its limit must have room): how many; 0: none at this time; -1: the connection is at
+ * its end, and ERR says why. Once it is open, as the next one. */
+MUST_CHECK ssize_t http_pipe_read(struct http_pipe *p, struct buf *to, size_t size,
+                                  struct err *err);
+/* How many of BYTES are on their way. What was not taken must be offered again from the same place in memory. */
+MUST_CHECK ssize_t http_pipe_write(struct http_pipe *p, struct slice bytes, struct err *err);
+/* Whether ready() is to be called for room, too. */
+void http_pipe_want(struct http_pipe *p, bool room);
