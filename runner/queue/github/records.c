@@ -201,13 +201,13 @@ static void place(struct records *r, struct record *s, const char *stage)
 
 /* ---- issues ---- */
 
-/* The first N of TEXT as .NET counts characters: what does not fit into 16 bits counts twice. */
-static size_t head_size(const char *text, size_t n)
+/* What does not fit into 16 bits counts twice there. */
+size_t records_cut(struct slice text, size_t n)
 {
     size_t i = 0;
 
-    for (size_t units = 0; text[i]; i++) {
-        unsigned char c = (unsigned char)text[i];
+    for (size_t units = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
 
         if ((c & 0xc0) == 0x80)
             continue;
@@ -227,8 +227,9 @@ static void add_issue(struct record *s, enum records_level level, const char *me
         json_object_set_new(data, "stepNumber", json_sprintf("%d", s->order));
     if (s->count[level] <= RECORDS_ISSUES_MAX)
         json_array_append_new(
-            s->issues, json_pack("{s:s, s:s%, s:O}", "type", types[level], "message", message,
-                                 head_size(message, RECORDS_MESSAGE_MAX), "data", data));
+            s->issues,
+            json_pack("{s:s, s:s%, s:O}", "type", types[level], "message", message,
+                      records_cut(slice_of(message), RECORDS_MESSAGE_MAX), "data", data));
     json_decref(data);
 }
 

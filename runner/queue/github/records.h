@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/slice.h"
 #include "base/vec.h"
 
 #include <jansson.h>
@@ -102,6 +103,9 @@ void records_job_issue(struct records *r, enum records_level level, const char *
 /* The job is over with RESULT (RECORDS_NO_RESULT: with the one that job.finished told; failed when it never came).
  * What still runs ends like that, what never began is skipped. */
 void records_end(struct records *r, enum records_result result, const char *time);
+
+/* How many bytes of TEXT (UTF-8) are its first N characters as .NET counts them. */
+size_t records_cut(struct slice text, size_t n);
 
 /* ---- what the services are told; new references ---- */
 

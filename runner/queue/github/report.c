@@ -1,5 +1,6 @@
 #include "queue/github/report.h"
 
+#include "queue/github/feed.h"
 #include "queue/github/results.h"
 #include "queue/github/spool.h"
 #include "queue/github/timeline.h"
@@ -13,6 +14,7 @@ struct step_log { /* of a step that has begun */
     const struct record *record;
     int64_t step;
     struct spool_log *log; /* NULL: it has said nothing yet */
+    bool open;             /* its last line goes on */
     bool ended;
     bool summarised; /* its id is taken by a summary */
 };
@@ -23,6 +25,7 @@ struct github_report {
     struct spool *spool;
     struct results *results;   /* NULL: there is no such service */
     struct timeline *timeline; /* NULL: the job came as a RunnerJobRequest */
+    struct feed *feed;         /* NULL: there is no way for live lines */
     VEC(struct step_log) logs;
     bool job_logged; /* the job's log is on its way */
     char *plan_id, *environment;
@@ -89,7 +92,10 @@ static void add_log(struct github_report *r, const json_t *event, struct slice t
         clock_stamp(now);
         time = now;
     }
-    spool_add(s->log, text, slice_of(time), json_is_true(json_object_get(event, "part")));
+    if (r->feed)
+        feed_add(r->feed, s->record->id, spool_lines(s->log) + 1, text, s->open);
+    s->open = json_is_true(json_object_get(event, "part"));
+    spool_add(s->log, text, slice_of(time), s->open);
     tell_grown(r);
 }
 
@@ -198,7 +204,7 @@ static void on_end(void *ctx)
 static bool is_idle(const struct github_report *r)
 {
     return (!r->results || results_idle(r->results)) &&
-           (!r->timeline || timeline_idle(r->timeline));
+           (!r->timeline || timeline_idle(r->timeline)) && (!r->feed || feed_idle(r->feed));
 }
 
 static void on_progress(void *ctx)
@@ -241,6 +247,8 @@ void github_report_finish(struct github_report *r, enum records_result result,
         results_finish(r->results);
     if (r->timeline)
         timeline_finish(r->timeline);
+    if (r->feed)
+        feed_finish(r->feed);
     on_progress(r);
 }
 
@@ -282,6 +290,36 @@ json_t *github_report_plan_event(const struct github_report *r)
 static bool is_there(const char *text)
 {
     return text && *text;
+}
+
+static bool can_post(void *ctx)
+{
+    const struct github_report *r = ctx;
+
+    return timeline_can_feed(r->timeline);
+}
+
+static void post(void *ctx, json_t *message)
+{
+    const struct github_report *r = ctx;
+
+    timeline_feed(r->timeline, message);
+}
+
+static void open_feed(struct github_report *r, const struct github_report_spec *spec,
+                      struct http *http)
+{
+    if (!r->timeline && !is_there(spec->feed_url))
+        return;
+    r->feed = feed_new(&(struct feed_spec){.http = http,
+                                           .loop = r->loop,
+                                           .url = spec->feed_url,
+                                           .token = spec->token,
+                                           .agent = spec->agent,
+                                           .can_post = can_post,
+                                           .post = r->timeline ? post : NULL,
+                                           .progress = on_progress,
+                                           .ctx = r});
 }
 
 static void open_services(struct github_report *r, const struct github_report_spec *spec,
@@ -346,6 +384,7 @@ int github_report_new(const struct github_report_spec *spec, struct http *http, 
     r->note_ctx = spec->ctx;
     r->drain_ms = spec->drain_ms ? spec->drain_ms : DRAIN_MS;
     open_services(r, spec, http);
+    open_feed(r, spec, http);
     *ret = r;
     return ERR_OK;
 }
@@ -358,6 +397,7 @@ struct github_report *github_report_free(struct github_report *r)
     timer_free(r->end);
     results_free(r->results);
     timeline_free(r->timeline);
+    feed_free(r->feed);
     spool_free(r->spool);
     records_deinit(&r->records);
     vec_deinit(&r->logs);

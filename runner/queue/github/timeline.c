@@ -233,18 +233,18 @@ static void on_fed(void *ctx, int status, const json_t *answer, const struct err
     (void)err;
 }
 
-bool timeline_feed(struct timeline *t, json_t *lines)
+bool timeline_can_feed(const struct timeline *t)
 {
-    if (t->feed || !t->ready || t->plan_gone) {
-        json_decref(lines);
-        return false;
-    }
+    return !t->feed && t->ready && !t->plan_gone;
+}
+
+void timeline_feed(struct timeline *t, json_t *lines)
+{
     ask(t,
         &(struct place){TENANT_FEED,
                         "POST",
                         {{"timelineId", t->timeline_id}, {"recordId", t->spec.records->job.id}}},
         lines, (struct slice){0}, &t->feed, on_fed, t);
-    return true;
 }
 
 /* ---- where things are ---- */

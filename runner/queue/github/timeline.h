@@ -37,9 +37,9 @@ void timeline_grown(struct timeline *t); /* a log has, or is at its end */
 /* TEXT, masked, is the summary of step ID. */
 void timeline_summary(struct timeline *t, const char *id, struct slice text);
 
-/* Sends LINES ({"count", "value", "stepId", "startLine"}, taken over) to the live console; false: others are still on
- * their way, and these are not sent. */
-bool timeline_feed(struct timeline *t, json_t *lines);
+/* Sends LINES ({"count", "value", "stepId", "startLine"}, taken over) to the live console, when it can take them. */
+bool timeline_can_feed(const struct timeline *t);
+void timeline_feed(struct timeline *t, json_t *lines);
 
 void timeline_finish(struct timeline *t); /* all logs are at their end */
 void timeline_stop(struct timeline *t);   /* gives up what is left */

@@ -157,6 +157,9 @@ static void tenant(int fd, const struct server_request *q)
     } else if (has(q->head, "/attachments/")) {
         keep("attachment", q->body, q->body_size, true);
         answer(fd, "200 OK", "{}");
+    } else if (has(q->head, "/feed ")) {
+        keep_line("feed", q);
+        answer(fd, "200 OK", "");
     } else if (has(q->head, "/logs ")) {
         keep_line("pages", q);
         snprintf(text, sizeof text, "{\"id\":%d}",
@@ -706,6 +709,16 @@ Test(github_report, the_timeline_gets_records_and_pages)
         json_string_value(json_object_get(json_object_get(j, "actionsEnvironment"), "url")),
         "https://s");
     json_decref(j);
+}
+
+Test(github_report, without_a_websocket_live_lines_go_to_the_timeline)
+{
+    open_report(server_start(serve), true, false);
+    run_job();
+    cr_assert_eq(count_in("feed", "{\"count\":2,\"value\":[\"hello\",\"world\"],\"stepId\":\"" FIRST
+                                  "\",\"startLine\":1}"),
+                 1);
+    cr_assert_eq(count_in("feed", "\n"), 3);
 }
 
 Test(github_report, routes_are_where_the_server_says)
