@@ -181,8 +181,9 @@ static void place(struct records *r, struct record *s, const char *stage)
 {
     bool post = is(stage, "post"), last = is(stage, "complete");
 
-    if (!post && !last && !r->reserved) {
-        put_at(r, is(stage, "main") ? r->steps.len : r->n_before++, s);
+    r->settled = r->settled || post || last || is(stage, "main");
+    if (!r->settled || (!post && !last && !r->reserved)) {
+        put_at(r, r->settled ? r->steps.len : r->n_before++, s);
         number_anew(r);
         return;
     }
@@ -310,6 +311,7 @@ static struct record *start_step(struct records *r, const json_t *event, const c
         free(s->name);
         s->name = copy_of(name);
     }
+    r->settled = r->settled || is(stage, "main");
     s->event_step = (int)number_of(event, "step");
     s->state = RECORDS_IN_PROGRESS;
     set_time(s->started, begun && strlen(begun) == CLOCK_STAMP_SIZE - 1 ? begun : time);
@@ -360,6 +362,7 @@ void records_end(struct records *r, enum records_result result, const char *time
         r->job.result = result;
     if (!r->job.result)
         r->job.result = RECORDS_FAILED;
+    r->settled = true;
     VEC_EACH (s, &r->steps)
         end_step(r, *s,
                  (*s)->state == RECORDS_PENDING      ? RECORDS_SKIPPED
@@ -374,6 +377,13 @@ void records_end(struct records *r, enum records_result result, const char *time
 }
 
 /* ---- what the services are told ---- */
+
+bool records_is_news(const struct records *r, const struct record *one, enum records_reader reader)
+{
+    if (reader == RECORDS_FOR_RESULTS && one->is_main && !r->settled)
+        return false;
+    return one->changed & (unsigned)reader;
+}
 
 static json_t *ms_or_null(const char *time)
 {

@@ -80,6 +80,7 @@ struct records {
     VEC(struct record *) steps; /* in the order in which they are shown */
     VEC(struct record *) ended; /* the same, in the order in which they ended; borrowed */
     size_t n_before;            /* of `steps` those before the first step of the message */
+    bool settled;               /* a step of the message has begun: numbers change no more */
     int reserved;               /* K: records when the first post step began; 0: none has yet */
     int posts;                  /* post steps that began */
     json_t *outputs;            /* name to text, of job.finished; NULL: none */
@@ -96,6 +97,10 @@ struct record *records_event(struct records *r, const json_t *event, int64_t n_l
 
 /* The step that has the number STEP among the events; NULL: there is none. */
 struct record *records_find(const struct records *r, int64_t step);
+
+/* ONE (of R, or its job) has changed, and READER may be told: the results service not of steps of the message before
+ * their numbers are settled, as it takes a number for good; the timeline of all from the beginning. */
+bool records_is_news(const struct records *r, const struct record *one, enum records_reader reader);
 
 /* A finding about the job itself. */
 void records_job_issue(struct records *r, enum records_level level, const char *message);

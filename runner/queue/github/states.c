@@ -15,7 +15,7 @@ struct states {
 
 static bool is_wanted(const struct states *s, const struct record *one)
 {
-    return one->changed & (unsigned)s->spec.reader;
+    return records_is_news(s->spec.records, one, s->spec.reader);
 }
 
 static bool any_changed(const struct states *s)

@@ -777,7 +777,8 @@ Test(github_report, a_results_service_beside_the_timeline_is_left_alone_once_it_
         .where = "/results/", .kind = FAULT_STATUS, .status = "400 No", .times = 1000};
     open_report(server_start(serve), true, true);
     run_job();
-    cr_assert_eq(shared->faults, 4);
+    cr_assert_geq(shared->faults, 4);
+    cr_assert_leq(shared->faults, 5); /* another may have been under way */
     cr_assert_eq(notes, 1, "%s", noted);
     cr_assert_eq(count_in("records", "\"log\":{\"id\":4}"), 1);
 }
