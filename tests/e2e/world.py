@@ -285,8 +285,8 @@ class World:
 
     # -- running --
 
-    def start(self, *args, env=None, cwd=None, json_out=True, prefix=()):
-        argv = [*prefix, self.ostler, "run", *(["--json"] if json_out else []), *map(str, args)]
+    def start(self, *args, env=None, cwd=None, json_out=True, prefix=(), command="run"):
+        argv = [*prefix, self.ostler, command, *(["--json"] if json_out else []), *map(str, args)]
         process = subprocess.Popen(argv, cwd=cwd or self.repo, env={**self.env, **(env or {})},
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return Running(self, argv, process, json_out)

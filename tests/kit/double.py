@@ -385,7 +385,7 @@ class Double:
             request.send(answer, part=0.5)
             request.reset()
             return
-        if kind not in ("garbage", "status"):
+        if kind not in ("garbage", "status") or (kind == "garbage" and not answer.content()):
             with self.turn:  # before it is sent: what the client does next may come at once
                 call.told = True
                 self._over(call)

@@ -193,7 +193,9 @@ class GiteaDouble(Storage, Double):
             return task
 
     def _new_tokens(self, task, token):
-        claims = base64.urlsafe_b64encode(json.dumps({"JobID": task.id + 5000, "TaskID": task.id}).encode()).decode().rstrip("=")
+        run, job = int(task.message["context"]["run_id"]), task.id + 5000
+        claims = {"scp": f"Actions.Results:{run}:{job}", "TaskID": task.id, "RunID": run, "JobID": job}
+        claims = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
         task.message["context"] |= {"token": token, "gitea_runtime_token": f"h.{claims}.{token[:8]}"}
         automatic = ("GITHUB_TOKEN", "GITEA_TOKEN") + (("FORGEJO_TOKEN",) if self.dialect == "forgejo" else ())
         task.message["secrets"] = {**task.secrets, **{name: token for name in automatic}}

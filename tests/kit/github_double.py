@@ -74,7 +74,7 @@ ROUTES = [(name, method, re.compile(path), whose, version) for name, method, pat
     ("complete", "POST", r"/run/116/completejob", JOB, None),
     ("steps", "POST", r"/results/twirp/github.actions.results.api.v1.WorkflowStepUpdateService/WorkflowStepsUpdate", JOB, None),
     ("receiver", "POST", rf"/results/{re.escape(RECEIVER)}(\w+)", JOB, None),
-    ("stored", "POST", rf"/results/(?:{re.escape(ARTIFACTS)}|{re.escape(CACHES)})(\w+)", JOB, None),
+    ("stored", "POST", rf"/(?:{re.escape(ARTIFACTS)}|{re.escape(CACHES)})(\w+)", JOB, None),
     ("socket", "GET", r"/results/_ws/ingest\.sock", JOB, None),
     ("resolve", "POST", rf"/launch/actions/build/{ID}/jobs/{ID}/runnerresolve/actions", JOB, None),
     ("archive", "GET", r"/codeload/([^/]+/[^/]+)/tar\.gz/([^/]+)", None, None),
@@ -145,7 +145,8 @@ class Message:
     type: str
     body: str
     job: object = None
-    given: bool = False       # and read
+    given: bool = False       # and read, as far as a server can tell
+    at: float = 0.0           # when
     gone: bool = False        # deleted, acknowledged or acquired
     stale: bool = False       # given with every poll, whatever the runner does
 
@@ -557,9 +558,12 @@ class GitHubDouble(Reports, Storage, Double):
         if not session or call.query.get("sessionId", [""])[0] != session.id:
             return self.broker_error(call, "RunnerSessionInvalid", 400) if broker else \
                 Answer(403, self.trouble("TaskAgentSessionExpiredException", 403))
-        if session.poll and session.poll.ended is None and not session.poll.request.gone():
-            self.complain("poll: another one is under way")
-        session.poll, session.polled = call, now
+        before, session.poll, session.polled = session.poll, call, now
+        while before and before.ended is None and not before.request.gone():  # its end may still be on its way
+            if time.monotonic() - now > 0.5:
+                self.complain("poll: another one is under way")
+                break
+            self.turn.wait(0.02)
         agent.polls.append(now)
         if len(agent.polls) > 20 and now - agent.polls[-20] < 1:
             self.complain("poll: a busy loop: 20 in less than a second")
@@ -592,7 +596,7 @@ class GitHubDouble(Reports, Storage, Double):
 
     def hand_jobs(self, agent):
         """A job that waits becomes AGENT's, if that is free."""
-        if agent.active() or any(m.job and not m.gone for m in agent.queue) or (agent.ephemeral and agent.jobs):
+        if agent.active() or any(m.job and not m.gone and not m.job.over for m in agent.queue) or (agent.ephemeral and agent.jobs):
             return
         for job in self.jobs:
             if job.agent is None and not job.cancelled and job.wanted in (None, agent):
@@ -609,8 +613,11 @@ class GitHubDouble(Reports, Storage, Double):
                 return
 
     def next_message(self, agent):
+        now = time.monotonic()
         for message in agent.queue:
-            if not message.gone and not message.given:
+            # A job that nobody acknowledged or acquired went to a poll that its client had just given up.
+            lost = message.type == "RunnerJobRequest" and not message.job.acknowledged and now - message.at > 1
+            if not message.gone and (not message.given or lost):
                 return message
         return next((m for m in agent.queue if m.stale), None)
 
@@ -627,7 +634,7 @@ class GitHubDouble(Reports, Storage, Double):
     def outcome(self, call):
         message = getattr(call, "message", None)
         if call.name == "poll" and message and call.told:
-            message.given, session = True, call.agent.session
+            message.given, message.at, session = True, time.monotonic(), call.agent.session
             if session:
                 session.newest = message.id
             if session and session.broker and message.type != "RunnerJobRequest":
@@ -707,7 +714,7 @@ class GitHubDouble(Reports, Storage, Double):
         now = time.monotonic()
         if job.renewals and now - job.renewals[-1] > self.renew_gap and not self.failing:
             self.complain(f"{call.name}: {now - job.renewals[-1]:.0f} s after the one before")
-        if job.over:
+        if job.over and now - job.over_at > 1:  # one may be under way while the job is completed
             self.complain(f"{call.name}: the job is over")
         job.renewals.append(now)
         return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + self.skew + self.lock_seconds))

@@ -163,6 +163,11 @@ class Job:
     def step_id(self, index):
         return self.steps[index]["id"]
 
+    def begun(self, index):
+        """Whether the service knows that a step runs, or ran."""
+        record = self.step_id(index)
+        return self.shown.get(record, {}).get("status") in (3, 6) or self.records.get(record, {}).get("state") in ("inProgress", "completed")
+
     def log(self, record=None, stamps=False):
         """A step's log (by its record's id; None: the job's) as it was uploaded, without times unless STAMPS."""
         if self.legacy and not self.results:

@@ -1,6 +1,7 @@
 """What GitHub's results service keeps for jobs: artifacts (the fourth kind), caches (the second), and the blobs of both.
 
-A mixin of a Double. The blobs take Azure's ways to write: in one piece, in blocks with a list, by appending."""
+A mixin of a Double. The blobs take Azure's ways to write: in one piece, in blocks with a list, by appending. The two services
+are at the root of their host, whatever path ACTIONS_RESULTS_URL has: GitHub's own clients ask there."""
 
 import re
 import secrets
@@ -116,7 +117,7 @@ class Storage:
         found = self.artifacts.get((run, data.get("name")))
         if not found:
             return Answer(404, {"code": "not_found", "msg": "artifact not found"})
-        found["done"] = True
+        found["done"], found["digest"] = True, data.get("hash")
         if int(data.get("size", -1)) != len(self.blobs[found["blob"]].data):
             self.complain(f"FinalizeArtifact: size {data.get('size')}, there are {len(self.blobs[found['blob']].data)} bytes")
         return Answer(body={"ok": True, "artifact_id": found["id"]})
@@ -124,7 +125,8 @@ class Storage:
     def ListArtifacts(self, data, run):
         wanted = data.get("name_filter")
         rows = [{"name": name, "database_id": a["id"], "workflow_run_backend_id": run, "workflow_job_run_backend_id": "",
-                 "size": str(len(self.blobs[a["blob"]].data)), "created_at": "2026-08-01T10:00:00Z"}
+                 "size": str(len(self.blobs[a["blob"]].data)), "created_at": "2026-08-01T10:00:00Z",
+                 **({"digest": a["digest"]} if a.get("digest") else {})}
                 for (of, name), a in self.artifacts.items() if of == run and a["done"] and wanted in (None, name)]
         return Answer(body={"artifacts": rows})
 

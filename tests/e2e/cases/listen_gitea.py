@@ -1,0 +1,210 @@
+"""Jobs of a Gitea and a Forgejo: what comes in, what the server gets to know, and what may go wrong between."""
+
+import json
+import signal
+import threading
+import time
+
+import watch
+from case import case
+from gitea_double import GiteaDouble
+from listening import FULL, MATRIX, SECRETS, SLOW, VARS, Listener, as_yaml, echo, gitea_registration, local_logs, without_server
+from world import check
+
+
+# What a server has for jobs: artifacts; caches are no business of Gitea's.
+JOB = {**FULL, "steps": [{**step, "with": {"do": "upload|numbers|out|out|6\nlist"}} if step["name"] == "plugin" else step
+                         for step in FULL["steps"]]}
+
+
+def push(double, said, matrix=None, **more):
+    return double.push(as_yaml(said, matrix), steps=len(said["steps"]), **more)
+
+
+@case(limit=120)
+def a_job_of_a_gitea_is_reported_as_it_ran(w):
+    w.plugin("blobs")
+    logs = local_logs(w, JOB, MATRIX)
+    for dialect in ("gitea", "forgejo"):
+        with GiteaDouble(dialect) as double:
+            gitea_registration(w, double, key=dialect)
+            task = push(double, JOB, MATRIX, secrets=SECRETS, variables=VARS, needs={"lint": {"result": "RESULT_SUCCESS", "outputs": {"ok": "1"}}})
+            listener = Listener(w)
+            double.finished(task)
+            done = listener.drain()
+            double.check()
+            check(task.result == "RESULT_SUCCESS", f"{task.result}\n{task.log()}\n{done}")
+            check(task.outputs == {"v": "3"}, f"{task.outputs}")
+            check("# it went well" in "".join(task.summaries.values()), f"{dialect}: {task.summaries}\n{done}")
+            check([name for _, name in double.artifacts] == ["numbers"], f"{double.artifacts}\n{task.log()}")
+            for index, step in enumerate(JOB["steps"]):
+                wanted = logs.get(step["name"], "").rstrip("\n")
+                got = without_server(task.log(index))
+                check(got == wanted, f"{dialect}: the log of '{step['name']}' is\n{got}\n--- wanted\n{wanted}")
+            check(task.steps[3]["result"] == "RESULT_SKIPPED", str(task.steps))
+
+
+# What happens to one call of a job's report, and how its log and result must be nevertheless: as if nothing had been.
+REPORT_FAULTS = [
+    (kind, {**more, "call": call, "skip": skip})
+    for call in ("UpdateTask", "UpdateLog") for skip in (0, 1)
+    for kind, more in (("status", {"status": 500, "type": "application/json"}), ("status", {"status": 502}), ("reset", {}), ("lost", {}),
+                       ("cut", {}), ("garbage", {}), ("trickle", {"seconds": 1.0}), ("hang", {"seconds": 1.0}))]
+
+
+def of_task(task):
+    def is_of(call):
+        return call.data is None and f'"{task.id}"'.encode() in call.raw
+    return is_of
+
+
+@case(limit=120)
+def whatever_becomes_of_a_report_the_job_is_what_it_was(w):
+    """Each fault at each call, one task each, all at once."""
+    with GiteaDouble(capacity=len(REPORT_FAULTS)) as double:
+        gitea_registration(w, double, capacity=len(REPORT_FAULTS))
+        tasks = []
+        for kind, more in REPORT_FAULTS:
+            task = push(double, echo(f"task-{len(tasks)}"))
+            more = dict(more)
+            double.fault(more.pop("call"), kind, when=of_task(task), **more)
+            tasks.append(task)
+        listener = Listener(w, slots=4)
+        for task, (kind, more) in zip(tasks, REPORT_FAULTS):
+            double.finished(task, 90)
+        listener.drain()
+        double.check()
+        for number, (task, what) in enumerate(zip(tasks, REPORT_FAULTS)):
+            said = [line for line in task.lines if line == f"task-{number}"]
+            check(task.result == "RESULT_SUCCESS" and len(said) == 1, f"{what}: {task.result}, {said}\n{task.log()}")
+        check(all(fault.struck == 1 for fault in double.faults), f"not all struck: {[f for f in double.faults if not f.struck]}")
+
+
+FETCH_FAULTS = [("status", {"status": 500, "type": "application/json"}), ("status", {"status": 401}), ("status", {"status": 404}), ("reset", {}),
+                ("lost", {}), ("cut", {}), ("garbage", {}), ("hang", {"seconds": 1.0})]
+
+
+@case(limit=120)
+def whatever_becomes_of_a_fetch_its_task_runs_once(w):
+    with GiteaDouble() as double:
+        gitea_registration(w, double)
+        listener = Listener(w)
+        double.wait(lambda: double.of("FetchTask"))
+        for kind, more in FETCH_FAULTS:
+            fault = double.fault("FetchTask", kind, **more)
+            task = push(double, echo("once"))
+            double.finished(task)
+            check(fault.struck == 1 and task.lines.count("once") == 1, f"{kind}: {fault.struck}\n{task.log()}")
+        listener.drain()
+        double.check()
+
+
+@case(limit=90)
+def what_a_server_says_to_a_task_is_done(w):
+    """Cancelled in both ways, given up by the server, closed log, large rows, outputs that are confirmed late."""
+    slow = {"runs-on": "ubuntu-latest", "steps": [
+        {"run": SLOW}, {"if": "always()", "run": "echo cleaned up"}]}
+    with GiteaDouble(capacity=8) as double:
+        gitea_registration(w, double, capacity=8)
+        gentle, given_up = push(double, slow), push(double, slow)
+        listener = Listener(w, slots=8)
+        for task in (gentle, given_up):
+            double.wait(lambda t=task: "begun" in t.lines)
+        double.cancel(gentle)
+        double.fail(given_up)
+        late = push(double, {**echo("late"), "outputs": {"a": "1", "b": "2"}})
+        double.withheld = 4
+        closed = push(double, echo("closed"))
+        double.wait(lambda: closed.runner)
+        double.archive(closed)
+        double.finished(gentle), double.finished(late), double.finished(closed)
+        double.wait(lambda: not listener.workers())
+        double.pausing = True
+        listener.drain()
+        double.check()
+        check(gentle.result == gentle.reported == "RESULT_CANCELLED" and "cleaned up" in gentle.lines, f"{gentle.reported}\n{gentle.log()}")
+        check(late.outputs == {"a": "1", "b": "2"} and late.result == "RESULT_SUCCESS", f"{late}")
+        check(closed.result == "RESULT_SUCCESS", f"{closed}")
+
+
+@case()
+def a_task_that_cannot_be_read_fails_with_a_reason(w):
+    odd = {"bad base64": {"payload": "%%%"}, "no YAML": {"payload": "e3s="}, "no job": {"payload": "am9iczoge30="}, "nothing": {"payload": ""}}
+    with GiteaDouble(capacity=9) as double:
+        gitea_registration(w, double, capacity=9)
+        tasks = {what: double.push("", steps=0, **more) for what, more in odd.items()}
+        # What no JSON writer would write: numbers too large, a NUL, deep nesting.
+        def raw(task):
+            text = json.dumps(task.message)
+            return text.replace('"event": {', '"event": {"huge": 10000000000000000000, "huger": 1e21, "nul": "a\\u0000b", "deep": '
+                                + "[" * 60 + "]" * 60 + ", ")
+        fine = push(double, {**echo("fine"), "if": "always()"}, raw=raw, needs={"x": {"result": 7}, "y": {}})
+        listener = Listener(w)
+        double.finished(fine)
+        for what, task in tasks.items():
+            double.finished(task)
+            check(task.result == "RESULT_FAILURE" and len(task.lines) >= 1, f"{what}: {task.result} {task.lines}")
+        listener.drain()
+        double.check()
+        check(fine.result == "RESULT_SUCCESS" and "fine" in fine.lines, f"{fine.result}\n{fine.log()}")
+
+
+@case(limit=90)
+def whoever_is_killed_the_server_has_a_result(w):
+    """The listener, the worker, both; then a listener that finds what was left."""
+    work = {"runs-on": "ubuntu-latest", "steps": [{"run": "echo begun; for i in $(seq 40); do echo $i; sleep 0.1; done"}]}
+    for victims in ("worker", "listener", "both"):
+        with GiteaDouble() as double:
+            gitea_registration(w, double, key=victims)
+            task = push(double, work)
+            listener = Listener(w)
+            double.wait(lambda: "begun" in task.lines)
+            workers = listener.workers()
+            check(workers, "there is no worker")
+            if victims != "worker":
+                listener.process.send_signal(signal.SIGKILL)
+            if victims != "listener":
+                for pid in workers:
+                    watch.kill(pid)
+            if victims != "worker":
+                listener.running.finish(20)
+                listener = Listener(w)
+            double.finished(task, 60)
+            listener.drain()
+            double.check()
+            check(task.result in ("RESULT_FAILURE", "RESULT_CANCELLED"), f"{victims}: {task.result}\n{task.log()}")
+        for path in (w.root / "registrations" / victims).iterdir():
+            path.unlink()
+        (w.root / "registrations" / victims).rmdir()
+
+
+@case()
+def a_runner_that_is_not_known_any_more_says_so_and_ends(w):
+    for dialect in ("gitea", "forgejo"):
+        with GiteaDouble(dialect) as double:
+            gitea_registration(w, double, key=dialect)
+            listener = Listener(w)
+            double.wait(lambda: double.of("FetchTask"))
+            double.remove()
+            done = listener.ended(code=1)
+            check("register" in done.err + done.out, str(done))
+            double.check()
+            for path in (w.root / "registrations" / dialect).iterdir():
+                path.unlink()
+            (w.root / "registrations" / dialect).rmdir()
+
+
+@case()
+def a_listener_without_jobs_sleeps(w):
+    with GiteaDouble() as double:
+        gitea_registration(w, double)
+        listener = Listener(w)
+        double.wait(lambda: len(double.of("FetchTask")) > 1)
+        before, calls = listener.cpu_ticks(), len(double.calls)
+        threading.Event().wait(3)
+        spent, asked = listener.cpu_ticks() - before, len(double.calls) - calls
+        check(spent <= 6 and asked <= 4, f"in 3 s it took {spent} ticks and called {asked} times")
+        start = time.monotonic()
+        listener.drain()
+        check(time.monotonic() - start < 5, "an idle listener takes long to end")
+        double.check()

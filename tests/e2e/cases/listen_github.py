@@ -1,0 +1,201 @@
+"""Jobs of GitHub, both ways of delivery: what comes in, what the service gets to know, and what may go wrong between."""
+
+import shutil
+import signal
+import threading
+import time
+
+import watch
+from case import case
+from github_double import GitHubDouble
+from listening import FULL, MATRIX, SECRETS, SLOW, VARS, Listener, echo, github_registration, local_logs
+from world import check
+
+QUICK = {"OSTLER_TEST_MINUTE_MS": "1000"}  # the service's clocks, sixty times as fast
+PROFILES = ("L", "V", "A")
+
+
+def forget(w):
+    shutil.rmtree(w.root / "registrations")
+
+
+@case(limit=150)
+def a_job_of_github_is_reported_as_it_ran(w):
+    w.plugin("blobs")
+    logs = local_logs(w, FULL, MATRIX)
+    for profile in PROFILES:
+        with GitHubDouble(profile, results=profile != "L", encryption="sha256") as double:
+            github_registration(w, double)
+            job = double.push(FULL, matrix=MATRIX, secrets=SECRETS, variables=VARS,
+                              needs={"lint": {"result": "success", "outputs": {"ok": "1"}}})
+            listener = Listener(w)
+            double.finished(job)
+            done = listener.drain()
+            double.check()
+            check(job.conclusion == "succeeded", f"{profile}: {job.conclusion}\n{job.log()}\n{done}")
+            check(job.outputs == {"v": "3"}, f"{profile}: {job.outputs}")
+            check("# it went well" in "".join(job.summarised.values()), f"{profile}: {job.summarised}\n{done}")
+            check([name for _, name in double.artifacts] == ["numbers"], f"{profile}: {double.artifacts}\n{job.log()}")
+            check([key for _, _, key in double.caches] == ["key-1"], f"{profile}: {double.caches}\n{job.log()}")
+            for index, step in enumerate(FULL["steps"]):
+                got, wanted = job.log(job.step_id(index)).rstrip("\n"), logs.get(step["name"], "").rstrip("\n")
+                check(got == wanted, f"{profile}: the log of '{step['name']}' is\n{got}\n--- wanted\n{wanted}")
+            check(job.states()["skipped"] == "skipped" and job.states()["last"] == "succeeded", f"{profile}: {job.states()}")
+        forget(w)
+
+
+def faults(*calls):
+    """(call, kind, more): each is refused, and in turn cut off or answered with half of what it should be."""
+    made = []
+    for number, call in enumerate(calls):
+        made += [(call, "status", {"status": 503, "type": "application/json"}), (call, ("reset", "garbage")[number % 2], {})]
+    return made
+
+
+FAULTS_V2 = faults("session", "poll", "renew", "steps", "step-log-url", "blob", "step-log", "job-log-url", "job-log", "complete")
+FAULTS_LEGACY = faults("connection", "session", "poll", "delete-message", "lock", "records", "new-log", "log", "event")
+
+
+def survives(w, profile, table):
+    with GitHubDouble(profile, results=profile != "L", hold=2.0) as double:
+        github_registration(w, double)
+        double.failing = True
+        listener = Listener(w, env=QUICK)
+        for number, (call, kind, more) in enumerate(table):
+            fault = double.fault(call, kind, **more)
+            job = double.push(echo(f"job-{number}"))
+            double.finished(job, 40)
+            check(job.conclusion == "succeeded", f"{profile}, {call}, {kind}: {job.conclusion}")
+            if call not in ("session", "connection"):
+                check(fault.struck == 1, f"{profile}, {call}, {kind}: it never struck")
+            fault.lift()
+        listener.drain()
+        double.check()
+
+
+@case(limit=200)
+def a_fault_at_any_call_of_the_newer_way_leaves_the_job_as_it_was(w):
+    survives(w, "V", FAULTS_V2)
+
+
+@case(limit=200)
+def a_fault_at_any_call_of_the_older_way_leaves_the_job_as_it_was(w):
+    survives(w, "L", FAULTS_LEGACY)
+
+
+@case(limit=120)
+def the_services_odd_messages_do_no_harm(w):
+    for profile in ("V", "L"):
+        with GitHubDouble(profile, results=profile != "L", hold=2.0) as double:
+            github_registration(w, double)
+            listener = Listener(w, env=QUICK)
+            double.wait(lambda: double.of("poll"))
+            double.tell("AgentRefresh", {"agentId": 7, "timeout": "00:30:00", "targetVersion": "2.999.0"})
+            double.tell("RunnerRefresh", {"target_version": "2.999.0", "download_url": "x", "sha256_checksum": "0", "os": "linux-x64"})
+            double.tell("ForceTokenRefresh", "")
+            double.tell("NeverHeardOf", {"x": 1}, message_id=-5)
+            double.tell("JobCancellation", {"jobId": "00000000-0000-4000-8000-000000000009", "timeout": "0.00:05:00.0000"}, stale=profile == "V")
+            double.expire_tokens()
+            job = double.push(echo("after all that"))
+            double.finished(job)
+            check(job.conclusion == "succeeded", f"{profile}: {job.conclusion}")
+            check(len(double.of("token")) >= 2, f"{profile}: it had no new token")
+            for message in double.agents[-1].queue:
+                message.stale, message.gone = False, True
+            listener.drain()
+            double.failing = profile == "L"  # a message that came last may be left
+            double.check()
+        forget(w)
+
+
+@case(limit=120)
+def a_cancelled_job_ends_as_cancelled(w):
+    slow = {"steps": [{"run": SLOW}, {"if": "always()", "run": "echo cleaned up"}, {"run": "echo never"}]}
+    for profile in ("V", "L"):
+        with GitHubDouble(profile, results=profile != "L") as double:
+            github_registration(w, double)
+            job = double.push(slow)
+            listener = Listener(w)
+            double.wait(lambda: job.begun(0))
+            double.cancel(job)
+            double.finished(job)
+            listener.drain()
+            double.check()
+            check(job.conclusion == "canceled", f"{profile}: {job.conclusion}")
+            check("cleaned up" in job.log(job.step_id(1)), f"{profile}: {job.log()}")
+            check(job.states()["Run echo never"] == "skipped", f"{profile}: {job.states()}")
+        forget(w)
+
+
+@case(limit=120)
+def whoever_is_killed_the_service_has_a_result(w):
+    """The worker: at once. The listener, and both: when the next one starts."""
+    work = {"steps": [{"run": "echo begun; for i in $(seq 40); do echo $i; sleep 0.1; done"}]}
+    for profile in ("V", "L"):
+        for victims in ("worker", "listener", "both"):
+            with GitHubDouble(profile, results=profile != "L", hold=2.0, session_life=0.0) as double:
+                github_registration(w, double)
+                double.failing = True
+                job = double.push(work)
+                listener = Listener(w, env=QUICK)
+                double.wait(lambda: job.begun(0))
+                workers = listener.workers()
+                check(workers, "there is no worker")
+                if victims != "worker":
+                    listener.process.send_signal(signal.SIGKILL)
+                if victims != "listener":
+                    for pid in workers:
+                        watch.kill(pid)
+                if victims != "worker":
+                    listener.running.finish(20)
+                    listener = Listener(w, env=QUICK)
+                double.finished(job)
+                listener.drain()
+                double.check()
+                check(job.conclusion in ("failed", "canceled", "abandoned"), f"{profile}, {victims}: {job.conclusion}")
+            forget(w)
+
+
+@case()
+def a_deleted_registration_ends_the_listener(w):
+    for profile in ("V", "L"):
+        with GitHubDouble(profile, hold=2.0) as double:
+            github_registration(w, double)
+            listener = Listener(w)
+            double.wait(lambda: double.of("poll"))
+            double.remove()
+            listener.ended(code=0)
+            double.check()
+            check(not list((w.root / "registrations" / "hub").glob(".*")), "the registration's files are still there")
+        shutil.rmtree(w.root / "registrations", ignore_errors=True)
+
+
+@case()
+def an_ephemeral_runner_takes_one_job_and_is_gone(w):
+    for profile in ("V", "L"):
+        with GitHubDouble(profile, results=profile != "L", hold=2.0) as double:
+            github_registration(w, double, ephemeral=True)
+            job, other = double.push(echo("the one")), double.push(echo("not this"))
+            listener = Listener(w)
+            double.finished(job)
+            listener.ended(code=0)
+            double.check()
+            check(job.conclusion == "succeeded" and other.agent is None, f"{job.conclusion}, {other.agent}")
+        shutil.rmtree(w.root / "registrations", ignore_errors=True)
+
+
+@case()
+def a_listener_that_waits_for_github_sleeps(w):
+    with GitHubDouble("V") as double:
+        github_registration(w, double)
+        listener = Listener(w)
+        double.wait(lambda: double.of("poll"))
+        before, calls = listener.cpu_ticks(), len(double.calls)
+        threading.Event().wait(3)
+        spent = listener.cpu_ticks() - before
+        check(spent <= 3 and len(double.calls) == calls, f"in 3 s it took {spent} ticks and called {len(double.calls) - calls} times")
+        start = time.monotonic()
+        listener.drain()
+        check(time.monotonic() - start < 5, "an idle listener takes long to end")
+        double.check()
+        check(double.of("end-session"), "the session was left open")
