@@ -76,7 +76,7 @@ ROUTES = [(name, method, re.compile(path), whose, version) for name, method, pat
     ("receiver", "POST", rf"/results/{re.escape(RECEIVER)}(\w+)", JOB, None),
     ("stored", "POST", rf"/(?:{re.escape(ARTIFACTS)}|{re.escape(CACHES)})(\w+)", JOB, None),
     ("socket", "GET", r"/results/_ws/ingest\.sock", JOB, None),
-    ("resolve", "POST", rf"/launch/actions/build/{ID}/jobs/{ID}/runnerresolve/actions", JOB, None),
+    ("resolve", "POST", rf"/actions/build/{ID}/jobs/{ID}/runnerresolve/actions", JOB, None),
     ("archive", "GET", r"/codeload/([^/]+/[^/]+)/tar\.gz/([^/]+)", None, None),
     ("blob", None, r"/blob/[^/]+", NOBODY, None),
 ]]

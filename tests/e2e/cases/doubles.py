@@ -676,7 +676,7 @@ def a_job_of_the_github_double_is_what_its_workflow_says(w):
         check(step["reference"] == {"type": "repository", "name": "acme/hello", "ref": "v1", "repositoryType": "GitHub", "path": "sub"}, str(step))
         check(step["condition"] == "success() && (matrix.n == 1)" and step["inputs"]["map"][0]["Value"] == {"type": 3, "expr": "matrix.n"}, str(step))
         check(got["contextData"]["matrix"] == {"t": 2, "d": [{"k": "n", "v": 1}]}, str(got["contextData"]["matrix"]))
-        path = f"/launch/actions/build/{got['plan']['planId']}/jobs/{got['jobId']}/runnerresolve/actions"
+        path = f"/actions/build/{got['plan']['planId']}/jobs/{got['jobId']}/runnerresolve/actions"
         status, found = hub.call("POST", path, {"actions": [{"action": "acme/hello", "version": "v1", "path": "sub"}]}, token_of(got))
         place = re.sub("^http://[^/]+", "", found["actions"]["acme/hello@v1"]["tar_url"])
         given = base64.b64encode(f"x-access-token:{found['actions']['acme/hello@v1']['authentication']['token']}".encode()).decode()
