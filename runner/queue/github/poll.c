@@ -10,6 +10,7 @@
 
 enum {
     MESSAGE_MAX = 72 << 20, /* bytes of an answer: a job message as base64 */
+    DELETE_TRIES = 3,       /* of a message; one that stays comes again */
     GENTLE_ERRORS = 5,      /* in a row; then the pauses get longer */
     BROKER_ERRORS_MAX = 10, /* after which the official runner's process begins anew */
     EMPTY_MAX = 50,         /* in half an hour, of the legacy queue */
@@ -281,7 +282,11 @@ static void delete_message(struct github_poll *p)
     char pool[24], id[24];
     struct tenant_query q = {.resource = TENANT_MESSAGE,
                              .values = {{"poolId", pool}, {"messageId", id}}};
-    struct call_spec spec = {.method = "DELETE", .tenant = &q, .total_ms = s->caller->waits->leave};
+    struct call_spec spec = {.method = "DELETE",
+                             .tenant = &q,
+                             .tries = DELETE_TRIES,
+                             .settled = ~CALL_SETTLES(ANSWER_TRANSIENT),
+                             .total_ms = s->caller->waits->leave};
 
     snprintf(pool, sizeof pool, "%" PRId64, s->settings->pool_id);
     snprintf(id, sizeof id, "%" PRId64, p->id);

@@ -135,8 +135,8 @@ static void refused(struct github *g, const struct answer *a, bool at_session)
         break;
     case ANSWER_TOO_OLD:
         end_because(g, at_session ? 1 : g->deprecated_exit, false,
-                    "the server does not accept the runner version that we report: report a newer "
-                    "one",
+                    "the server does not accept the runner version that we report: give "
+                    "'ostler listen' a newer --runner-version",
                     a);
         break;
     case ANSWER_DEPROVISIONED:

@@ -358,6 +358,15 @@ Test(github_queue, updates_are_refused_and_unknown_messages_passed_over)
     cr_assert_eq(hub_count("open"), 1);
 }
 
+Test(github_queue, deleting_a_message_is_tried_three_times_and_then_let_be)
+{
+    HUB_START({"poll", 1, 1, 200, MESSAGE("1", "Surprise", "{}")},
+              {"delete", 1, HUB_FOREVER, 503, NULL});
+    hub_open(&legacy);
+    hub_until("poll", 2);
+    cr_assert_eq(hub_count("delete"), 3);
+}
+
 Test(github_queue, a_shutdown_by_the_service_ends_it_in_silence)
 {
     HUB_START({"poll", 1, 1, 200, MESSAGE("1", "RunnerShutdown", "{}")});
