@@ -26,6 +26,8 @@ static const char help[] =
     "                          as ACTIONS_RUNNER_INPUT_JITCONFIG\n"
     "  --min-free SIZE         no job is taken while the work folder's disk has less: 20G\n"
     "                          (default: 1G; 0: whatever it has)\n"
+    "  --runner-version V      the official runner's version that GitHub is told; it turns away\n"
+    "                          what is too old (default: 2.336.0)\n"
     "\n"
     "How jobs are run\n"
     "  --isolation LEVEL       sandbox (default) or host\n"
@@ -219,6 +221,7 @@ static int prepare(struct call *c, struct err *err)
         r = web_open(c->loop, "ostler/" OSTLER_VERSION, 0, &c->http, err);
     if (r == ERR_OK)
         r = open_listener(c, err);
+    c->queues.runner_version = c->options.runner_version;
     if (r == ERR_OK)
         r = listen_queues_add(&c->queues, c->listener, c->http, c->work, err);
     if (r == ERR_OK)

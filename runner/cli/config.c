@@ -36,8 +36,10 @@ static const struct key {
 
 /* Of `listen:`, beside its policy. */
 static const struct key listen_keys[] = {
-    {"address", SCALAR, false}, {"log", SCALAR, false},   {"min-free", SCALAR, false},
-    {"slots", SCALAR, false},   {"socket", SCALAR, true}, {"work", SCALAR, true},
+    {"address", SCALAR, false},  {"log", SCALAR, false},
+    {"min-free", SCALAR, false}, {"runner-version", SCALAR, false},
+    {"slots", SCALAR, false},    {"socket", SCALAR, true},
+    {"work", SCALAR, true},
 };
 
 struct reading {

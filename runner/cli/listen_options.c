@@ -22,6 +22,7 @@ enum option_id {
     OPT_ADDRESS,
     OPT_SOCKET,
     OPT_JITCONFIG,
+    OPT_RUNNER_VERSION,
 };
 
 static const struct option table[] = {
@@ -45,6 +46,7 @@ static const struct option table[] = {
     {"address", required_argument, NULL, OPT_ADDRESS},
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"jitconfig", required_argument, NULL, OPT_JITCONFIG},
+    {"runner-version", required_argument, NULL, OPT_RUNNER_VERSION},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -88,6 +90,21 @@ static int set_work(struct listen_options *o, const char *text, struct err *err)
     return ERR_OK;
 }
 
+static int set_runner_version(struct listen_options *o, const char *text, struct err *err)
+{
+    unsigned major, minor, patch;
+    int end = 0;
+
+    if (text[strspn(text, "0123456789.")] ||
+        sscanf(text, "%5u.%5u.%5u%n", &major, &minor, &patch, &end) != 3 || text[end])
+        return err_set(err, ERR_INVALID,
+                       "--runner-version is one of the official runner's, like '2.336.0', not "
+                       "'%.40s'",
+                       text);
+    o->runner_version = text;
+    return ERR_OK;
+}
+
 static int take(struct listen_options *o, int option, const char *text, struct err *err)
 {
     int64_t n = 0;
@@ -124,6 +141,8 @@ static int take(struct listen_options *o, int option, const char *text, struct e
         free(o->jitconfig);
         o->jitconfig = mem_dup(text, strlen(text));
         break;
+    case OPT_RUNNER_VERSION:
+        return set_runner_version(o, text, err);
     case 'h':
         o->run.help = true;
         break;

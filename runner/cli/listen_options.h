@@ -10,6 +10,8 @@ struct listen_options {
     const char *work;          /* NULL: below the state folder */
     int64_t min_free;          /* bytes; 0: the disk is not looked at */
     bool once, json;           /* json: --log json */
+    const char
+        *runner_version; /* of the official runner, as GitHub is told; NULL: ours to choose */
     const char *address, *socket; /* of the monitor; NULL: not said */
     char *
         jitconfig; /* a registration as GitHub gives it for one job; NULL: none. Wiped with the options */

@@ -129,6 +129,7 @@ static int make_queue(const struct listen_queues *q, struct registration *r, str
     struct queue_github_spec github = {.registration = r,
                                        .http = http,
                                        .spool = q->spool,
+                                       .version = q->runner_version,
                                        .deprecated_exit = deprecated_exit(),
                                        .minute_ms = minute_ms()};
     struct gitea_queue_spec gitea = {

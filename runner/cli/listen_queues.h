@@ -11,6 +11,7 @@ struct listen_queues {
     int capacity;                    /* of all of them together */
     bool taken;                      /* an error was that another listener has one */
     int spool;                       /* the work folder; -1: not open */
+    const char *runner_version;      /* as GitHub is told; NULL: QUEUE_GITHUB_VERSION. Borrowed */
 };
 
 #define LISTEN_QUEUES_INIT                                                                         \
