@@ -63,6 +63,7 @@ static void on_done(void *ctx, struct proc_exit how, struct slice rest)
 static json_t *request_of(const struct blobs_spec *s, bool has_place)
 {
     const struct blobs_service *at = s->service;
+    bool elsewhere = at->cache_url && strncmp(s->op, "cache.", 6) == 0;
     json_t *shown = json_array();
 
     for (size_t i = 0; i < s->n_shown; i++)
@@ -70,9 +71,10 @@ static json_t *request_of(const struct blobs_spec *s, bool has_place)
     return json_pack(
         "{s:s, s:O, s:o, s:O*, s:s*, s:s*, s:b, s:b, s:{s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:I}}",
         "op", s->op, "ask", s->ask, "shown", shown, "hosts", s->hosts, "workspace", s->workspace,
-        "home", s->home, "zstd", s->zstd, "place", has_place, "service", "url", at->url, "token",
-        at->token, "http_proxy", at->http_proxy, "https_proxy", at->https_proxy, "no_proxy",
-        at->no_proxy, "ca_file", at->ca_file, "retry_ms", (json_int_t)at->retry_ms);
+        "home", s->home, "zstd", s->zstd, "place", has_place, "service", "url",
+        elsewhere ? at->cache_url : at->url, "token", elsewhere ? at->cache_token : at->token,
+        "http_proxy", at->http_proxy, "https_proxy", at->https_proxy, "no_proxy", at->no_proxy,
+        "ca_file", at->ca_file, "retry_ms", (json_int_t)at->retry_ms);
 }
 
 /* The job's PATH as SANDBOX has it. The caller frees it. */

@@ -28,6 +28,8 @@ struct
     blobs_service { /* where the job's services are; texts may be NULL, the first two for http.fetch only */
     const char *url;   /* ACTIONS_RESULTS_URL */
     const char *token; /* ACTIONS_RUNTIME_TOKEN */
+    const char *cache_url,
+        *cache_token; /* the same for caches that lie elsewhere; NULL: they do not */
     const char *http_proxy, *https_proxy, *no_proxy;
     const char *ca_file;
     int64_t retry_ms; /* see io/http.h; 0: 3 s */

@@ -302,6 +302,8 @@ static void add_paths(const struct step_run *s, struct strmap *env)
  * are reached with (runtime contract 2.4). */
 static bool gets_service(const char *name, bool action)
 {
+    if (strncmp(name, "OSTLER_", 7) == 0)
+        return false; /* what only we need */
     return action || strncmp(name, "ACTIONS_ID_TOKEN_REQUEST_", 25) == 0 ||
            strcmp(name, "ACTIONS_ORCHESTRATION_ID") == 0;
 }
@@ -348,13 +350,17 @@ static void exempt_from_proxies(struct strmap *env, struct slice host)
 
 static void add_services(struct run *run, bool action, struct strmap *env)
 {
-    const char *url = strmap_get(&run->job->runtime, "ACTIONS_RESULTS_URL");
+    static const char *const urls[] = {"ACTIONS_RESULTS_URL", "OSTLER_CACHE_URL"};
 
     STRMAP_EACH (i, &run->job->runtime)
         if (gets_service(i->name, action))
             strmap_set(env, strmap_name(i), strmap_value(i));
-    if (action && url && is_here(host_of(url)))
-        exempt_from_proxies(env, host_of(url));
+    for (size_t i = 0; action && i < COUNT_OF(urls); i++) {
+        const char *url = strmap_get(&run->job->runtime, urls[i]);
+
+        if (url && is_here(host_of(url)))
+            exempt_from_proxies(env, host_of(url));
+    }
 }
 
 /* The workflow's, the job's, and what earlier steps set; then the step's own, and those of the composites around it. */

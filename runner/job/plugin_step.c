@@ -344,6 +344,8 @@ static void find_service(struct step_run *s, struct blobs_service *ret)
     *ret = (struct blobs_service){
         .url = has ? arena_str(a, slice_of(url)) : NULL,
         .token = has ? token : NULL,
+        .cache_url = strmap_get(&s->run->job->runtime, "OSTLER_CACHE_URL"),
+        .cache_token = strmap_get(&s->run->job->runtime, "OSTLER_CACHE_TOKEN"),
         .http_proxy = arena_str(a, slice_of(first_of(&env, http))),
         .https_proxy = arena_str(a, slice_of(first_of(&env, https))),
         .no_proxy = arena_str(a, slice_of(first_of(&env, none))),

@@ -23,7 +23,8 @@ struct reach {
 unsigned reach_port(const struct run *run)
 {
     static const char ours[] = "http://127.0.0.1:";
-    const char *url = strmap_get(&run->job->runtime, "ACTIONS_RESULTS_URL");
+    const char *caches = strmap_get(&run->job->runtime, "OSTLER_CACHE_URL");
+    const char *url = caches ? caches : strmap_get(&run->job->runtime, "ACTIONS_RESULTS_URL");
     struct err ignored = ERR_INIT; /* no port of ours */
     uint64_t port = 0;
 

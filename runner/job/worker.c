@@ -143,6 +143,8 @@ static void arm_masker(struct run *run)
         mask_add(run->mask, token);
     if (strmap_find(&run->job->runtime, SLICE("ACTIONS_ID_TOKEN_REQUEST_TOKEN"), &token))
         mask_add(run->mask, token);
+    if (strmap_find(&run->job->runtime, SLICE("OSTLER_CACHE_TOKEN"), &token))
+        mask_add(run->mask, token);
     if (strmap_find(&run->job->secrets, SLICE("GITHUB_TOKEN"), &token) && token.len) {
         CLEANUP(buf_deinit) struct buf basic = BUF_INIT(2 << 20); /* as git sends it, in base64 */
 

@@ -33,8 +33,8 @@ int outfit_serve(const struct outfit *o, const char *dir, struct loop *loop, str
                  struct services **ret, struct err *err)
 {
     *ret = NULL;
-    /* A token of the queue's leads to its own services, and is not to be lost: they are asked with it for more. */
-    if (!services_can_serve(job) || strmap_get(&job->runtime, "ACTIONS_RUNTIME_TOKEN"))
+    if (!services_can_serve(job) || strmap_get(&job->runtime, "ACTIONS_CACHE_URL") ||
+        strmap_get(&job->runtime, "ACTIONS_CACHE_SERVICE_V2"))
         return ERR_OK;
     int r = path_mkdirs(AT_FDCWD, dir, 0700, err);
     if (r < 0)
@@ -46,7 +46,9 @@ int outfit_serve(const struct outfit *o, const char *dir, struct loop *loop, str
                                  .cache_size = o->cache_size};
     struct services *s = services_new(&spec);
     services_attach(s, loop);
-    r = services_equip(s, job, err);
+    /* A token of the queue's leads to its own services, and is not to be lost: they are asked with it for more. */
+    r = strmap_get(&job->runtime, "ACTIONS_RUNTIME_TOKEN") ? services_equip_caches(s, job, err)
+                                                           : services_equip(s, job, err);
     if (r < 0)
         s = services_free(s);
     *ret = s;

@@ -50,6 +50,8 @@ extern const struct service oidc_services[];
 struct exchange {
     struct site *site;
     const struct request *request;
+    struct request own;            /* in its place where the address has a token */
+    struct slice token;            /* of the address; ptr NULL: it has none */
     const struct service *service; /* NULL: nothing serves this path */
     char *wild[EXCHANGE_WILD_MAX]; /* what the stars stand for */
     struct arena arena;

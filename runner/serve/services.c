@@ -8,6 +8,7 @@
 #include "io/helper.h"
 #include "io/proc.h"
 #include "serve/caches.h"
+#include "serve/site.h"
 #include "serve/token.h"
 
 #include <arpa/inet.h>
@@ -449,19 +450,30 @@ void services_end_job(struct services *s, const char *key)
         (void)!fd_send(s->front, slice_of(id), NULL, 0, &ignored);
 }
 
-int services_equip(struct services *s, struct job *job, struct err *err)
+/* The job's own token for the server, which listens from here on; *RET is to be wiped and freed. */
+static int admit(struct services *s, const struct job *job, char **ret, struct err *err)
 {
-    char id[ID_SIZE], base[64], url[128];
-
-    if (!services_can_serve(job) && !job->id_token)
-        return ERR_OK;
+    char id[ID_SIZE];
     int r = open_services(s, job, err);
+
     if (r == ERR_OK)
         r = make_id(id, err);
     if (r < 0)
         return r;
     strmap_set(&s->jobs, slice_of(job->key), slice_of(id));
-    char *token = make_token(s, job, id);
+    *ret = make_token(s, job, id);
+    return ERR_OK;
+}
+
+int services_equip(struct services *s, struct job *job, struct err *err)
+{
+    char base[64], url[128], *token;
+
+    if (!services_can_serve(job) && !job->id_token)
+        return ERR_OK;
+    int r = admit(s, job, &token, err);
+    if (r < 0)
+        return r;
     snprintf(base, sizeof base, "http://127.0.0.1:%u/", s->port);
     set(job, "ACTIONS_RUNTIME_URL", base);
     set(job, "ACTIONS_RUNTIME_TOKEN", token);
@@ -474,6 +486,28 @@ int services_equip(struct services *s, struct job *job, struct err *err)
         set(job, "ACTIONS_ID_TOKEN_REQUEST_URL", url);
         set(job, "ACTIONS_ID_TOKEN_REQUEST_TOKEN", token);
     }
+    explicit_bzero(token, strlen(token));
+    free(token);
+    return ERR_OK;
+}
+
+int services_equip_caches(struct services *s, struct job *job, struct err *err)
+{
+    char base[64], *token;
+
+    if (!services_can_serve(job))
+        return ERR_OK;
+    int r = admit(s, job, &token, err);
+    if (r < 0)
+        return r;
+    snprintf(base, sizeof base, "http://127.0.0.1:%u/", s->port);
+    struct buf url = BUF_INIT(TOKEN_SIZE_MAX + 128);
+    buf_printf(&url, "%s" SERVICES_TOKEN_PATH "%s/", base, token);
+    set(job, "ACTIONS_CACHE_URL", url.ptr);
+    set(job, "OSTLER_CACHE_URL", base);
+    set(job, "OSTLER_CACHE_TOKEN", token);
+    explicit_bzero(url.ptr, url.len);
+    buf_deinit(&url);
     explicit_bzero(token, strlen(token));
     free(token);
     return ERR_OK;

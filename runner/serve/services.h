@@ -30,6 +30,10 @@ void services_attach(struct services *s, struct loop *loop);
  * tokens, which scripts can do as well. */
 MUST_CHECK int services_equip(struct services *s, struct job *job, struct err *err);
 
+/* The same for a job whose queue gives it services, but no caches: clients show the token of those others, so ours is in
+ * the address (ACTIONS_CACHE_URL). OSTLER_CACHE_URL and OSTLER_CACHE_TOKEN are for plugins and the masker, not for steps. */
+MUST_CHECK int services_equip_caches(struct services *s, struct job *job, struct err *err);
+
 /* Gives the server a connection that came in elsewhere: from a job's container, which does not see our loopback. */
 void services_pass(struct services *s, int take_fd);
 

@@ -111,10 +111,15 @@ static void check_token(struct exchange *x)
     struct slice token = slice_of(header);
     struct err err = ERR_INIT;
 
-    if (!header || !slice_eq_nocase(slice_head(token, 7), SLICE("Bearer ")))
+    if (x->token.ptr)
+        token = x->token;
+    else if (header && slice_eq_nocase(slice_head(token, 7), SLICE("Bearer ")))
+        token = slice_trim(slice_from(token, 7));
+    else
+        token.len = 0;
+    if (token.len == 0)
         exchange_fail(x, 401, "unauthenticated", "the request has no token");
-    else if (token_read(&x->site->key, slice_trim(slice_from(token, 7)), (int64_t)time(NULL),
-                        &x->claims, &err) < 0)
+    else if (token_read(&x->site->key, token, (int64_t)time(NULL), &x->claims, &err) < 0)
         exchange_fail(x, 401, "unauthenticated", "%s", err.text);
     else if (strmap_get(&x->site->ended, exchange_claim(x, "job")))
         exchange_fail(x, 401, "unauthenticated", "the job of this token is over");
@@ -133,6 +138,20 @@ static void check_signature(struct exchange *x, const char *verb)
                       "the address is not signed for this, or has expired");
 }
 
+static void split_token(struct exchange *x)
+{
+    static const char mark[] = "/" SERVICES_TOKEN_PATH;
+    const char *path = x->request->path;
+
+    if (strncmp(path, mark, sizeof mark - 1) != 0)
+        return;
+    x->token.ptr = path + sizeof mark - 1;
+    x->token.len = strcspn(x->token.ptr, "/");
+    x->own = *x->request;
+    x->own.path = x->token.ptr + x->token.len;
+    x->request = &x->own;
+}
+
 struct exchange *exchange_new(struct site *s, const struct request *request, exchange_fn *ready,
                               void *ctx)
 {
@@ -145,10 +164,11 @@ struct exchange *exchange_new(struct site *s, const struct request *request, exc
                            .reply = {.text = BUF_INIT(REPLY_MAX), .file = -1},
                            .fn = ready,
                            .ctx = ctx};
+    split_token(x);
     x->service = find_service(x, &known);
     if (!x->service)
         exchange_fail(x, known ? 405 : 404, "bad_route", "nothing here answers %s %.200s",
-                      request->method, request->path);
+                      request->method, x->request->path);
     else if (x->service->auth == AUTH_TOKEN)
         check_token(x);
     else if (x->service->auth != AUTH_NONE)

@@ -14,6 +14,9 @@
 struct site;
 struct exchange;
 
+/* "<base>_token/<token>/<path>" is "<base><path>" with the job's token, for clients that have another one to show. */
+#define SERVICES_TOKEN_PATH "_token/"
+
 struct site_spec {
     struct token_key key;
     const char *run; /* the run's number as text; folders are named by it */

@@ -368,3 +368,27 @@ Test(caches, the_older_clients_send_pieces_in_any_order)
               409);
     talk_close(s);
 }
+
+Test(caches, a_token_may_stand_in_the_address)
+{
+    struct site *s = talk_open(0);
+    CLEANUP(free_ptr) char *token = talk_token("job-1", "refs/heads/main");
+    char path[4096];
+
+    static const struct {
+        const char *token, *rest;
+        int status;
+    } rows[] = {
+        {NULL, "/_apis/artifactcache/cache?keys=k&version=v", 204},
+        {"no.such.token", "/_apis/artifactcache/cache?keys=k&version=v", 401},
+        {"", "/_apis/artifactcache/cache?keys=k&version=v", 401},
+        {NULL, "", 404},
+        {NULL, "/nothing/of/that/kind", 404},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        snprintf(path, sizeof path, "/" SERVICES_TOKEN_PATH "%s%s",
+                 rows[i].token ? rows[i].token : token, rows[i].rest);
+        status_is(talk(s, "somebody.elses.token", "GET", path, NULL, NULL), rows[i].status);
+    }
+    talk_close(s);
+}

@@ -1,5 +1,6 @@
 #include "kit/scratch.h"
 #include "serve/services.h"
+#include "serve/site.h"
 #include "serve/token.h"
 
 #include "base/base64.h"
@@ -146,6 +147,28 @@ Test(services, with_the_permission_scripts_can_ask_for_id_tokens_too)
     cr_assert_str_eq(text_in(oidc, "sub"), "repo:Acme/App:environment:live%3A eu");
     cr_assert_str_eq(text_in(oidc, "environment"), "live: eu");
     json_decref(claims);
+    job_deinit(&j);
+    end(s);
+}
+
+Test(services, caches_beside_services_of_others_have_the_token_in_their_address)
+{
+    struct step steps[] = {{.uses = "actions/cache@v4"}};
+    struct services *s = begin();
+    struct err err = ERR_INIT;
+    struct job j;
+
+    make_job(&j, steps, 1);
+    strmap_set(&j.runtime, SLICE("ACTIONS_RESULTS_URL"), SLICE("https://git.example"));
+    strmap_set(&j.runtime, SLICE("ACTIONS_RUNTIME_TOKEN"), SLICE("theirs"));
+    cr_assert_eq(services_equip_caches(s, &j, &err), ERR_OK, "%s", err.text);
+    cr_assert_str_eq(strmap_get(&j.runtime, "ACTIONS_RESULTS_URL"), "https://git.example");
+    cr_assert_str_eq(strmap_get(&j.runtime, "ACTIONS_RUNTIME_TOKEN"), "theirs");
+    cr_assert_null(strmap_get(&j.runtime, "ACTIONS_CACHE_SERVICE_V2"));
+    CLEANUP(buf_deinit) struct buf url = BUF_INIT(100000);
+    buf_printf(&url, "%s" SERVICES_TOKEN_PATH "%s/", strmap_get(&j.runtime, "OSTLER_CACHE_URL"),
+               strmap_get(&j.runtime, "OSTLER_CACHE_TOKEN"));
+    cr_assert_str_eq(strmap_get(&j.runtime, "ACTIONS_CACHE_URL"), url.ptr);
     job_deinit(&j);
     end(s);
 }
