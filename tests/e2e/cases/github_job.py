@@ -148,6 +148,10 @@ def actions_are_what_the_service_says(w):
     r.says("inner", step="Run acme/outer@v1")
     r.equal("requests and archives", (len(s.asked), len(s.archives)), (4, 2))  # what is here is not fetched again
 
+    r = work(w, {"uses": "acme/outer@v1"}, **resolving(s), store_source=f"file://{w.root}/none")
+    r.equal("result", r.of("job.finished")[0]["result"], "failure")
+    r.equal("requests", len(s.asked), 4)  # a source of one's own comes first
+
 
 @case(who="user")
 def what_the_service_refuses_fails_the_job_in_its_words(w):
