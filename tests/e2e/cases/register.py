@@ -79,7 +79,7 @@ def a_runner_of_github_comes_and_goes(w):
             hub.check()
 
 
-@case()
+@case(who="user")
 def tokens_come_in_every_way_and_are_seen_by_nobody(w):
     token = w.write("token", "REG1\n", below=w.root)
     pat = w.write("pat", "PAT1\n", below=w.root)
@@ -108,7 +108,7 @@ def tokens_come_in_every_way_and_are_seen_by_nobody(w):
         hub.check()
 
 
-@case()
+@case(who="user")
 def what_is_wrong_with_a_registration_has_its_message(w):
     with GitHubDouble("V") as hub:
         base = ["--type", "github", "--unattended", "--dir", w.root / "r", "--url", hub.repository, "--name", "n"]
@@ -127,7 +127,12 @@ def what_is_wrong_with_a_registration_has_its_message(w):
         complains(w, *base, "--token", "REG1", "--url", "github.com/acme", says=["https://github.com/OWNER/REPO"])
         complains(w, *base, "--token", "REG1", "--url", f"{hub.repository}.git", says=[r"leave out the '\.git'"])
         complains(w, *base, "--token", "REG1", "--runnergroup", "None", says=["no runner group 'None': there is 'Default'"])
+        untold = ["--url", hub.repository, "--token", "REG1", "--name", "n", "--unattended", "--dir", w.root / "r"]
+        complains(w, *untold, says=["neither GitHub nor Gitea", "--type github"])
         check(not hub.agents, f"registered all the same: {hub.agents}")
+        hub.fault("unknown", "status", status=200, body=json.dumps({"installed_version": "3.19.0"}), type="application/json",
+                  when=lambda call: call.path == "/api/v3/meta")
+        complains(w, *untold, "--runnergroup", "None", says=["no runner group 'None'"])
         complains(w, *base, "--token", "WRONG", code=1, says=["refuses the token", "older than an hour"])
         complains(w, *base, "--pat", "WRONG", code=1, says=["refuses the personal access token|finds no"])
         hub.fault("tenant", "status", status=404, body=json.dumps({"message": "Not Found"}), type="application/json")
