@@ -229,12 +229,25 @@ static int prepare(struct call *c, struct err *err)
     return r;
 }
 
+/* Who stops us while we get ready is heard once the listener listens: then it ends in order. */
+static void wait_with_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* fails for a wrong argument only */
+    signal(SIGPIPE, SIG_IGN);
+}
+
 static int run(struct call *c)
 {
     struct err err = ERR_INIT;
     int code = LISTEN_OK;
 
-    signal(SIGPIPE, SIG_IGN);
+    wait_with_signals();
     if (prepare(c, &err) < 0)
         code = c->queues.taken ? LISTEN_CONFLICT : LISTEN_FAILED;
     else if (listener_run(c->listener, &code, &err) < 0)

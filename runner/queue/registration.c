@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/sysmacros.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -260,16 +261,43 @@ struct registration *registration_free(struct registration *r)
     return NULL;
 }
 
+/* Who has locked the folder DIR, as the kernel tells it; 0: it does not. */
+static long holder_of(int dir)
+{
+    FILE *locks = fopen("/proc/locks", "re");
+    struct stat st;
+    char line[256];
+    long found = 0;
+
+    for (bool known = fstat(dir, &st) == 0; known && locks && fgets(line, sizeof line, locks);) {
+        unsigned long inode;
+        unsigned devices[2];
+        long pid;
+
+        if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%lu", &pid, &devices[0], &devices[1],
+                   &inode) == 4 &&
+            inode == st.st_ino && devices[0] == major(st.st_dev) && devices[1] == minor(st.st_dev))
+            found = pid;
+    }
+    if (locks)
+        fclose(locks);
+    return found;
+}
+
 int registration_lock(struct registration *r, struct err *err)
 {
     if (own_of(r)->dir < 0 || flock(own_of(r)->dir, LOCK_EX | LOCK_NB) == 0)
         return ERR_OK;
     if (errno != EWOULDBLOCK)
         return err_sys(err, "cannot lock '%s'", r->path);
+    long pid = holder_of(own_of(r)->dir);
+    char who[64] = "another listener";
+    if (pid > 0)
+        snprintf(who, sizeof who, "another listener, process %ld,", pid);
     return err_set(err, ERR_DENIED,
-                   "another listener has the registration '%s': stop that one, or register this "
-                   "machine once more under another name",
-                   r->path);
+                   "%s has the registration '%s': stop that one, or register this machine once "
+                   "more under another name",
+                   who, r->path);
 }
 
 int registration_remove(struct registration *r, struct err *err)
