@@ -42,7 +42,7 @@ struct feed {
     struct timer *last;  /* gives up */
     struct timer *gone;  /* a websocket that could not even be begun */
     unsigned rounds;
-    bool finishing, over;
+    bool begun, finishing, over;
 };
 
 static void connect_it(struct feed *f);
@@ -166,6 +166,9 @@ void feed_add(struct feed *f, const char *id, int64_t nr, struct slice text, boo
 {
     struct slice line;
 
+    if (f->url && !f->begun)
+        connect_it(f);
+    f->begun = true;
     for (; slice_line(&text, &line); nr++, continued = false)
         if (line.len && !continued && f->lines.len < FEED_WAITING_MAX)
             vec_push(&f->lines, (struct line){id, nr, shown(line)});
@@ -238,7 +241,7 @@ static void on_round(void *ctx)
 
     f->round = NULL;
     f->rounds++;
-    if (!may_open(f) && f->url && clock_ms() >= f->rest_until_ms) {
+    if (!may_open(f) && f->url && f->begun && clock_ms() >= f->rest_until_ms) {
         f->tries = 0;
         connect_it(f);
     }
@@ -316,8 +319,6 @@ struct feed *feed_new(const struct feed_spec *spec)
     f->url = copy_of(spec->url);
     f->token = copy_of(spec->token);
     f->agent = copy_of(spec->agent);
-    if (f->url)
-        connect_it(f);
     return f;
 }
 

@@ -35,6 +35,7 @@ struct feed_spec { /* texts are copied, the others outlive it */
     int64_t last_ms;            /* for what waits at the end; 0: 2 s */
 };
 
+/* Connects with the first line: before a job's lock was renewed for the first time nothing may be told of it. */
 struct feed *feed_new(const struct feed_spec *spec);
 struct feed *feed_free(struct feed *f); /* wipes the token; NULL does nothing */
 

@@ -380,9 +380,7 @@ void records_end(struct records *r, enum records_result result, const char *time
 
 bool records_is_news(const struct records *r, const struct record *one, enum records_reader reader)
 {
-    if (reader == RECORDS_FOR_RESULTS && one->is_main && !r->settled)
-        return false;
-    return one->changed & (unsigned)reader;
+    return (!one->is_main || r->settled) && (one->changed & (unsigned)reader);
 }
 
 static json_t *ms_or_null(const char *time)

@@ -57,6 +57,7 @@ struct record {
     int count[RECORDS_LEVELS]; /* seen, kept or not */
     json_t *issues;            /* array, as the timeline has them */
     int64_t log_id;            /* of the timeline's log; 0: there is none */
+    unsigned told;             /* enum records_reader: whoever has heard of it */
     unsigned changed;          /* enum records_reader: whoever has not been told yet */
 };
 
@@ -98,8 +99,8 @@ struct record *records_event(struct records *r, const json_t *event, int64_t n_l
 /* The step that has the number STEP among the events; NULL: there is none. */
 struct record *records_find(const struct records *r, int64_t step);
 
-/* ONE (of R, or its job) has changed, and READER may be told: the results service not of steps of the message before
- * their numbers are settled, as it takes a number for good; the timeline of all from the beginning. */
+/* ONE (of R, or its job) has changed, and READER may be told: of steps of the message once their numbers stay, since
+ * two records with one number make no sense to a service. */
 bool records_is_news(const struct records *r, const struct record *one, enum records_reader reader);
 
 /* A finding about the job itself. */

@@ -337,10 +337,22 @@ static void send_block(void *ctx, struct block *b)
 
 /* ---- the whole ---- */
 
+/* The log of a step that the service has not heard of would be nobody's. */
+static bool may_send(void *ctx, const struct upload *u)
+{
+    const struct results *r = ctx;
+
+    VEC_EACH (one, &r->spec.records->steps)
+        if (strcmp((*one)->id, u->id) == 0)
+            return (*one)->told & RECORDS_FOR_RESULTS || states_idle(r->states);
+    return true;
+}
+
 static void on_progress(void *ctx)
 {
     struct results *r = ctx;
 
+    uploads_grown(r->uploads);
     r->spec.progress(r->spec.ctx);
 }
 
@@ -427,6 +439,7 @@ struct results *results_new(const struct results_spec *spec)
                                                     .reader = SPOOL_RESULTS,
                                                     .pause_ms = spec->pause_ms,
                                                     .impatient = spec->beside,
+                                                    .may = may_send,
                                                     .send = send_block,
                                                     .progress = on_progress,
                                                     .ctx = r});

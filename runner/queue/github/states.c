@@ -69,6 +69,8 @@ static void on_told(void *ctx, int status, const json_t *answer, const struct er
     int64_t wait = s->finishing ? 0 : s->spec.batch_ms;
 
     s->rounds = err ? s->rounds + 1 : 0;
+    VEC_EACH (one, &s->batch)
+        (*one)->told |= err ? 0u : (unsigned)s->spec.reader;
     if (err) {
         VEC_EACH (one, &s->batch)
             (*one)->changed |= (unsigned)s->spec.reader;

@@ -18,6 +18,7 @@ struct timeline {
     char *token, *agent, *scope, *plan_type, *plan_id, *timeline_id;
     struct tenant *tenant;
     struct delivery *discovery;
+    bool asked; /* where things are */
     bool ready; /* where things are is known, or will not be */
     bool finishing;
     struct states *states;
@@ -294,8 +295,17 @@ static void discover(struct timeline *t)
 
 /* ---- the whole ---- */
 
+/* With the first thing there is to tell: not before the job's lock was renewed for the first time. */
+static void begin(struct timeline *t)
+{
+    if (!t->asked)
+        discover(t);
+    t->asked = true;
+}
+
 void timeline_changed(struct timeline *t)
 {
+    begin(t);
     if (t->ready)
         states_changed(t->states);
 }
@@ -323,6 +333,7 @@ void timeline_summary(struct timeline *t, const char *id, struct slice text)
 void timeline_finish(struct timeline *t)
 {
     t->finishing = true;
+    begin(t);
     if (!t->ready || t->plan_gone)
         return;
     states_finish(t->states);
@@ -385,7 +396,6 @@ struct timeline *timeline_new(const struct timeline_spec *spec)
                                                     .send = send_block,
                                                     .progress = on_progress,
                                                     .ctx = t});
-    discover(t);
     return t;
 }
 

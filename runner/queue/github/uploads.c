@@ -123,7 +123,10 @@ static bool choose(struct uploads *u, bool job)
         size_t at = (u->turn + i) % u->all.len;
         struct upload *one = u->all.ptr[at];
 
-        if (!one->over && (*one->id == '\0') == job && load(u, one)) {
+        if (one->over || (*one->id == '\0') != job ||
+            (u->spec.may && !u->spec.may(u->spec.ctx, one)))
+            continue;
+        if (load(u, one)) {
             u->turn = at + 1;
             return true;
         }

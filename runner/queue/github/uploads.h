@@ -45,6 +45,8 @@ struct uploads_spec {
     enum spool_reader reader;
     int64_t pause_ms; /* before a block is offered again, growing */
     bool impatient;   /* also while the job runs a block is not offered for ever */
+    /* Whether U's turn may come now; who says no calls uploads_grown() later. NULL: always. */
+    bool (*may)(void *ctx, const struct upload *u);
     /* Sends B, then one of the two functions below is called, from the loop. */
     void (*send)(void *ctx, struct block *b);
     void (*progress)(void *ctx); /* uploads_idle() may be another now */
