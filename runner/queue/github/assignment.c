@@ -22,7 +22,8 @@ struct assignment {
     bool said_cancelled; /* the worker says that it was */
     bool lost; /* the lease, for lack of contact: the end is "failed", and tried to be told */
     bool gone; /* the server has taken it away: nothing more is told */
-    char why[ERR_TEXT_SIZE]; /* it cannot be run, or reported as it should be; "": all is well */
+    enum records_result result; /* of one that never began, and so has no report */
+    char why[ERR_TEXT_SIZE];    /* the same */
 };
 
 static void job_free(struct job *j)
@@ -108,11 +109,14 @@ static json_t *end_body(const struct assignment *a)
 {
     const struct github_job *j = &a->job;
 
+    const char *result = records_result_name(a->result);
+
     if (j->results_only && !a->report)
-        return run_service_lost(j->plan_id, j->job_id, NULL, a->why);
+        return run_service_lost(j->plan_id, j->job_id, NULL, result, a->why);
     if (j->results_only)
         return github_report_completion(a->report);
-    return a->report ? github_report_plan_event(a->report) : legacy_lost(j->job_id, j->request_id);
+    return a->report ? github_report_plan_event(a->report)
+                     : legacy_lost(j->job_id, j->request_id, result);
 }
 
 static void complete(struct assignment *a)
@@ -160,6 +164,9 @@ static void finish(struct assignment *a, enum records_result result)
 {
     job_free(a->to_run);
     a->to_run = NULL;
+    a->result = result;
+    if (!a->why[0])
+        snprintf(a->why, sizeof a->why, "The job was stopped before it began.");
     if (a->gone || !a->report) {
         end_later(a);
         return;
@@ -186,16 +193,6 @@ void assignment_ended(struct assignment *a, const char *why)
 }
 
 /* ---- the lease ---- */
-
-static void on_held(void *ctx)
-{
-    struct assignment *a = ctx;
-
-    if (a->state != ASSIGNMENT_LEASING)
-        return;
-    a->state = ASSIGNMENT_READY;
-    a->spec.client.ready(a->spec.client.ctx);
-}
 
 static void on_lost(void *ctx, bool gone, const char *why)
 {
@@ -279,13 +276,21 @@ static int open_report(struct assignment *a, const struct job *job, struct err *
     return github_report_new(&spec, a->spec.caller->http, a->spec.caller->loop, &a->report, err);
 }
 
-static int read_message(struct assignment *a, struct slice text, struct err *err)
+/* The services hear of the job once it is ours. */
+static void on_held(void *ctx)
 {
-    int r = github_message_parse(text, &a->spec.place, a->to_run, &a->job, err);
+    struct assignment *a = ctx;
+    struct err err = ERR_INIT;
 
-    if (r == ERR_OK)
-        r = open_report(a, a->to_run, err);
-    return r;
+    if (a->state != ASSIGNMENT_LEASING)
+        return;
+    if (open_report(a, a->to_run, &err) < 0) {
+        snprintf(a->why, sizeof a->why, "%s", err.text);
+        finish(a, RECORDS_FAILED);
+        return;
+    }
+    a->state = ASSIGNMENT_READY;
+    a->spec.client.ready(a->spec.client.ctx);
 }
 
 static char *copy_of(const char *text)
@@ -303,7 +308,7 @@ int assignment_new(const struct assignment_spec *spec, struct slice text, struct
     a->billing_owner = copy_of(spec->billing_owner);
     a->to_run = mem_new(sizeof *a->to_run);
     job_init(a->to_run);
-    int r = read_message(a, text, &why);
+    int r = github_message_parse(text, &a->spec.place, a->to_run, &a->job, &why);
     if (r < 0 && !github_job_can_be_told(&a->job)) {
         assignment_free(a);
         *err = why;
@@ -393,7 +398,8 @@ struct call *assignment_recover(struct caller *c, const struct github_settings *
         return NULL;
     if (loose_bool(lease, "results_only", true)) {
         CLEANUP(loose_freep)
-        json_t *body = run_service_lost(plan, job, loose_text(lease, "billing_owner"), why);
+        json_t *body =
+            run_service_lost(plan, job, loose_text(lease, "billing_owner"), "failed", why);
         return run_service_complete(c, url, token, body, done, ctx);
     }
     const struct legacy_finish f = {.server_url = settings->server_url,
@@ -405,6 +411,6 @@ struct call *assignment_recover(struct caller *c, const struct github_settings *
                                     .plan_version = loose_int(lease, "plan_version", 0),
                                     .pool_id = settings->pool_id,
                                     .request_id = loose_int(lease, "request_id", 0)};
-    CLEANUP(loose_freep) json_t *event = legacy_lost(job, f.request_id);
+    CLEANUP(loose_freep) json_t *event = legacy_lost(job, f.request_id, "failed");
     return legacy_complete(c, &f, event, done, ctx);
 }

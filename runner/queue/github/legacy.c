@@ -90,8 +90,8 @@ struct call *legacy_complete(struct caller *c, const struct legacy_finish *f, co
     return call_start(c, &spec, done, ctx);
 }
 
-json_t *legacy_lost(const char *job_id, int64_t request_id)
+json_t *legacy_lost(const char *job_id, int64_t request_id, const char *result)
 {
     return json_pack("{s:s, s:s, s:I, s:s, s:{}}", "name", "JobCompleted", "jobId", job_id,
-                     "requestId", (json_int_t)request_id, "result", "failed", "outputs");
+                     "requestId", (json_int_t)request_id, "result", result, "outputs");
 }

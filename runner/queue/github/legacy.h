@@ -21,5 +21,5 @@ struct call *legacy_renew(struct caller *c, int64_t pool_id, int64_t request_id,
 struct call *legacy_complete(struct caller *c, const struct legacy_finish *f, const json_t *event,
                              call_fn *done, void *ctx);
 
-/* The event of a job that nothing is known of but that it failed. A new reference. */
-json_t *legacy_lost(const char *job_id, int64_t request_id);
+/* The event of a job that nothing is known of but its RESULT ("failed"). A new reference. */
+json_t *legacy_lost(const char *job_id, int64_t request_id, const char *result);

@@ -65,10 +65,10 @@ struct call *run_service_complete(struct caller *c, const char *url, const char 
 }
 
 json_t *run_service_lost(const char *plan_id, const char *job_id, const char *billing_owner,
-                         const char *why)
+                         const char *conclusion, const char *why)
 {
     json_t *body = json_pack("{s:s, s:s, s:s, s:{}, s:[], s:[{s:s, s:s}], s:[]}", "planId", plan_id,
-                             "jobId", job_id, "conclusion", "failed", "outputs", "stepResults",
+                             "jobId", job_id, "conclusion", conclusion, "outputs", "stepResults",
                              "annotations", "level", "failure", "message", why, "telemetry");
 
     if (billing_owner && *billing_owner)

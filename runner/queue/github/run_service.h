@@ -19,6 +19,6 @@ struct call *run_service_renew(struct caller *c, const struct github_job *job, c
 struct call *run_service_complete(struct caller *c, const char *url, const char *token,
                                   const json_t *body, call_fn *done, void *ctx);
 
-/* The body for a job that nothing is known of but that it failed, and WHY. A new reference. */
+/* The body for a job that nothing is known of but its CONCLUSION ("failed"), and WHY. A new reference. */
 json_t *run_service_lost(const char *plan_id, const char *job_id, const char *billing_owner,
-                         const char *why);
+                         const char *conclusion, const char *why);
