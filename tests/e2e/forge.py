@@ -177,7 +177,7 @@ class Forge:
         end = time.monotonic() + limit
         while True:
             got = self.api("GET", f"/repos/{repository}/commits/{commit}/status")
-            if got["statuses"] and got["state"] not in ("pending", ""):
+            if got["statuses"] and all(one["status"] != "pending" for one in got["statuses"]):
                 return got["state"], {one["context"]: one["status"] for one in got["statuses"]}
             check(time.monotonic() < end, f"no result for {commit}: {got}\n{self.told()}")
             time.sleep(0.2)

@@ -91,6 +91,7 @@ class Listener:
     def __init__(self, w, *args, slots=2, env=None):
         self.w, self.work = w, w.root / "work"
         self.work.mkdir(exist_ok=True, mode=0o700)
+        self.others = set(watch.descendants())
         self.running = w.start(*sorted((w.root / "registrations").iterdir()), "--work", self.work, "--slots", slots, "--min-free", 0, *args,
                                command="listen", json_out=False, env=env)
         self.process = self.running.process
@@ -102,7 +103,9 @@ class Listener:
 
     def ended(self, code=0, limit=30):
         done = self.running.finish(limit).exits(code)
-        left = watch.wait_until_alone(2)
+        end = time.monotonic() + 2
+        while (left := set(watch.descendants()) - self.others) and time.monotonic() < end:
+            time.sleep(0.01)
         check(not left, f"left running: {[watch.describe(p) for p in left]}\n{done}")
         self.w.sane(done)
         self.empty(done)

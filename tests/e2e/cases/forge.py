@@ -9,6 +9,7 @@ import uuid
 from case import case
 from forge import Forge
 from gitea_double import GiteaDouble
+from listening import Listener
 from world import check
 
 THOROUGH = {"quick": False, "limit": 300, "thorough": True, "who": "root"}
@@ -136,3 +137,56 @@ def the_gitea_double_answers_as_the_real_one(w):
     check(not differ, "the real one answers otherwise:\n" + "\n".join(differ))
     for key, kind in ours.context.items():
         check(real.context.get(key) == kind, f"context.{key}: the real one has {real.context.get(key)}, the double {kind}")
+
+
+TREE = {".gitea/workflows/ci.yml": """\
+    on: push
+    jobs:
+      lint:
+        runs-on: ubuntu-latest
+        outputs: {ok: "${{ steps.l.outputs.ok }}"}
+        steps:
+          - {id: l, run: 'echo "ok=yes" >> "$GITHUB_OUTPUT"'}
+      build:
+        needs: lint
+        runs-on: ubuntu-latest
+        strategy: {matrix: {n: [1, 2]}}
+        steps:
+          - uses: actions/checkout@v4
+          - name: values
+            env: {WORD: "${{ secrets.WORD }}"}
+            run: |
+              echo "n=${{ matrix.n }} region=${{ vars.REGION }} lint=${{ needs.lint.outputs.ok }} on ${{ github.event_name }}"
+              echo "the word is $WORD"
+              test "$(cat hello)" = "hello from the tree"
+      never:
+        needs: build
+        if: failure()
+        runs-on: ubuntu-latest
+        steps: [{run: exit 1}]
+    """, "hello": "hello from the tree\n"}
+
+
+@case(**THOROUGH)
+def a_push_becomes_a_green_check_on_a_real_gitea(w):
+    with Forge(w) as forge:
+        repository = forge.repository("demo", {"WORD": "swordfish-1234"}, {"REGION": "eu"})
+        (w.root / "registrations").mkdir(mode=0o700)
+        w.ostler_call("register", "--url", forge.url, "--token", forge.registration(), "--name", "ostler-1", "--labels", "ubuntu-latest:host",
+                      "--dir", w.root / "registrations" / "home", "--unattended").exits(0)
+        listener = Listener(w)
+        commit = forge.push(repository, TREE)
+        state, checks = forge.status(repository, commit)
+        jobs = {job["name"]: job for job in forge.jobs(repository)}
+        logs = {name: forge.job_log(repository, job) for name, job in jobs.items() if job.get("conclusion") in ("success", "failure")}
+        done = listener.drain()
+    check(state == "success", f"{state}: {checks}\n{logs}\n{done}")
+    check({name: job.get("conclusion") for name, job in jobs.items()} ==
+          {"lint": "success", "build (1)": "success", "build (2)": "success", "never": "skipped"}, f"{jobs}\n{done}")
+    for n in (1, 2):
+        log = logs[f"build ({n})"]
+        for text in (f"n={n} region=eu lint=yes on push", "the word is ***", "Job succeeded"):
+            check(text in log, f"the log of build ({n}) lacks {text!r}:\n{log}")
+        check("swordfish" not in log, log)
+        steps = [step["conclusion"] for step in jobs[f"build ({n})"]["steps"]]
+        check(steps and set(steps) == {"success"}, f"{jobs}")
