@@ -477,29 +477,34 @@ static void find_summary(struct reading *r)
             r->spec->settings->address, SLICE_ARG(run), job);
 }
 
-static void take_environment(struct reading *r, struct job *j)
+/* Who the server is, for scripts that run on more than one (5.1). */
+static void tell_server(struct reading *r, struct job *j)
 {
-    CLEANUP(strmap_deinit) struct strmap env = STRMAP_INIT;
-    const struct workflow_job *d = r->def;
     const char *v = r->spec->version;
 
-    strmap_set(&env, SLICE("GITEA_ACTIONS"), SLICE("true"));
-    strmap_set(&env, SLICE("GITEA_ACTIONS_RUNNER_VERSION"), slice_of(v));
+    set_runtime(j, "GITEA_ACTIONS", SLICE("true"));
+    set_runtime(j, "GITEA_ACTIONS_RUNNER_VERSION", slice_of(v));
     if (r->task->forgejo) {
-        strmap_set(&env, SLICE("FORGEJO_ACTIONS"), SLICE("true"));
-        strmap_set(&env, SLICE("FORGEJO_ACTIONS_RUNNER_VERSION"), slice_of(v));
+        set_runtime(j, "FORGEJO_ACTIONS", SLICE("true"));
+        set_runtime(j, "FORGEJO_ACTIONS_RUNNER_VERSION", slice_of(v));
     }
     if (r->spec->capabilities && *r->spec->capabilities) {
-        strmap_set(&env, SLICE("GITEA_ACTIONS_CAPABILITIES"), slice_of(r->spec->capabilities));
-        strmap_set(&env, SLICE("GITEA_RUN_ID"), text_in(r->context, "run_id"));
+        set_runtime(j, "GITEA_ACTIONS_CAPABILITIES", slice_of(r->spec->capabilities));
+        set_runtime(j, "GITEA_RUN_ID", text_in(r->context, "run_id"));
     }
-    strmap_merge(&env, &r->spec->settings->env);
+}
+
+static void take_environment(struct reading *r, struct job *j)
+{
+    const struct strmap *own = &r->spec->settings->env;
+
     j->env = arena_array(&j->arena, 3, sizeof *j->env);
-    j->env[j->n_env++] = literal_map(&j->arena, &env);
+    if (own->len)
+        j->env[j->n_env++] = literal_map(&j->arena, own);
     if (r->workflow->env)
         j->env[j->n_env++] = r->workflow->env;
-    if (d->env)
-        j->env[j->n_env++] = d->env;
+    if (r->def->env)
+        j->env[j->n_env++] = r->def->env;
 }
 
 /* ---- the job ---- */
@@ -553,6 +558,7 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
     j->work_root = work_root(&j->arena, r->github);
     if (r->source)
         j->store_source = arena_str(&j->arena, slice_of(r->source));
+    tell_server(r, j);
     take_environment(r, j);
     return ERR_OK;
 }

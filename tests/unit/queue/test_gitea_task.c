@@ -134,7 +134,8 @@ Test(gitea_task, becomes_a_job_with_all_that_its_expressions_see)
     cr_expect_eq(json_number_value(json_object_get(json_object_get(c, "matrix"), "n")), 1);
     json_t *lint = json_object_get(json_object_get(c, "needs"), "lint");
     cr_expect_str_eq(json_string_value(json_object_get(lint, "result")), "success");
-    cr_expect(slice_eq(token_find(j->env[0], "GITEA_ACTIONS")->text, SLICE("true")));
+    cr_expect_str_eq(strmap_get(&j->runtime, "GITEA_ACTIONS"), "true");
+    cr_expect_null(strmap_get(&j->runtime, "FORGEJO_ACTIONS"));
     cr_expect(slice_eq(token_find(j->env[0], "OWN")->text, SLICE("1")));
     cr_expect(slice_eq(token_find(j->env[1], "TOP")->text, SLICE("1")));
 }
