@@ -32,7 +32,7 @@ struct job {
 
     const char *environment; /* the name of what it deploys to; NULL: nothing */
     bool id_token;           /* its permissions let it ask for id tokens */
-    struct strmap runtime;   /* ACTIONS_*: how actions reach their run's services, with tokens; other
+    struct strmap runtime; /* ACTIONS_*: how actions reach their run's services, with tokens; other
                                 names: what every process finds in its environment */
 
     /* What must not show besides: values, and expressions (mask_patterns.h). Names only tell them apart. */
