@@ -304,6 +304,8 @@ static bool gets_service(const char *name, bool action)
 {
     if (strncmp(name, "OSTLER_", 7) == 0)
         return false; /* what only we need */
+    if (strncmp(name, "ACTIONS_", 8) != 0)
+        return true; /* who the server is */
     return action || strncmp(name, "ACTIONS_ID_TOKEN_REQUEST_", 25) == 0 ||
            strcmp(name, "ACTIONS_ORCHESTRATION_ID") == 0;
 }
