@@ -135,7 +135,7 @@ static void on_readable(void *ctx, uint32_t events)
     if (n <= 0) {
         u->ended = true;
         u->watch = watch_free(u->watch);
-        if (b->size && u->n_sent && !u->err.code)
+        if (b->size && !u->err.code)
             send_block(u, b);
         return;
     }
@@ -197,33 +197,13 @@ int upload_run(struct upload *u, struct err *err)
 
 /* ---- the end ---- */
 
-static int put(struct upload *u, const char *what, const char *const *headers, struct slice body,
-               struct err *err)
+int upload_commit(struct upload *u, struct uploaded *ret, struct err *err)
 {
+    CLEANUP(buf_deinit) struct buf list = BUF_INIT(4 << 20);
+    CLEANUP(buf_deinit) struct buf type = BUF_INIT(256);
     CLEANUP(buf_deinit) struct buf url = URL_INIT;
     CLEANUP(http_answer_deinit) struct http_answer answer = {0};
-    struct http_request q = {
-        .method = "PUT",
-        .headers = headers,
-        .body = body,
-        .tries = UPLOAD_TRIES,
-        .idle_ms = UPLOAD_IDLE_MS,
-        .retry = carrier_say_retry,
-    };
-
-    if (what)
-        make_url(u, what, &url);
-    q.url = what ? url.ptr : u->url;
-    int r = http_do(u->carrier->http, &q, &answer, err);
-    if (r < 0)
-        return err_in(err, "the upload");
-    return answer.status >= 200 && answer.status <= 299 ? ERR_OK : refused(&answer, err);
-}
-
-static int put_list(struct upload *u, const char *type, struct err *err)
-{
-    const char *const headers[] = {common[0], "Content-Type: application/xml", type, NULL};
-    CLEANUP(buf_deinit) struct buf list = BUF_INIT(4 << 20);
+    unsigned char sum[DIGEST_SIZE];
 
     buf_add_str(&list, "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
     for (unsigned i = 0; i < u->n_sent; i++) {
@@ -232,26 +212,23 @@ static int put_list(struct upload *u, const char *type, struct err *err)
         buf_add_str(&list, "</Latest>");
     }
     buf_add_str(&list, "</BlockList>");
-    return put(u, "comp=blocklist", headers, buf_slice(&list), err);
-}
-
-int upload_commit(struct upload *u, struct uploaded *ret, struct err *err)
-{
-    CLEANUP(buf_deinit) struct buf type = BUF_INIT(256);
-    unsigned char sum[DIGEST_SIZE];
-    int r;
-
     buf_printf(&type, "x-ms-blob-content-type: %s", u->type);
-    if (u->n_sent) {
-        r = put_list(u, type.ptr, err);
-    } else { /* less than a block: one request does it */
-        const char *const headers[] = {common[0], common[1], "x-ms-blob-type: BlockBlob", type.ptr,
-                                       NULL};
+    make_url(u, "comp=blocklist", &url);
 
-        r = put(u, NULL, headers, slice_make(u->filling->bytes, u->filling->size), err);
-    }
-    if (r < 0)
-        return r;
+    const char *const headers[] = {common[0], "Content-Type: application/xml", type.ptr, NULL};
+    struct http_request q = {
+        .method = "PUT",
+        .url = url.ptr,
+        .headers = headers,
+        .body = buf_slice(&list),
+        .tries = UPLOAD_TRIES,
+        .idle_ms = UPLOAD_IDLE_MS,
+        .retry = carrier_say_retry,
+    };
+    if (http_do(u->carrier->http, &q, &answer, err) < 0)
+        return err_in(err, "the upload");
+    if (answer.status < 200 || answer.status > 299)
+        return refused(&answer, err);
     digest_finish(u->digest, sum);
     digest_hex(sum, ret->digest);
     ret->size = u->size;

@@ -1,5 +1,6 @@
 /* upload - what comes out of a pipe, to the address that the service gave: blocks side by side as for an Azure block
- * blob (runtime contract 13.3). Nobody sees it before upload_commit(). */
+ * blob (runtime contract 13.3), and be it one: Gitea passes over a blob that is put as a whole. Nobody sees it before
+ * upload_commit(). */
 #pragma once
 
 #include "blobs/packer.h"

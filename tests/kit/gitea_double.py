@@ -136,6 +136,8 @@ class Task:
 
 
 class GiteaDouble(Storage, Double):
+    whole_blobs = False
+
     def __init__(self, dialect="gitea", registration="REG", cancelling=True, summaries=True, request_keys=True,
                  single=False, capacity=1, heartbeat=60.0):
         self.dialect, self.registration = dialect, registration

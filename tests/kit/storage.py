@@ -21,6 +21,8 @@ class Blob:
 class Storage:
     """Mixin: expects complain() and url."""
 
+    whole_blobs = True  # one may be put in a single request; a Gitea takes that, answers, and has nothing
+
     def prepare_storage(self):
         self.blobs, self.artifacts, self.caches = {}, {}, {}
 
@@ -80,6 +82,8 @@ class Storage:
             self.complain(f"blob: comp={kind}")
             return Answer(400, headers=AZURE)
         else:
+            if not self.whole_blobs:
+                self.complain("blob: put as a whole, not as blocks and their list")
             blob.kind = call.headers.get("x-ms-blob-type")
             if blob.kind not in ("BlockBlob", "AppendBlob"):
                 self.complain(f"blob: x-ms-blob-type is {blob.kind!r}")

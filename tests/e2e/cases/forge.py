@@ -159,6 +159,15 @@ TREE = {".gitea/workflows/ci.yml": """\
               echo "n=${{ matrix.n }} region=${{ vars.REGION }} lint=${{ needs.lint.outputs.ok }} on ${{ github.event_name }}"
               echo "the word is $WORD"
               test "$(cat hello)" = "hello from the tree"
+          - uses: actions/upload-artifact@v4
+            with: {name: "tree-${{ matrix.n }}", path: hello}
+      take:
+        needs: build
+        runs-on: ubuntu-latest
+        steps:
+          - uses: actions/download-artifact@v4
+            with: {path: got}
+          - run: test "$(cat got/tree-1/hello got/tree-2/hello | sort -u)" = "hello from the tree"
       never:
         needs: build
         if: failure()
@@ -182,7 +191,7 @@ def a_push_becomes_a_green_check_on_a_real_gitea(w):
         done = listener.drain()
     check(state == "success", f"{state}: {checks}\n{logs}\n{done}")
     check({name: job.get("conclusion") for name, job in jobs.items()} ==
-          {"lint": "success", "build (1)": "success", "build (2)": "success", "never": "skipped"}, f"{jobs}\n{done}")
+          {"lint": "success", "build (1)": "success", "build (2)": "success", "take": "success", "never": "skipped"}, f"{jobs}\n{done}")
     for n in (1, 2):
         log = logs[f"build ({n})"]
         for text in (f"n={n} region=eu lint=yes on push", "the word is ***", "Job succeeded"):
