@@ -26,7 +26,8 @@ int64_t lease_time(const char *text)
         rest += 1 + strspn(rest + 1, "0123456789");
     if (*rest && strcmp(rest, "Z") != 0 && strcmp(rest, "+00:00") != 0)
         return -1;
-    return (int64_t)timegm(&t);
+    int64_t seconds = (int64_t)timegm(&t);
+    return seconds < 0 ? -1 : seconds; /* the year 1: .NET's way to say nothing */
 }
 
 /* What the server's clock shows; ours if it does not say. */

@@ -35,5 +35,5 @@ void lease_begin(struct lease *l, struct caller *caller, const struct github_job
 void lease_end(struct lease *l); /* at once, without a word; one that is all zero, too */
 
 /* The seconds since 1970 of "2026-08-20T10:10:00.123456789Z" (also "+00:00" or nothing at its end, which is UTC); -1: it is
- * no such text. */
+ * no such text, or a time before 1970, as "0001-01-01T00:00:00", which says nothing. */
 int64_t lease_time(const char *text);
