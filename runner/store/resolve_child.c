@@ -10,47 +10,11 @@
 #include "base/vec.h"
 #include "io/errand.h"
 #include "store/child.h"
+#include "store/fields.h"
 
 enum { SWEEP_MS = 5000 }; /* for what a killed child had started to end */
 
 /* ---- the messages ---- */
-
-static json_t *text_json(const char *text)
-{
-    json_t *json = text ? json_string(text) : NULL; /* NULL for what is no UTF-8, too */
-
-    return json ? json : json_null();
-}
-
-static json_t *list_json(const char *const *list)
-{
-    json_t *json = json_array();
-
-    for (; list && *list; list++)
-        json_array_append_new(json, text_json(*list));
-    return json;
-}
-
-/* In the arena; NULL: there is none. */
-static const char *member(struct arena *a, const json_t *json, const char *name)
-{
-    const json_t *value = json_object_get(json, name);
-
-    return json_is_string(value) ? arena_str(a, slice_of(json_string_value(value))) : NULL;
-}
-
-static const char *const *list_member(struct arena *a, const json_t *json, const char *name)
-{
-    const json_t *list = json_object_get(json, name);
-    const char **ret = arena_array(a, json_array_size(list) + 1, sizeof *ret);
-    size_t i, n = 0;
-    json_t *item;
-
-    json_array_foreach (list, i, item)
-        if (json_is_string(item))
-            ret[n++] = arena_str(a, slice_of(json_string_value(item)));
-    return ret;
-}
 
 char *resolve_request_format(const struct resolve_ask *ask)
 {
@@ -63,13 +27,13 @@ char *resolve_request_format(const struct resolve_ask *ask)
                                                  *ref->path ? "/" : "", ref->path, ref->ref));
     }
     json_object_set_new(json, "service", json_integer(ask->service));
-    json_object_set_new(json, "url", text_json(ask->url));
-    json_object_set_new(json, "token", text_json(ask->token));
-    json_object_set_new(json, "archive_token", text_json(ask->archive_token));
-    json_object_set_new(json, "pins", list_json(ask->pins));
+    json_object_set_new(json, "url", field_text(ask->url));
+    json_object_set_new(json, "token", field_text(ask->token));
+    json_object_set_new(json, "archive_token", field_text(ask->archive_token));
+    json_object_set_new(json, "pins", field_list(ask->pins));
     json_object_set_new(json, "codeload_bearer", json_boolean(ask->codeload_bearer));
     json_object_set_new(json, "retry", json_integer(ask->retry_ms));
-    json_object_set_new(json, "env", list_json(ask->env));
+    json_object_set_new(json, "env", field_list(ask->env));
     json_object_set_new(json, "refs", refs);
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
@@ -98,13 +62,13 @@ static int read_request(const json_t *json, struct arena *a, struct resolve_ask 
 
     *ret = (struct resolve_ask){
         .service = service == RESOLVE_LEGACY ? RESOLVE_LEGACY : RESOLVE_LAUNCH,
-        .url = member(a, json, "url"),
-        .token = member(a, json, "token"),
-        .archive_token = member(a, json, "archive_token"),
-        .pins = list_member(a, json, "pins"),
+        .url = field_get_text(a, json, "url"),
+        .token = field_get_text(a, json, "token"),
+        .archive_token = field_get_text(a, json, "archive_token"),
+        .pins = field_get_list(a, json, "pins"),
         .codeload_bearer = json_is_true(json_object_get(json, "codeload_bearer")),
         .retry_ms = json_integer_value(json_object_get(json, "retry")),
-        .env = list_member(a, json, "env"),
+        .env = field_get_list(a, json, "env"),
     };
     if (!ret->url || !ret->token)
         return err_set(err, ERR_INVALID, "that is no request to resolve actions");
@@ -125,13 +89,13 @@ static json_t *resolved_json(const struct resolved *one)
 {
     json_t *json = json_object();
 
-    json_object_set_new(json, "repository", text_json(one->given.repository));
-    json_object_set_new(json, "sha", text_json(one->given.sha));
-    json_object_set_new(json, "url", text_json(one->given.url));
-    json_object_set_new(json, "header", text_json(one->given.header));
-    json_object_set_new(json, "token", text_json(one->token));
-    json_object_set_new(json, "version", text_json(one->version));
-    json_object_set_new(json, "digest", text_json(one->digest));
+    json_object_set_new(json, "repository", field_text(one->given.repository));
+    json_object_set_new(json, "sha", field_text(one->given.sha));
+    json_object_set_new(json, "url", field_text(one->given.url));
+    json_object_set_new(json, "header", field_text(one->given.header));
+    json_object_set_new(json, "token", field_text(one->token));
+    json_object_set_new(json, "version", field_text(one->version));
+    json_object_set_new(json, "digest", field_text(one->digest));
     return json;
 }
 
@@ -143,12 +107,12 @@ char *resolve_answer_format(int r, const struct resolve_answer *answer, const st
     if (r < 0) { /* servers' words are in it */
         json_object_set_new(json, "code", json_integer(r));
         json_object_set_new(json, "error",
-                            text_json(utf8_text(&a, arena_str(&a, slice_of(err->text)))));
+                            field_text(utf8_text(&a, arena_str(&a, slice_of(err->text)))));
     }
     for (size_t i = 0; r == ERR_OK && i < answer->n; i++)
         json_array_append_new(list, resolved_json(&answer->list[i]));
     json_object_set_new(json, "list", list);
-    json_object_set_new(json, "failures", list_json(r == ERR_OK ? answer->failures : NULL));
+    json_object_set_new(json, "failures", field_list(r == ERR_OK ? answer->failures : NULL));
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
     return text;
@@ -158,7 +122,7 @@ static int read_answer(const json_t *json, struct arena *a, struct resolve_answe
                        struct err *err)
 {
     json_int_t code = json_integer_value(json_object_get(json, "code"));
-    const char *why = member(a, json, "error");
+    const char *why = field_get_text(a, json, "error");
     const json_t *list = json_object_get(json, "list");
     struct resolved *all = arena_array(a, json_array_size(list), sizeof *all);
     json_t *one;
@@ -171,18 +135,18 @@ static int read_answer(const json_t *json, struct arena *a, struct resolve_answe
                        "whoever resolves actions gave no answer that can be read");
     json_array_foreach (list, i, one) {
         all[i] = (struct resolved){
-            .given = {.repository = member(a, one, "repository"),
-                      .sha = member(a, one, "sha"),
-                      .url = member(a, one, "url"),
-                      .header = member(a, one, "header")},
-            .token = member(a, one, "token"),
-            .version = member(a, one, "version"),
-            .digest = member(a, one, "digest"),
+            .given = {.repository = field_get_text(a, one, "repository"),
+                      .sha = field_get_text(a, one, "sha"),
+                      .url = field_get_text(a, one, "url"),
+                      .header = field_get_text(a, one, "header")},
+            .token = field_get_text(a, one, "token"),
+            .version = field_get_text(a, one, "version"),
+            .digest = field_get_text(a, one, "digest"),
         };
         if (store_given_check(&all[i].given, err) < 0)
             return err->code;
     }
-    *ret = (struct resolve_answer){all, i, list_member(a, json, "failures")};
+    *ret = (struct resolve_answer){all, i, field_get_list(a, json, "failures")};
     return ERR_OK;
 }
 
