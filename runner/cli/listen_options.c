@@ -169,28 +169,13 @@ static int take_configuration(struct listen_options *o, const char *named, struc
     return r;
 }
 
-/* The last --config of the command line; mistakes in it are found when it is read in earnest. */
-static const char *named_configuration(int argc, char **argv)
-{
-    CLEANUP(free_ptr) char **copy = mem_new(((size_t)argc + 1) * sizeof *copy);
-    const char *named = NULL;
-    int option;
-
-    memcpy(copy, argv, ((size_t)argc + 1) * sizeof *copy); /* it is put into another order */
-    optind = 1;
-    while ((option = getopt_long(argc, copy, ":h", table, NULL)) != -1)
-        if (option == OPT_CONFIG)
-            named = optarg;
-    return named;
-}
-
 int listen_options_parse(struct listen_options *o, int argc, char **argv, struct err *err)
 {
     int option, at = 0;
 
     opterr = 0;
     inputs_take();
-    int r = take_configuration(o, named_configuration(argc, argv), err);
+    int r = take_configuration(o, run_options_named(argc, argv, ":h", table, OPT_CONFIG), err);
     if (r < 0)
         return r;
     optind = 1;

@@ -630,8 +630,8 @@ int run_options_configure(struct run_options *o, const char *named,
     return ERR_OK;
 }
 
-/* The last --config of the command line; mistakes in it are found when it is read in earnest. */
-static const char *named_configuration(int argc, char **argv)
+const char *run_options_named(int argc, char **argv, const char *shorts, const struct option *known,
+                              int wanted)
 {
     CLEANUP(free_ptr) char **copy = mem_new(((size_t)argc + 1) * sizeof *copy);
     const char *named = NULL;
@@ -639,8 +639,8 @@ static const char *named_configuration(int argc, char **argv)
 
     memcpy(copy, argv, ((size_t)argc + 1) * sizeof *copy); /* it is put into another order */
     optind = 1;
-    while ((option = getopt_long(argc, copy, ":vh", table, NULL)) != -1)
-        if (option == OPT_CONFIG)
+    while ((option = getopt_long(argc, copy, shorts, known, NULL)) != -1)
+        if (option == wanted)
             named = optarg;
     return named;
 }
@@ -650,7 +650,8 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
     int option;
 
     opterr = 0;
-    int r = run_options_configure(o, named_configuration(argc, argv), NULL, err);
+    int r = run_options_configure(o, run_options_named(argc, argv, ":vh", table, OPT_CONFIG), NULL,
+                                  err);
     if (r < 0)
         return r;
     optind = 1;

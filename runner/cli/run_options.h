@@ -6,6 +6,8 @@
 #include "cli/config.h"
 #include "queue/local/local.h"
 
+struct option; /* getopt's */
+
 struct run_options {
     struct arena arena;
     VEC(const char *) files; /* workflows as given */
@@ -49,6 +51,11 @@ MUST_CHECK int run_options_parse(struct run_options *o, int argc, char **argv, s
 /* Takes the option NAME ("limit"), as if the command line said so; VALUE is NULL for a flag. */
 MUST_CHECK int run_options_set(struct run_options *o, const char *name, const char *value,
                                struct err *err);
+
+/* The configuration that a command line names, last of all: the value of the option WANTED of those in KNOWN, as
+ * getopt_long() has them; NULL: none. Mistakes are found when the command line is read in earnest. */
+const char *run_options_named(int argc, char **argv, const char *shorts, const struct option *known,
+                              int wanted);
 
 /* Takes what configurations say of those options that WANTED (NULL: all) wants: the file NAMED, or else the usual ones. */
 MUST_CHECK int run_options_configure(struct run_options *o, const char *named,
