@@ -168,6 +168,9 @@ def show(program):
         print(f"ok   {program.kind}/{program.name}: {program.passed} ({program.seconds:.1f} s)", flush=True)
         if program.kind == "conformance":
             folders(log)
+        for line in log.read_text(errors="replace").splitlines() if program.kind == "e2e" else []:
+            if line.startswith("WAVERS "):
+                print(f"     | {line}", flush=True)
         return
     print(f"FAIL {program.kind}/{program.name}: {program.failed} of {program.passed + program.failed}, "
           f"{program.why}")

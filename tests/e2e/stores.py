@@ -72,7 +72,7 @@ class Seaweed(Server):
         self.folder.mkdir()
         (self.folder / "s3.json").write_text(json.dumps({"identities": [
             {"name": "ci", "credentials": [{"accessKey": S3_KEY, "secretKey": S3_SECRET}], "actions": ["Admin"]}]}))
-        s3, master, volume, filer, *grpc = free_ports(8)
+        s3, master, volume, filer, *grpc = self.ports = self._ports()
         self.url = f"http://127.0.0.1:{s3}"
         ports = [f"-{name}={port}" for name, port in (
             ("s3.port", s3), ("master.port", master), ("volume.port", volume), ("filer.port", filer),
@@ -81,6 +81,23 @@ class Seaweed(Server):
         self.begin("SeaweedFS", [WEED, "mini", "-dir=.", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.config=s3.json",
                                  "-bucket=backups", "-admin.ui=false", "-webdav=false", *ports], self.folder, self._ready,
                    env={**os.environ, "HOME": str(self.folder)})
+
+    @staticmethod
+    def _ports():
+        """It keeps sockets in /tmp by the numbers of its ports and removes what is there before: what a killed one of
+        another account left, it cannot."""
+        while any(Seaweed._sockets(ports := free_ports(8))):
+            pass
+        return ports
+
+    @staticmethod
+    def _sockets(ports):
+        return [path for port in ports for path in glob.glob(f"/tmp/seaweedfs-*-{port}.sock")]
+
+    def __exit__(self, *exception):
+        super().__exit__(*exception)
+        for path in self._sockets(self.ports):
+            pathlib.Path(path).unlink(missing_ok=True)
 
     def _ready(self):
         try:
