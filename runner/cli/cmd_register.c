@@ -170,17 +170,23 @@ static bool may_replace(void *ctx, const char *name)
     return ask_yes("Take its place?");
 }
 
+static int keep(void *ctx, const json_t *files, struct err *err)
+{
+    const struct task *t = ctx;
+
+    return registration_create(t->dir, REGISTRATION_GITHUB, files, err);
+}
+
 static int register_github(struct task *t, struct err *err)
 {
     const struct register_options *o = &t->o;
-    const char *ghes = settings_env("GITHUB_ACTIONS_RUNNER_FORCE_GHES");
     const struct github_register_spec spec = {
         .http = t->web.http,
         .loop = t->web.loop,
         .url = o->url,
         .token = o->token,
         .pat = o->pat,
-        .force_ghes = ghes && (strcmp(ghes, "1") == 0 || strcasecmp(ghes, "true") == 0),
+        .force_ghes = settings_flag("GITHUB_ACTIONS_RUNNER_FORCE_GHES"),
         .name = t->name,
         .labels = t->labels,
         .no_default_labels = o->no_default_labels,
@@ -190,6 +196,8 @@ static int register_github(struct task *t, struct err *err)
         .ephemeral = o->ephemeral,
         .replace = o->replace,
         .may_replace = !o->unattended && ask_possible() ? may_replace : NULL,
+        .keep = keep,
+        .keep_ctx = t,
         .note = enrolment_note,
         .ctx = &t->web,
     };
@@ -389,7 +397,7 @@ static int run(struct task *t, struct err *err)
     } else if (r == ERR_OK) {
         r = with_server(t, err);
     }
-    if (r < 0)
+    if (r < 0 || t->kind == REGISTRATION_GITHUB) /* that was kept while it could be taken back */
         return r;
     r = registration_create(t->dir, t->kind, t->files, err);
     if (r < 0 && !other)

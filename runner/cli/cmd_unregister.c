@@ -91,13 +91,12 @@ static int ask_server(struct task *t, struct err *err)
     int r = enrolment_open(&t->web, command, ENROLMENT_VERSION, err);
     if (r < 0)
         return r;
-    const char *ghes = settings_env("GITHUB_ACTIONS_RUNNER_FORCE_GHES");
     const struct github_register_spec spec = {
         .http = t->web.http,
         .loop = t->web.loop,
         .token = o->token,
         .pat = o->pat,
-        .force_ghes = ghes && (strcmp(ghes, "1") == 0 || strcasecmp(ghes, "true") == 0),
+        .force_ghes = settings_flag("GITHUB_ACTIONS_RUNNER_FORCE_GHES"),
         .note = enrolment_note,
         .ctx = &t->web,
     };

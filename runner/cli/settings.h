@@ -76,5 +76,8 @@ void settings_report_env(struct report_env *ret);
 /* getenv() for the options that take a value from the environment; NULL: not set. */
 const char *settings_env(const char *name);
 
+/* Whether NAME is "1" or "true", in any case: how GitHub's runner reads its switches. */
+bool settings_flag(const char *name);
+
 /* The folder of a tool cache that is there: $RUNNER_TOOL_CACHE, $AGENT_TOOLSDIRECTORY; NULL: none. */
 const char *settings_tool_cache(void);

@@ -17,8 +17,14 @@ int web_open(struct loop *loop, const char *agent, int64_t retry_ms, struct http
         .no_proxy =
             arena_printf(&a, "%s%slocalhost,127.0.0.1,::1", none ? none : "", none ? "," : ""),
         .ca_file = settings_env("SSL_CERT_FILE"),
+        .trusts_all = settings_flag("GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY"),
         .retry_ms = retry_ms,
     };
 
+    if (spec.trusts_all)
+        fputs("ostler: no server's certificate is checked "
+              "(GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY): whoever is between us and it can read "
+              "tokens and change jobs. For tests only\n",
+              stderr);
     return http_new(&spec, loop, ret, err);
 }

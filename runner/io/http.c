@@ -81,6 +81,7 @@ struct http {
     struct timer *timer; /* libcurl's */
     struct http_call *calls;
     char *agent, *http_proxy, *https_proxy, *no_proxy, *ca_file;
+    bool trusts_all;
     int64_t retry_ms;
 };
 
@@ -343,6 +344,10 @@ static void set_way(struct http_call *c)
     SET(c, CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
     if (h->ca_file)
         SET(c, CURLOPT_CAINFO, h->ca_file);
+    if (h->trusts_all) {
+        SET(c, CURLOPT_SSL_VERIFYPEER, 0L);
+        SET(c, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     if (c->q.follow) {
         SET(c, CURLOPT_FOLLOWLOCATION, 1L);
         SET(c, CURLOPT_MAXREDIRS, (long)HTTP_REDIRECTS_MAX);
@@ -659,6 +664,7 @@ int http_new(const struct http_spec *spec, struct loop *loop, struct http **ret,
     h->https_proxy = copy_of(spec->https_proxy);
     h->no_proxy = copy_of(spec->no_proxy);
     h->ca_file = copy_of(spec->ca_file);
+    h->trusts_all = spec->trusts_all;
     h->retry_ms = spec->retry_ms ? spec->retry_ms : RETRY_MS;
     h->multi = lib.multi_init();
     if (!h->multi) {
@@ -885,7 +891,8 @@ int http_pipe_new(struct http *h, const char *url, const struct http_pipe_client
                                    .http_proxy = h->http_proxy,
                                    .https_proxy = h->https_proxy,
                                    .no_proxy = h->no_proxy,
-                                   .ca_file = h->ca_file};
+                                   .ca_file = h->ca_file,
+                                   .trusts_all = h->trusts_all};
     int r = check(&q, err);
 
     if (r < 0)

@@ -16,6 +16,7 @@ struct http_spec {     /* texts are copied; NULL is fine for each */
         *https_proxy;     /* for addresses of that kind; user:password@ is honoured */
     const char *no_proxy; /* hosts for which there is none, as in NO_PROXY */
     const char *ca_file;  /* PEM; else the system's */
+    bool trusts_all;      /* whoever answers is believed to be the one: for tests */
     /* A request that failed is tried again after that long, each time half as long again, and a little by
      * chance. 0: 3 s, as GitHub's clients have it. */
     int64_t retry_ms;

@@ -123,12 +123,14 @@ int web_client(const char *const *env, int64_t retry_ms, struct loop *loop, stru
 {
     const char *all = either(env, "all_proxy", "ALL_PROXY");
     const char *plain = variable(env, "http_proxy"),
-               *tls = either(env, "https_proxy", "HTTPS_PROXY");
+               *tls = either(env, "https_proxy", "HTTPS_PROXY"),
+               *blind = variable(env, "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY");
     const struct http_spec spec = {
         .http_proxy = plain ? plain : all,
         .https_proxy = tls ? tls : all,
         .no_proxy = either(env, "no_proxy", "NO_PROXY"),
         .ca_file = either(env, "SSL_CERT_FILE", "CURL_CA_BUNDLE"),
+        .trusts_all = blind && (strcmp(blind, "1") == 0 || strcasecmp(blind, "true") == 0),
         .retry_ms = retry_ms ? retry_ms : STORE_RETRY_MS,
     };
 

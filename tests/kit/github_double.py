@@ -37,6 +37,7 @@ NOBODY, PERSON, TENANT, RUNNER, JOB = "nobody", "person", "tenant", "runner", "j
 
 # name, method, path, whose token, api-version on the tenant (None: another service)
 ROUTES = [(name, method, re.compile(path), whose, version) for name, method, path, whose, version in [
+    ("meta", "GET", r"/api/v3/meta", NOBODY, None),
     ("some-token", "POST", rf"/api/v3/({ENTITY})/actions/runners/(registration|remove)-token", PERSON, None),
     ("tenant", "POST", r"/api/v3/actions/runner-registration", PERSON, None),
     ("groups", "GET", rf"/api/v3/{ENTITY}/actions/runner-groups", PERSON, None),
@@ -315,6 +316,12 @@ class GitHubDouble(Reports, Storage, Double):
         return Answer(401, headers={"WWW-Authenticate": "Bearer"})
 
     # -- registration --
+
+    def meta(self, call):
+        if call.headers.get("Authorization"):
+            self.complain("meta: an Authorization before it is known who answers")
+        return Answer(body={"verifiable_password_authentication": True, "installed_version": "3.19.0"},
+                      headers={"X-GitHub-Enterprise-Version": "3.19.0", "X-GitHub-Request-Id": "0:1:2:3:4"})
 
     def person(self, call, *tokens):
         """Whether somebody may: RemoteAuth with one of TOKENS; runner-admin clients also with the tenant's token."""

@@ -32,6 +32,14 @@ int enrol_fail(const struct enrol *e, const struct rest_answer *a, const char *w
     }
 }
 
+void enrol_is_left(const struct enrol *e)
+{
+    if (e->spec->note)
+        e->spec->note(e->spec->ctx,
+                      "the runner could not be taken back: it is still on the server, "
+                      "where it has to be removed by hand");
+}
+
 int enrol_may_replace(const struct enrol *e, struct err *err)
 {
     const struct github_register_spec *s = e->spec;
@@ -132,8 +140,15 @@ static char *copy_of(const char *text)
     return mem_dup(text, strlen(text));
 }
 
+static void wipe_free(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
 /* 1.3: a personal access token makes one for registering or removing. */
-static int exchange(struct enrol *e, const char *event, struct err *err)
+int enrol_exchange(struct enrol *e, const char *event, struct err *err)
 {
     CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
     CLEANUP(buf_deinit) struct buf path = BUF_INIT(4096);
@@ -153,6 +168,7 @@ static int exchange(struct enrol *e, const char *event, struct err *err)
         return enrol_fail(e, &a, "cannot get a token for runners", err);
     if (!*loose_text(a.json, "token"))
         return err_set(err, ERR_FAILED, "GitHub's answer holds no token for runners");
+    wipe_free(e->token);
     e->token = copy_of(loose_text(a.json, "token"));
     return ERR_OK;
 }
@@ -221,7 +237,7 @@ int enrol_place(struct enrol *e, const char *event, struct err *err)
     int r = github_place_parse(e->spec->url, e->spec->force_ghes, &e->place, err);
 
     if (r == ERR_OK && e->spec->pat)
-        r = exchange(e, event, err);
+        r = enrol_exchange(e, event, err);
     else if (r == ERR_OK)
         e->token = copy_of(e->spec->token);
     return r;
@@ -232,13 +248,6 @@ int enrol_begin(struct enrol *e, const char *event, struct err *err)
     int r = enrol_place(e, event, err);
 
     return r < 0 ? r : find_tenant(e, event, err);
-}
-
-static void wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
 }
 
 void enrol_deinit(struct enrol *e)

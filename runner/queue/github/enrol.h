@@ -24,6 +24,9 @@ MUST_CHECK int enrol_begin(struct enrol *e, const char *event, struct err *err);
 /* Asks the tenant where things are; if it does not say it, that is no error. ERR_SYS, ERR_TIMEOUT: it cannot be reached. */
 MUST_CHECK int enrol_discover(struct enrol *e, struct err *err);
 
+/* Gets a token for EVENT with the personal access token that there is, in the place of the one before. */
+MUST_CHECK int enrol_exchange(struct enrol *e, const char *event, struct err *err);
+
 /* A question to the tenant; the token is put in here. */
 MUST_CHECK int enrol_ask(const struct enrol *e, struct tenant_query *q, const json_t *body,
                          struct rest_answer *ret, struct err *err);
@@ -49,3 +52,8 @@ MUST_CHECK int enrol_by_tenant(struct enrol *e, struct github_settings *s, json_
                                json_t *more, struct err *err);
 MUST_CHECK int enrol_by_admin(struct enrol *e, struct github_settings *s, json_t **keep,
                               json_t *more, struct err *err);
+
+/* Their opposites: something failed behind the registration of S, and it leaves none behind. Where it does, that is noted. */
+void enrol_take_back_from_tenant(struct enrol *e, const struct github_settings *s);
+void enrol_take_back_from_admin(struct enrol *e, const struct github_settings *s);
+void enrol_is_left(const struct enrol *e);

@@ -86,6 +86,22 @@ static json_t *runner_of(const struct enrol *e, const struct github_settings *s,
     return body;
 }
 
+/* With the token that removes, where we can get one: the one that registers may be good for that alone. */
+void enrol_take_back_from_admin(struct enrol *e, const struct github_settings *s)
+{
+    CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT(4096);
+    struct err why = ERR_INIT;
+
+    if (!s->agent_id || (e->spec->pat && enrol_exchange(e, "remove", &why) < 0)) {
+        enrol_is_left(e);
+        return;
+    }
+    buf_printf(&path, "%s/actions/runners/%llu", e->place.entity, (unsigned long long)s->agent_id);
+    if (ask(e, "DELETE", path.ptr, NULL, &a, &why) < 0 || !rest_is_good(&a))
+        enrol_is_left(e);
+}
+
 /* An older address for tokens, where there is one, is the one to use; the official runner moves on to the other by
  * itself (2.7). */
 static int take_runner(const struct enrol *e, struct github_settings *s, const json_t *runner,
@@ -140,5 +156,8 @@ int enrol_by_admin(struct enrol *e, struct github_settings *s, json_t **keep, js
     json_t *runner = a.json;
     json_object_set_new(*keep, "runner", runner);
     a.json = NULL;
-    return take_runner(e, s, runner, more, err);
+    r = take_runner(e, s, runner, more, err);
+    if (r < 0)
+        enrol_take_back_from_admin(e, s);
+    return r;
 }

@@ -66,8 +66,7 @@ static json_t *agent_of(const struct enrol *e, const struct github_settings *s, 
                      "modulus", loose_text(key, "modulus"));
 }
 
-/* What failed behind the registration leaves none behind. */
-static void take_back(struct enrol *e, const struct github_settings *s)
+void enrol_take_back_from_tenant(struct enrol *e, const struct github_settings *s)
 {
     CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
     struct err why = ERR_INIT;
@@ -76,10 +75,8 @@ static void take_back(struct enrol *e, const struct github_settings *s)
     (void)snprintf(id, sizeof id, "%llu", (unsigned long long)s->agent_id);
     struct tenant_query q = {
         TENANT_AGENTS, "DELETE", {{"poolId", "0"}, {"agentId", id}}, NULL, NULL};
-    if ((enrol_ask(e, &q, NULL, &a, &why) < 0 || !rest_is_good(&a)) && e->spec->note)
-        e->spec->note(e->spec->ctx,
-                      "the runner could not be taken back: it is still on the server, "
-                      "where it has to be removed by hand");
+    if (enrol_ask(e, &q, NULL, &a, &why) < 0 || !rest_is_good(&a))
+        enrol_is_left(e);
 }
 
 /* Holds what was answered against what was asked for, and takes the rest from there. */
@@ -211,6 +208,6 @@ int enrol_by_tenant(struct enrol *e, struct github_settings *s, json_t **keep, j
     if (r == ERR_OK && !s->use_v2)
         r = prove(e, s, err);
     if (r < 0)
-        take_back(e, s);
+        enrol_take_back_from_tenant(e, s);
     return r;
 }

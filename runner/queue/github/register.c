@@ -56,6 +56,24 @@ static json_t *documents(const struct github_settings *s, const json_t *more,
                      ".credentials_rsaparams", github_settings_key(s->key));
 }
 
+static int keep_it(struct enrol *e, const struct github_settings *s, const json_t *more,
+                   json_t **ret, struct err *err)
+{
+    json_t *files = documents(s, more, e->spec);
+    int r = e->spec->keep ? e->spec->keep(e->spec->keep_ctx, files, err) : ERR_OK;
+
+    if (r == ERR_OK) {
+        *ret = files;
+        return ERR_OK;
+    }
+    loose_wipe(files);
+    if (e->use_v2_flow)
+        enrol_take_back_from_admin(e, s);
+    else
+        enrol_take_back_from_tenant(e, s);
+    return r;
+}
+
 int github_register(const struct github_register_spec *spec, json_t **ret, struct err *err)
 {
     CLEANUP(enrol_deinit) struct enrol e = {.spec = spec};
@@ -79,7 +97,7 @@ int github_register(const struct github_register_spec *spec, json_t **ret, struc
     r = e.use_v2_flow ? enrol_by_admin(&e, &s, &keep, more, err)
                       : enrol_by_tenant(&e, &s, &keep, more, err);
     if (r == ERR_OK)
-        *ret = documents(&s, more, spec);
+        r = keep_it(&e, &s, more, ret, err);
     rsa_key_free(s.key);
     return r;
 }

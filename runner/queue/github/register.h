@@ -1,7 +1,7 @@
 /* register - makes this machine known to GitHub, and forgotten again (github-protocol.md 1.3 to 1.6, 1.10).
  *
  * For commands: each turns the client's loop until the work is done. What the service answers decides which of its two
- * interfaces is used. Nothing is written here: the documents go to registration_create(). */
+ * interfaces is used. Nothing is written here: the documents go to registration_create(), by keep() or behind it. */
 #pragma once
 
 #include "io/http.h"
@@ -34,6 +34,9 @@ struct github_register_spec { /* all is borrowed */
     bool replace; /* a runner of that name */
     /* Asked when the name is taken and REPLACE is not set; NULL: no. */
     bool (*may_replace)(void *ctx, const char *name);
+    /* Keeps what *RET will be, borrowed, while it still can be taken back. NULL: nothing to be done. */
+    int (*keep)(void *keep_ctx, const json_t *files, struct err *err);
+    void *keep_ctx;
     /* Something to be told. NULL: not wanted. */
     void (*note)(void *ctx, const char *text);
     void *ctx;
@@ -48,7 +51,7 @@ struct github_register_spec { /* all is borrowed */
  *   ERR_SYS, ERR_TIMEOUT  it cannot be reached; trying again may help
  *   ERR_FAILED       anything else that it says
  *
- * What fails behind the registration itself takes it back. */
+ * What fails behind the registration itself, keep() included, takes it back; where the server does not let us, that is noted. */
 MUST_CHECK int github_register(const struct github_register_spec *spec, json_t **ret,
                                struct err *err);
 

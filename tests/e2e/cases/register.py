@@ -8,8 +8,10 @@ import pty
 import re
 import select
 import shutil
+import signal
 import stat
 import subprocess
+import termios
 import time
 
 from case import case
@@ -47,7 +49,7 @@ def a_runner_of_github_comes_and_goes(w):
     for profile in ("L", "V", "A"):
         with GitHubDouble(profile) as hub:
             r = register(w, "--url", hub.repository, "--token", "REG1", "--name", "box 1", "--labels", "gpu,big", "--ephemeral",
-                         "--disableupdate", "--unattended", "--type", "github", "--dir", folder)
+                         "--disableupdate", "--unattended", "--dir", folder)
             check(f"registered 'box 1' with {hub.repository}" in r.out and not r.err, str(r))
             check(sorted(p.name for p in folder.iterdir()) == sorted(FILES), f"{profile}: {list(folder.iterdir())}")
             check(stat.S_IMODE(folder.stat().st_mode) == 0o700, f"{profile}: the folder is open to others")
@@ -64,9 +66,9 @@ def a_runner_of_github_comes_and_goes(w):
 
             complains(w, "--url", hub.repository, "--token", "REG1", "--dir", folder, says=["holds a registration already", "unregister"])
             other = w.root / "other"
-            complains(w, "--url", hub.repository, "--token", "REG1", "--name", "box 1", "--type", "github", "--dir", other, "--unattended",
+            complains(w, "--url", hub.repository, "--token", "REG1", "--name", "box 1", "--dir", other, "--unattended",
                       says=["a runner exists with the same name 'box 1'", "--replace"])
-            register(w, "--url", hub.repository, "--token", "REG1", "--name", "box 1", "--type", "github", "--dir", other, "--unattended", "--replace")
+            register(w, "--url", hub.repository, "--token", "REG1", "--name", "box 1", "--dir", other, "--unattended", "--replace")
             check(len(hub.agents) == 1, f"{profile}: there are two")
             register(w, "--local", "--dir", folder, command="unregister")
             check(not folder.exists(), f"{profile}: the registration is still there")
@@ -84,12 +86,12 @@ def tokens_come_in_every_way_and_are_seen_by_nobody(w):
     token = w.write("token", "REG1\n", below=w.root)
     pat = w.write("pat", "PAT1\n", below=w.root)
     with GitHubDouble("V") as hub:
-        base = ["--url", hub.repository, "--type", "github", "--unattended", "--dir"]
+        base = ["--url", hub.repository, "--unattended", "--dir"]
         register(w, *base, w.root / "1", "--name", "n1", "--token-file", token)
         register(w, *base, w.root / "2", "--name", "n2", "--pat-file", pat)
         register(w, *base, w.root / "3", "--name", "n3", env={"ACTIONS_RUNNER_INPUT_TOKEN": "REG1"})
         register(w, env={"ACTIONS_RUNNER_INPUT_URL": hub.repository, "ACTIONS_RUNNER_INPUT_PAT": "PAT1", "actions_runner_input_name": "n4",
-                         "ACTIONS_RUNNER_INPUT_DIR": str(w.root / "4"), "ACTIONS_RUNNER_INPUT_TYPE": "github",
+                         "ACTIONS_RUNNER_INPUT_DIR": str(w.root / "4"), 
                          "ACTIONS_RUNNER_INPUT_NO_DEFAULT_LABELS": "true", "ACTIONS_RUNNER_INPUT_LABELS": "only",
                          "ACTIONS_RUNNER_INPUT_EPHEMERAL": "false", "ACTIONS_RUNNER_INPUT_UNATTENDED": "1"})
         check(hub.agents[3].labels == ["only"] and not hub.agents[3].ephemeral, str(hub.agents[3]))
@@ -111,7 +113,7 @@ def tokens_come_in_every_way_and_are_seen_by_nobody(w):
 @case(who="user")
 def what_is_wrong_with_a_registration_has_its_message(w):
     with GitHubDouble("V") as hub:
-        base = ["--type", "github", "--unattended", "--dir", w.root / "r", "--url", hub.repository, "--name", "n"]
+        base = ["--unattended", "--dir", w.root / "r", "--url", hub.repository, "--name", "n"]
         complains(w, says=["--url is missing"])
         complains(w, *base, says=["--token is missing"])
         complains(w, *base, "--token", "REG1", "--pat", "PAT1", says=["--token and --pat"])
@@ -128,11 +130,11 @@ def what_is_wrong_with_a_registration_has_its_message(w):
         complains(w, *base, "--token", "REG1", "--url", f"{hub.repository}.git", says=[r"leave out the '\.git'"])
         complains(w, *base, "--token", "REG1", "--runnergroup", "None", says=["no runner group 'None': there is 'Default'"])
         untold = ["--url", hub.repository, "--token", "REG1", "--name", "n", "--unattended", "--dir", w.root / "r"]
+        hub.fault("meta", "status", status=404, body=HTML)
         complains(w, *untold, says=["neither GitHub nor Gitea", "--type github"])
         check(not hub.agents, f"registered all the same: {hub.agents}")
-        hub.fault("unknown", "status", status=200, body=json.dumps({"installed_version": "3.19.0"}), type="application/json",
-                  when=lambda call: call.path == "/api/v3/meta")
-        complains(w, *untold, "--runnergroup", "None", says=["no runner group 'None'"])
+        hub.fault("meta", "status", status=401, body=json.dumps({"message": "Must authenticate"}), type="application/json")
+        complains(w, *untold, says=["neither GitHub nor Gitea"])  # somebody, but who?
         complains(w, *base, "--token", "WRONG", code=1, says=["refuses the token", "older than an hour"])
         complains(w, *base, "--pat", "WRONG", code=1, says=["refuses the personal access token|finds no"])
         hub.fault("tenant", "status", status=404, body=json.dumps({"message": "Not Found"}), type="application/json")
@@ -196,7 +198,7 @@ def what_act_runner_has_is_taken_over(w):
 def a_just_in_time_configuration_stays_in_memory(w):
     folder = w.root / "r"
     with GitHubDouble("V") as hub:
-        register(w, "--url", hub.repository, "--token", "REG1", "--type", "github", "--ephemeral", "--dir", folder, "--unattended")
+        register(w, "--url", hub.repository, "--token", "REG1", "--ephemeral", "--dir", folder, "--unattended")
         key = document(folder, ".credentials_rsaparams")["d"]
         files = {name: base64.b64encode((folder / name).read_bytes()).decode() for name in FILES}
         shutil.rmtree(folder)
@@ -244,13 +246,32 @@ def typed(w, *args, answers):
 @case()
 def whoever_sits_at_a_terminal_is_asked(w):
     with GitHubDouble("V") as hub:
-        shown, code = typed(w, "register", "--type", "github", "--dir", w.root / "r", answers=[
+        shown, code = typed(w, "register", "--dir", w.root / "r", answers=[
             ("Address", hub.repository), ("token:", "REG1"), ("Name", "mine"), ("Labels", "gpu")])
         check(code == 0 and "REG1" not in shown, f"{code}: {shown}")
         check(hub.agents[0].name == "mine" and hub.agents[0].labels[-1] == "gpu", str(hub.agents))
-        again = ["register", "--type", "github", "--url", hub.repository, "--token", "REG1", "--name", "mine", "--labels", "x", "--dir", w.root / "s"]
+        again = ["register", "--url", hub.repository, "--token", "REG1", "--name", "mine", "--labels", "x", "--dir", w.root / "s"]
         shown, code = typed(w, *again, answers=[("Take its place?", "")])
         check(code == 2 and "--replace" in shown, f"{code}: {shown}")
         shown, code = typed(w, *again, answers=[("Take its place?", "y")])
         check(code == 0 and len(hub.agents) == 1, f"{code}: {shown}")
         hub.check()
+
+
+@case()
+def a_token_prompt_that_is_interrupted_leaves_the_terminal_as_it_was(w):
+    for signo in (signal.SIGINT, signal.SIGTERM):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([w.ostler, "register", "--url", "http://127.0.0.1:9/a", "--dir", str(w.root / "r")], env=w.env,
+                                   stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        shown, end = b"", time.monotonic() + 20
+        while b"token:" not in shown and time.monotonic() < end:
+            shown += os.read(ours, 1 << 16)
+        while (hidden := termios.tcgetattr(theirs)[3] & termios.ECHO) and time.monotonic() < end:
+            time.sleep(0.01)
+        check(not hidden, f"what is typed is shown: {shown}")
+        process.send_signal(signo)
+        check(process.wait(20) == -signo, f"it ended with {process.returncode}: {shown}")
+        check(termios.tcgetattr(theirs)[3] & termios.ECHO, "the terminal shows nothing that is typed any more")
+        os.close(ours)
+        os.close(theirs)

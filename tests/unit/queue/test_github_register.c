@@ -521,6 +521,109 @@ Test(github_register, takes_back_what_the_server_cannot_do)
     }
 }
 
+static int keep_nothing(void *ctx, const json_t *files, struct err *err)
+{
+    *(int *)ctx += 1;
+    cr_expect_not_null(json_object_get(files, ".runner"));
+    return err_set(err, ERR_SYS, "the disk is full");
+}
+
+#define TAKE_BACK_ADMIN(authorization, status)                                                     \
+    {                                                                                              \
+        "DELETE /api/v3/repos/acme/widgets/actions/runners/7", authorization, {NULL}, status, ""   \
+    }
+#define NO_GROUPS                                                                                  \
+    {                                                                                              \
+        "GET /api/v3/repos/acme/widgets/actions/runner-groups", "RemoteAuth REG1", {NULL},         \
+            "404 Not Found", ""                                                                    \
+    }
+#define RUNNERS                                                                                    \
+    {                                                                                              \
+        "GET /api/v3/repos/acme/widgets/actions/runners?name=t%201", "RemoteAuth REG1", {NULL},    \
+            "200 OK", "{\"runners\":[]}"                                                           \
+    }
+#define ADDED(authorization)                                                                       \
+    {                                                                                              \
+        "POST /api/v3/actions/runners/register", "RemoteAuth REG1", {NULL}, "201 Created",         \
+            "{\"id\":7,\"name\":\"t 1\",\"authorization\":{" authorization "}}"                    \
+    }
+#define WHOLE                                                                                      \
+    "\"authorization_url\":\"H/oauth/token\",\"server_url\":\"H/broker/\",\"client_id\":\"c1\""
+#define EXCHANGE(kind, token)                                                                      \
+    {                                                                                              \
+        "POST /api/v3/repos/acme/widgets/actions/runners/" kind "-token",                          \
+            "basic Z2l0aHViOlBBVDE=", {NULL}, "201 Created", "{\"token\":\"" token "\"}"           \
+    }
+
+static void note_it(void *ctx, const char *text)
+{
+    (void)ctx;
+    cr_expect_not_null(strstr(text, "removed by hand"), "%s", text);
+}
+
+Test(github_register, takes_back_what_the_rest_interface_gave)
+{
+    static const struct line half[] = {LOOKUP("register", ",\"use_v2_flow\":true"),
+                                       NO_GROUPS,
+                                       RUNNERS,
+                                       ADDED("\"client_id\":\"c1\""),
+                                       TAKE_BACK_ADMIN("RemoteAuth REG1", "401 No"),
+                                       TAKE_BACK_ADMIN("Bearer TENANT1", "204 No Content"),
+                                       {NULL}};
+    static const struct line whole[] = {LOOKUP("register", ",\"use_v2_flow\":true"),
+                                        NO_GROUPS,
+                                        RUNNERS,
+                                        ADDED(WHOLE),
+                                        TAKE_BACK_ADMIN("RemoteAuth REG1", "403 No"),
+                                        TAKE_BACK_ADMIN("Bearer TENANT1", "403 No"),
+                                        {NULL}};
+    static const struct line with_pat[] = {EXCHANGE("registration", "REG1"),
+                                           LOOKUP("register", ",\"use_v2_flow\":true"),
+                                           NO_GROUPS,
+                                           RUNNERS,
+                                           ADDED(WHOLE),
+                                           EXCHANGE("remove", "REM1"),
+                                           TAKE_BACK_ADMIN("RemoteAuth REM1", "204 No Content"),
+                                           {NULL}};
+    struct github_register_spec spec = spec_of(half);
+    int kept = 0;
+
+    fails(&spec, ERR_FAILED, "how this runner gets tokens");
+    server_stop();
+    spec = spec_of(whole);
+    spec.keep = keep_nothing;
+    spec.keep_ctx = &kept;
+    spec.note = note_it;
+    fails(&spec, ERR_SYS, "the disk is full");
+    server_stop();
+    spec = spec_of(with_pat);
+    spec.token = NULL;
+    spec.pat = "PAT1";
+    spec.keep = keep_nothing;
+    spec.keep_ctx = &kept;
+    fails(&spec, ERR_SYS, "the disk is full");
+    cr_assert_eq(kept, 2);
+}
+
+Test(github_register, takes_back_from_the_tenant_what_cannot_be_kept)
+{
+    static const struct line lines[] = {
+        LOOKUP("register", ""),
+        CONNECT,
+        POOLS,
+        AGENTS(NONE),
+        AGENT("{\"id\":7,\"ephemeral\":true,\"disableUpdate\":true," AUTHORIZATION "," V2 "}"),
+        TAKE_BACK,
+        {NULL}};
+    struct github_register_spec spec = spec_of(lines);
+    int kept = 0;
+
+    spec.keep = keep_nothing;
+    spec.keep_ctx = &kept;
+    fails(&spec, ERR_SYS, "the disk is full");
+    cr_assert_eq(kept, 1);
+}
+
 /* ---- removing ---- */
 
 static struct registration *made(bool admin)
