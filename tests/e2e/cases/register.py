@@ -91,7 +91,7 @@ def tokens_come_in_every_way_and_are_seen_by_nobody(w):
         register(w, *base, w.root / "2", "--name", "n2", "--pat-file", pat)
         register(w, *base, w.root / "3", "--name", "n3", env={"ACTIONS_RUNNER_INPUT_TOKEN": "REG1"})
         register(w, env={"ACTIONS_RUNNER_INPUT_URL": hub.repository, "ACTIONS_RUNNER_INPUT_PAT": "PAT1", "actions_runner_input_name": "n4",
-                         "ACTIONS_RUNNER_INPUT_DIR": str(w.root / "4"), 
+                         "ACTIONS_RUNNER_INPUT_DIR": str(w.root / "4"),
                          "ACTIONS_RUNNER_INPUT_NO_DEFAULT_LABELS": "true", "ACTIONS_RUNNER_INPUT_LABELS": "only",
                          "ACTIONS_RUNNER_INPUT_EPHEMERAL": "false", "ACTIONS_RUNNER_INPUT_UNATTENDED": "1"})
         check(hub.agents[3].labels == ["only"] and not hub.agents[3].ephemeral, str(hub.agents[3]))
