@@ -43,6 +43,17 @@ static void on_stop(void *ctx, const char *key, const char *why)
     pool_stop(l->pool, key, l->phase < PHASE_STOPPING ? POOL_CANCEL : POOL_SHUTDOWN);
 }
 
+static void on_kill(void *ctx, const char *key, const char *why)
+{
+    const struct member *m = ctx;
+    struct listener *l = m->listener;
+
+    if (!listener_task(l, key))
+        return;
+    listener_say(l, LISTENER_WARNING, m, key, "the job is killed: %s", why);
+    pool_stop(l->pool, key, POOL_KILL);
+}
+
 /* ---- its parts ---- */
 
 int listener_new(const struct listener_spec *spec, struct listener **ret, struct err *err)
@@ -88,6 +99,7 @@ void listener_add(struct listener *l, const struct listener_member *member)
                          .offered = -1};
     m->queue->client = (struct queue_client){.event = on_queue_event,
                                              .stop = on_stop,
+                                             .kill = on_kill,
                                              .ready = on_ready,
                                              .ctx = m,
                                              .loop = l->spec.loop};

@@ -30,6 +30,9 @@ struct queue_client { /* the functions may be called out of any other call */
     event_fn *event;
     /* Cancel the running job KEY for the reason WHY; its worker still ends in its own time. */
     void (*stop)(void *ctx, const char *key, const char *why);
+    /* The job KEY was stopped, and its server waits for its end no longer: its worker is to be killed. NULL: it has
+     * all the time it wants. */
+    void (*kill)(void *ctx, const char *key, const char *why);
     /* A job may be ready: call next(). NULL: not wanted. */
     void (*ready)(void *ctx);
     void *ctx;

@@ -2,6 +2,7 @@
 #include "queue/github/answer.h"
 #include "queue/github/envelope.h"
 #include "queue/github/lease.h"
+#include "queue/github/refresh.h"
 #include "queue/loose.h"
 
 #include <string.h>
@@ -45,6 +46,29 @@ static void message(struct slice text)
     envelope_deinit(&e);
 }
 
+/* A line is the present file, the rest what the tenant answers. */
+static void refresh(struct slice text)
+{
+    struct slice first = {0};
+    struct err err = ERR_INIT;
+    CLEANUP(loose_freep) json_t *now = NULL;
+    struct github_refresh r;
+
+    (void)slice_split(&text, '\n', &first);
+    if (loose_parse(first, &now, &err) < 0)
+        return;
+    (void)!github_refresh_read(now, 7, &r, &err);
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(loose_freep) json_t *fresh = NULL;
+        struct err why = ERR_INIT;
+        int failed = github_refresh_answer(text, i ? ".runner" : ".credentials", now, &fresh, &why);
+
+        if ((failed < 0) != (why.text[0] != '\0') || (failed < 0 && fresh) ||
+            (fresh && !json_is_object(fresh)))
+            BUG("half an answer, or an error without a text");
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = slice_make((const char *)data + 1, size ? size - 1 : 0);
@@ -53,6 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (data[0] == 'a')
         answer(text);
+    else if (data[0] == 'r')
+        refresh(text);
     else
         message(text);
     return 0;

@@ -65,7 +65,7 @@ ROUTES = [(name, method, re.compile(path), whose, version) for name, method, pat
     ("log", "POST", rf"{PLAN}/logs/(\d+)", JOB, "5.1-preview.1"),
     ("event", "POST", rf"{PLAN}/events", JOB, "2.0-preview.1"),
     ("downloads", "POST", rf"{PLAN}/actiondownloadinfo", JOB, "6.0-preview.1"),
-    ("token", "POST", r"/oauth/token", NOBODY, None),
+    ("token", "POST", r"/(?:oauth|newer)/token", NOBODY, None),
     ("session", "POST", r"/broker/session", RUNNER, None),
     ("end-session", "DELETE", r"/broker/session", RUNNER, None),
     ("poll", "GET", r"/broker/message", RUNNER, None),
@@ -164,6 +164,8 @@ class GitHubDouble(Reports, Storage, Double):
         self.agents, self.jobs, self.archives = [], [], {}
         self.registered = 0               # the number of the newest agent
         self.tenant_tokens, self.runner_tokens = {}, {}
+        self.newer_tokens = set()         # those of runner_tokens that the second authority gave
+        self.refreshed = {}               # "runner" or "credentials": what the service makes of the file, from the present one
         self.failing = False              # a case's faults let reports get lost: what they leave out is not complained of
         self.renew_gap = 75.0
         self.message_ids = 0
@@ -297,6 +299,8 @@ class GitHubDouble(Reports, Storage, Double):
             call.agent = self.runner_tokens.get(value) if scheme == "Bearer" else None
             if any(job.token == value for job in self.jobs):
                 self.complain(f"{here}: a job's token where the runner's belongs")
+            if value in self.newer_tokens and call.path.startswith("/tenant/"):
+                self.complain(f"{here}: the newer authority's token, on the tenant")
             return None if call.agent else self.unauthorized(call)
         if call.whose == JOB:
             call.job = next((job for job in self.jobs if scheme == "Bearer" and job.token == value), None)
@@ -486,7 +490,7 @@ class GitHubDouble(Reports, Storage, Double):
         if not agent:
             return self.oauth("invalid_client", "the registration was deleted")
         self.fields("token: header", head, {"typ": ("JWT",), "alg": (agent.algorithm,)}, ("typ", "alg"))
-        self.fields("token: claims", claims, {"sub": (agent.client,), "iss": (agent.client,), "aud": (f"{self.url}/oauth/token",), "jti": "guid",
+        self.fields("token: claims", claims, {"sub": (agent.client,), "iss": (agent.client,), "aud": (f"{self.url}{call.path}",), "jti": "guid",
                                               "nbf": "whole", "exp": "whole"}, ("sub", "iss", "aud", "jti", "nbf", "exp"))
         if not agent.key.verify(head.get("alg"), form["client_assertion"][0].rpartition(".")[0].encode(), sign):
             self.complain(f"token: the signature is not that of the key, {head.get('alg')}")
@@ -502,6 +506,8 @@ class GitHubDouble(Reports, Storage, Double):
             return self.oauth("invalid_client", f"the assertion is not valid. Current server time is {time.strftime('%m/%d/%Y %H:%M:%S', time.gmtime(now))}.")
         value = f"RUNNER-{entropy.token_hex(12)}"
         self.runner_tokens[value] = agent
+        if call.path == "/newer/token":
+            self.newer_tokens.add(value)
         return Answer(body={"access_token": value, "expires_in": 2999, "token_type": "JWT"})
 
     @staticmethod
@@ -686,7 +692,23 @@ class GitHubDouble(Reports, Storage, Double):
         return Answer(body={"id": call.agent.id, "name": call.agent.name})
 
     def config(self, call):
-        return Answer(body='""')
+        try:
+            now = json.loads(base64.b64decode(json.loads(call.raw), validate=True))
+        except ValueError as error:
+            self.complain(f"config: its body is no file in base64: {error!r}")
+            return Answer(400)
+        if call.match[2] == "runner" and now.get("agentId") != call.agent.id:
+            self.complain(f"config: of the agent {now.get('agentId')}")
+        change = self.refreshed.pop(call.match[2], None)
+        made = base64.b64encode(json.dumps(change(now)).encode()).decode() if change else ""
+        return Answer(body=json.dumps(made))
+
+    def refresh(self, kind, change):
+        """The service replaces the runner's file KIND by what CHANGE makes of it."""
+        with self.turn:
+            self.refreshed[kind] = change
+            self.tell("RunnerRefreshConfig", {"runnerQualifiedId": f"o/r/p/{self.agents[-1].id}", "configType": kind, "serviceType": "pipelines",
+                                              "configRefreshURL": f"{self.url}/"})
 
     # -- the run service and the older lock --
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "queue/github/legacy.h"
 #include "queue/github/run_service.h"
 #include "queue/loose.h"
@@ -16,10 +17,12 @@ struct assignment {
     struct lease lease;
     struct call *completing;
     struct timer *later;
+    struct timer *hard; /* the worker has until then */
 
     bool cancelled; /* CAUSE says by whom */
     enum assignment_cause cause;
     bool said_cancelled; /* the worker says that it was */
+    bool killed;         /* it did not end in time */
     bool lost; /* the lease, for lack of contact: the end is "failed", and tried to be told */
     bool gone; /* the server has taken it away: nothing more is told */
     enum records_result result; /* of one that never began, and so has no report */
@@ -40,6 +43,7 @@ struct assignment *assignment_free(struct assignment *a)
     lease_end(&a->lease);
     call_free(a->completing);
     timer_free(a->later);
+    timer_free(a->hard);
     github_report_free(a->report);
     job_free(a->to_run);
     github_job_deinit(&a->job);
@@ -105,14 +109,34 @@ static struct legacy_finish finish_of(const struct github_settings *s, const str
                                   .request_id = j->request_id};
 }
 
+/* The steps of a job that was cancelled before it began, as the official runner tells them: it was setting up. */
+static json_t *set_up_alone(const struct assignment *a)
+{
+    const struct records_spec spec = {.job_id = a->job.job_id};
+    struct records records;
+    char now[CLOCK_STAMP_SIZE];
+
+    clock_stamp(now);
+    records_init(&records, &spec);
+    records_never_began(&records, a->result, a->why, now);
+    json_t *steps = records_step_results(&records);
+    records_deinit(&records);
+    return steps;
+}
+
 static json_t *end_body(const struct assignment *a)
 {
     const struct github_job *j = &a->job;
 
     const char *result = records_result_name(a->result);
 
-    if (j->results_only && !a->report)
-        return run_service_lost(j->plan_id, j->job_id, NULL, result, a->why);
+    if (j->results_only && !a->report) {
+        json_t *body = run_service_lost(j->plan_id, j->job_id, NULL, result, a->why);
+
+        if (a->cancelled)
+            json_object_set_new(body, "stepResults", set_up_alone(a));
+        return body;
+    }
     if (j->results_only)
         return github_report_completion(a->report);
     return a->report ? github_report_plan_event(a->report)
@@ -179,7 +203,7 @@ static void finish(struct assignment *a, enum records_result result)
 static enum records_result result_of(const struct assignment *a, const char *why)
 {
     if (a->cancelled && a->cause == ASSIGNMENT_BY_SERVICE)
-        return why ? RECORDS_CANCELED : RECORDS_NO_RESULT;
+        return why || a->killed ? RECORDS_CANCELED : RECORDS_NO_RESULT;
     return why || a->lost || a->said_cancelled ? RECORDS_FAILED : RECORDS_NO_RESULT;
 }
 
@@ -187,7 +211,8 @@ void assignment_ended(struct assignment *a, const char *why)
 {
     if (a->state != ASSIGNMENT_RUNNING)
         return;
-    if (why && a->report)
+    a->hard = timer_free(a->hard);
+    if (why && a->report && !a->killed) /* else that was told */
         github_report_issue(a->report, RECORDS_ERROR, why);
     finish(a, result_of(a, why));
 }
@@ -345,7 +370,33 @@ void assignment_event(struct assignment *a, const json_t *event, struct slice lo
         github_report_event(a->report, event, log);
 }
 
-bool assignment_cancel(struct assignment *a, enum assignment_cause cause, const char *why)
+/* Whoever waits for the end learns of it while it still waits. */
+static void on_hard(void *ctx)
+{
+    static const char why[] =
+        "The job did not end in the time that a cancelled job has: it was killed.";
+    struct assignment *a = ctx;
+
+    a->hard = NULL;
+    a->killed = true;
+    note(a, "the job does not end in the time that it has, and is killed", NULL);
+    if (a->report)
+        github_report_issue(a->report, RECORDS_ERROR, why);
+    a->spec.client.kill(a->spec.client.ctx, why);
+}
+
+static void give_time(struct assignment *a, int64_t timeout_ms)
+{
+    const struct github_waits *w = a->spec.caller->waits;
+    int64_t time = timeout_ms > w->cancel_least ? timeout_ms : w->cancel_least;
+
+    if (a->spec.client.kill)
+        a->hard =
+            loop_timer(a->spec.caller->loop, clock_ms() + time - w->cancel_margin, on_hard, a);
+}
+
+bool assignment_cancel(struct assignment *a, enum assignment_cause cause, const char *why,
+                       int64_t timeout_ms)
 {
     if (a->cancelled || a->state > ASSIGNMENT_RUNNING)
         return false;
@@ -353,10 +404,17 @@ bool assignment_cancel(struct assignment *a, enum assignment_cause cause, const 
     a->cause = cause;
     if (a->report && cause == ASSIGNMENT_BY_SHUTDOWN)
         github_report_issue(a->report, RECORDS_ERROR, why);
-    if (a->state == ASSIGNMENT_RUNNING)
+    if (a->state == ASSIGNMENT_RUNNING) {
+        give_time(a, timeout_ms);
         a->spec.client.stop(a->spec.client.ctx, why);
-    else
-        finish(a, cause == ASSIGNMENT_BY_SERVICE ? RECORDS_CANCELED : RECORDS_FAILED);
+        return true;
+    }
+    snprintf(a->why, sizeof a->why, "%s",
+             cause == ASSIGNMENT_BY_SERVICE ? "The operation was canceled." : why);
+    a->result = cause == ASSIGNMENT_BY_SERVICE ? RECORDS_CANCELED : RECORDS_FAILED;
+    if (a->report)
+        github_report_never_began(a->report, a->result, a->why);
+    finish(a, a->result);
     return true;
 }
 

@@ -29,6 +29,7 @@ struct
     assignment_client { /* called from the loop, or out of any function below but assignment_new() */
     void (*ready)(void *ctx);                  /* assignment_next() has it */
     void (*stop)(void *ctx, const char *why);  /* the worker is to end */
+    void (*kill)(void *ctx, const char *why);  /* it did not in time; NULL: it has all it wants */
     void (*note)(void *ctx, const char *text); /* something that people should know of it */
     void (*over)(void *ctx); /* from the loop only; the assignment may be freed in it */
     void *ctx;
@@ -62,8 +63,10 @@ void assignment_event(struct assignment *a, const json_t *event, struct slice lo
 /* The worker is gone: as in struct queue_ops. */
 void assignment_ended(struct assignment *a, const char *why);
 
-/* False: it was cancelled before, or is at its end. */
-bool assignment_cancel(struct assignment *a, enum assignment_cause cause, const char *why);
+/* False: it was cancelled before, or is at its end. TIMEOUT_MS: until somebody who waits for its end gives up; a worker that
+ * runs then, waits.cancel_margin before, is killed. It has waits.cancel_least at least, as from the official runner. */
+bool assignment_cancel(struct assignment *a, enum assignment_cause cause, const char *why,
+                       int64_t timeout_ms);
 
 /* As in struct queue_ops. */
 json_t *assignment_lease(const struct assignment *a);

@@ -25,7 +25,24 @@ struct call {
     struct timer *timer; /* of the next try, or of an end that came at once */
     struct answer early; /* that end */
     bool waits_for_token;
+    bool may_be_newer;
+    struct github_token *with; /* whose token this try has */
 };
+
+bool caller_uses_newer(const struct caller *c)
+{
+    return c->newer && clock_ms() >= c->newer_from;
+}
+
+bool caller_defer(struct caller *c, const char *why)
+{
+    if (!caller_uses_newer(c))
+        return false;
+    c->newer_from = clock_ms() + c->waits->defer;
+    if (c->deferred)
+        c->deferred(c->deferred_ctx, why);
+    return true;
+}
 
 static void wipe_free(char *text)
 {
@@ -44,7 +61,7 @@ struct call *call_free(struct call *c)
     if (!c)
         return NULL;
     if (c->waits_for_token)
-        github_token_forget(c->caller->token, c);
+        github_token_forget(c->with, c);
     c->http = http_call_free(c->http);
     c->timer = timer_free(c->timer);
     for (size_t i = 0; i < c->n_headers; i++)
@@ -123,7 +140,7 @@ static void on_answer(void *ctx, struct http_answer *http, const struct err *err
     count(c->caller, &a);
     if (a.kind == ANSWER_UNAUTHORIZED && !c->bearer && !c->renewed) {
         c->renewed = true;
-        github_token_drop(c->caller->token, c->present);
+        github_token_drop(c->with, c->present);
         begin(c);
     } else if (!again(c, &a)) {
         end(c, &a, body, http);
@@ -207,7 +224,8 @@ static void begin(struct call *c)
         return;
     }
     c->waits_for_token = true;
-    github_token_get(c->caller->token, on_token, c);
+    c->with = c->may_be_newer && caller_uses_newer(c->caller) ? c->caller->newer : c->caller->token;
+    github_token_get(c->with, on_token, c);
 }
 
 /* ---- making one ---- */
@@ -265,6 +283,7 @@ struct call *call_start(struct caller *caller, const struct call_spec *spec, cal
                        .ctx = ctx,
                        .method = copy_of(spec->method ? spec->method : "GET"),
                        .bearer = copy_of(spec->bearer),
+                       .may_be_newer = spec->newer,
                        .tries = spec->tries ? spec->tries : 1,
                        .settled = spec->settled,
                        .total_ms = spec->total_ms ? spec->total_ms : caller->waits->request,

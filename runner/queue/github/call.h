@@ -17,6 +17,10 @@ struct caller { /* filled in by its owner; all but the figures is borrowed */
     struct http *http;
     struct loop *loop;
     struct github_token *token;
+    struct github_token *newer; /* of the authority that the service moves to; NULL: it does not */
+    int64_t newer_from; /* clock_ms() from which on that one is used; CLOCK_NEVER: not yet said */
+    void (*deferred)(void *ctx, const char *why); /* see caller_defer(); NULL: not wanted */
+    void *deferred_ctx;
     const struct tenant *tenant; /* NULL: this registration has none */
     const char *agent;           /* User-Agent; NULL: the client's */
     bool secure;                 /* nothing is asked for but by https:// */
@@ -26,6 +30,11 @@ struct caller { /* filled in by its owner; all but the figures is borrowed */
     uint64_t requests, failures;
     int64_t contact_ms; /* of the last answer, 0: none yet */
 };
+
+/* Whether calls that may go with the newer authority's token do now. */
+bool caller_uses_newer(const struct caller *c);
+/* One of them failed with WHY: for waits.defer none does, and the failure is one to be tried again. False: none did. */
+bool caller_defer(struct caller *c, const char *why);
 
 struct call;
 
@@ -41,7 +50,8 @@ struct call_spec {      /* all is copied */
     const struct tenant_query
         *tenant;                /* one of the tenant's; the token in there is not looked at */
     const struct tenant *whose; /* which tenant's; NULL: the caller's. Borrowed for the call */
-    const char *bearer;         /* a job's token; NULL: the registration's */
+    const char *bearer;         /* a job's token; NULL: the registration's, */
+    bool newer;                 /* of the newer authority while that is used */
     const json_t *body;         /* NULL: none */
     unsigned tries;             /* 0: 1 */
     unsigned settled;           /* CALL_SETTLES(): answers after which it is not tried again */

@@ -71,6 +71,11 @@ static void failed(struct github_poll *p, const struct answer *a)
     bool is_broker = p->session->settings->use_v2;
 
     p->client.health(p->client.ctx, a->text);
+    if (p->newer && a->kind != ANSWER_REVOKED && a->kind != ANSWER_DEPROVISIONED &&
+        caller_defer(p->session->caller, a->text)) {
+        ask_in(p, random_between(pause, 2 * pause));
+        return;
+    }
     switch (a->kind) {
     case ANSWER_SESSION_LOST:
     case ANSWER_UNAUTHORIZED:
@@ -223,11 +228,13 @@ static void ask(struct github_poll *p)
     buf_add_str(&url, query.ptr);
     if (is_at_broker(p)) {
         spec.url = url.ptr;
+        spec.newer = true;
         spec.total_ms = s->caller->waits->broker_poll;
     } else {
         spec.tenant = &q;
         spec.total_ms = s->caller->waits->legacy_poll;
     }
+    p->newer = spec.newer && caller_uses_newer(s->caller);
     p->call = call_start(s->caller, &spec, on_answer, p);
 }
 
@@ -333,7 +340,7 @@ void github_poll_acknowledge(struct github_poll *p, const char *request_id, call
     CLEANUP(loose_freep) json_t *body = json_pack("{s:s}", "runnerRequestId", request_id);
     CLEANUP(buf_deinit) struct buf url = BUF_INIT(TENANT_URL_MAX);
     struct call_spec spec = {
-        .method = "POST", .body = body, .total_ms = caller->waits->acknowledge};
+        .method = "POST", .body = body, .newer = true, .total_ms = caller->waits->acknowledge};
 
     broker_url(p, "acknowledge?", &url);
     add_query(p, true, &url);

@@ -38,6 +38,7 @@ struct github_poll { /* its owner's; filled in by github_poll_init(), to be read
     int64_t empty_since_ms; /* empty answers are counted from then on */
     unsigned empty;
     struct call *call; /* a question, or: */
+    bool newer;        /* that goes with the newer authority's token */
     bool removes;      /* a message is being deleted; */
     bool hurry;        /* then the next is asked for at once */
     struct timer *wait;

@@ -169,7 +169,8 @@ static void on_opened(void *ctx, const struct answer *a)
     struct github *g = ctx;
 
     if (a->kind != ANSWER_FINE) {
-        refused(g, a, true);
+        if (!github_fall_back(g, a))
+            refused(g, a, true);
         return;
     }
     g->state = GITHUB_LISTENING;
@@ -246,6 +247,14 @@ static void on_job_stop(void *ctx, const char *why)
     c->stop(c->ctx, assignment_key(g->job), why);
 }
 
+static void on_job_kill(void *ctx, const char *why)
+{
+    struct github *g = ctx;
+    const struct queue_client *c = &g->base.client;
+
+    c->kill(c->ctx, assignment_key(g->job), why);
+}
+
 static void on_job_note(void *ctx, const char *text)
 {
     github_note(ctx, text);
@@ -255,6 +264,9 @@ void github_settle(struct github *g)
 {
     if (g->end.decided)
         leave(g);
+    else if (g->renew_due && g->state == GITHUB_LISTENING && !is_busy(g) && !g->pause &&
+             !g->tellings)
+        github_renew(g);
     else
         take_held(g);
 }
@@ -277,6 +289,7 @@ struct assignment_client github_job_client(struct github *g)
 {
     return (struct assignment_client){.ready = on_job_ready,
                                       .stop = on_job_stop,
+                                      .kill = g->base.client.kill ? on_job_kill : NULL,
                                       .note = on_job_note,
                                       .over = on_job_over,
                                       .ctx = g};
@@ -307,8 +320,22 @@ static void on_token_note(void *ctx, const char *text)
     github_note(ctx, text);
 }
 
+static void set_up_newer(struct github *g, const struct github_token_spec *like)
+{
+    const struct github_settings *s = g->settings;
+    struct github_token_spec spec = *like;
+
+    if (!*s->authorization_url_v2 || !s->key)
+        return;
+    spec.authority = s->authorization_url_v2;
+    g->caller.newer = github_token_new(s, g->caller.http, g->caller.loop, &spec);
+    g->caller.newer_from = s->migrates || g->migrates ? 0 : CLOCK_NEVER;
+    g->caller.deferred = github_deferred;
+    g->caller.deferred_ctx = g;
+}
+
 /* The loop is known by now. */
-static void set_up(struct github *g)
+void github_set_up(struct github *g)
 {
     const struct github_settings *s = g->settings;
     const char *server = s->use_v2 ? s->server_url_v2 : s->server_url;
@@ -323,6 +350,9 @@ static void set_up(struct github *g)
     g->caller.loop = g->base.client.loop;
     g->token = github_token_new(s, g->caller.http, g->caller.loop, &token);
     g->caller.token = g->token;
+    set_up_newer(g, &token);
+    g->tenant = *s->server_url ? tenant_new(s->server_url) : NULL;
+    g->agent = make_agent(s, g->version);
     g->caller.tenant = g->tenant;
     g->caller.agent = g->agent;
     g->caller.waits = &g->waits;
@@ -376,7 +406,7 @@ static void want(struct queue *q, int n)
 
     g->want = n;
     if (g->state == GITHUB_IDLE) {
-        set_up(g);
+        github_set_up(g);
         g->state = GITHUB_OPENING;
         session_open(&g->session);
     }
@@ -396,7 +426,7 @@ static void close_queue(struct queue *q)
     github_end(g, &(struct github_end){.decided = true, .tell = true});
     if (g->job && assignment_state(g->job) < ASSIGNMENT_RUNNING)
         (void)assignment_cancel(g->job, ASSIGNMENT_BY_SHUTDOWN,
-                                "The runner was stopped before the job began.");
+                                "The runner was stopped before the job began.", 0);
 }
 
 static void cancel(struct queue *q, bool hard)
@@ -407,7 +437,7 @@ static void cancel(struct queue *q, bool hard)
     close_queue(q);
     if (g->job)
         (void)assignment_cancel(g->job, ASSIGNMENT_BY_SHUTDOWN,
-                                "The runner has received a shutdown signal.");
+                                "The runner has received a shutdown signal.", 0);
 }
 
 static bool done(const struct queue *q)
@@ -426,6 +456,19 @@ static void recoveries_free(struct github *g)
     }
 }
 
+void github_put_down(struct github *g)
+{
+    github_tellings_free(g);
+    g->refreshing = call_free(g->refreshing);
+    github_poll_deinit(&g->poll);
+    session_deinit(&g->session);
+    g->caller.newer = github_token_free(g->caller.newer);
+    g->token = github_token_free(g->token);
+    g->tenant = tenant_free(g->tenant);
+    free(g->agent);
+    g->agent = NULL;
+}
+
 static void detach(struct queue *q)
 {
     struct github *g = github_of(q);
@@ -436,11 +479,9 @@ static void detach(struct queue *q)
     take_stop(g);
     g->taking = call_free(g->taking);
     g->job = assignment_free(g->job);
-    github_poll_deinit(&g->poll);
-    session_deinit(&g->session);
     g->pause = timer_free(g->pause);
     g->leave = timer_free(g->leave);
-    g->token = github_token_free(g->token);
+    github_put_down(g);
     g->state = GITHUB_OVER;
 }
 
@@ -450,11 +491,9 @@ static void free_queue(struct queue *q)
 
     detach(q);
     json_decref(g->reference);
-    tenant_free(g->tenant);
     github_settings_free(g->settings);
     free(g->refused_update);
     free(g->version);
-    free(g->agent);
     free(g);
 }
 
@@ -509,7 +548,7 @@ static void recover(struct queue *q, const json_t *its_lease)
     struct github *g = github_of(q);
     struct recovery *r = mem_new(sizeof *r);
 
-    set_up(g);
+    github_set_up(g);
     r->github = g;
     r->call = assignment_recover(&g->caller, g->settings, its_lease, on_recovered, r);
     if (!r->call) {
@@ -555,9 +594,7 @@ int queue_github_new(const struct queue_github_spec *spec, struct queue **ret, s
     g->base.ops = &github_ops;
     g->registration = spec->registration;
     g->settings = settings;
-    g->tenant = *settings->server_url ? tenant_new(settings->server_url) : NULL;
     g->version = copy_of(spec->version ? spec->version : QUEUE_GITHUB_VERSION);
-    g->agent = make_agent(settings, g->version);
     g->spool = spec->spool;
     g->deprecated_exit = spec->deprecated_exit ? spec->deprecated_exit : 1;
     g->batch_ms = spec->batch_ms;

@@ -1,5 +1,7 @@
 #include "queue/github/records.h"
 
+#include "queue/loose.h"
+
 #include "base/slice.h"
 
 #include <inttypes.h>
@@ -354,6 +356,26 @@ struct record *records_event(struct records *r, const json_t *event, int64_t n_l
     else if (is(name, "step.finished") && s)
         end_step(r, s, records_result_of(text_of(event, "conclusion")), time);
     return s;
+}
+
+void records_never_began(struct records *r, enum records_result result, const char *why,
+                         const char *time)
+{
+    CLEANUP(loose_freep)
+    json_t *set_up =
+        json_pack("{s:s, s:i, s:s}", "stage", "setup", "step", 1, "name", "Set up job");
+
+    if (r->settled || r->n_before) /* something did begin */
+        return;
+    VEC_EACH (s, &r->steps) {
+        record_deinit(*s);
+        free(*s);
+    }
+    r->steps.len = 0;
+    start_job(r, time);
+    struct record *s = start_step(r, set_up, time);
+    add_issue(s, RECORDS_ERROR, why, json_object());
+    end_step(r, s, result, time);
 }
 
 void records_end(struct records *r, enum records_result result, const char *time)

@@ -174,6 +174,15 @@ void github_report_issue(struct github_report *r, enum records_level level, cons
     tell_changed(r);
 }
 
+void github_report_never_began(struct github_report *r, enum records_result result, const char *why)
+{
+    char now[CLOCK_STAMP_SIZE];
+
+    clock_stamp(now);
+    records_never_began(&r->records, result, why, now);
+    tell_changed(r);
+}
+
 /* ---- the end ---- */
 
 static void tell_trouble(struct github_report *r, const char *text)

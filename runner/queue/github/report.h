@@ -47,6 +47,10 @@ void github_report_event(struct github_report *r, const json_t *event, struct sl
 /* A finding about the job that no step had: "The runner has received a shutdown signal". */
 void github_report_issue(struct github_report *r, enum records_level level, const char *text);
 
+/* There never was a worker: WHY the job ends with RESULT while it was set up. github_report_finish() follows. */
+void github_report_never_began(struct github_report *r, enum records_result result,
+                               const char *why);
+
 /* The worker is gone: sends all that is left, in order, then calls DONE once, from the loop. The report may be freed
  * in it. RESULT: how the job ended; RECORDS_NO_RESULT: as its job.finished says, failed when there was none. The job's
  * lease is to be renewed meanwhile. */

@@ -32,6 +32,7 @@ struct call *run_service_acquire(struct caller *c, const char *service_url, cons
     spec.method = "POST";
     spec.url = url.ptr;
     spec.body = body;
+    spec.newer = true;
     return call_start(c, &spec, done, ctx);
 }
 

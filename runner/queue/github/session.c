@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "queue/loose.h"
 
+enum { MIGRATED_FAILURES_MAX = 3 };
+
 /* What no later try will change. */
 static bool is_final(enum answer_kind kind)
 {
@@ -78,8 +80,13 @@ static void refused(struct session *s, const struct answer *a)
     bool conflict = lasts(&s->conflict_since, a->kind == ANSWER_CONFLICT, w->conflict_most);
     bool skew = lasts(&s->skew_since, a->kind == ANSWER_SKEW, w->skew_most);
     int64_t pause = a->retry_ms > w->session ? a->retry_ms : w->session;
+    bool final = false;
+    bool given_up = s->settings->migrated && a->kind != ANSWER_CONFLICT &&
+                    ++s->failures >= MIGRATED_FAILURES_MAX;
 
-    if (conflict || skew || is_final(a->kind)) {
+    if (!s->settings->use_v2 || a->kind == ANSWER_REVOKED || !caller_defer(s->caller, a->text))
+        final = conflict || skew || is_final(a->kind);
+    if (final || given_up) {
         s->client.opened(s->client.ctx, a);
         return;
     }
@@ -122,6 +129,7 @@ static void on_opened(void *ctx, const struct answer *a, struct slice body,
         return;
     }
     s->conflict_since = s->skew_since = 0;
+    s->failures = 0;
     s->client.opened(s->client.ctx, a);
 }
 
@@ -154,14 +162,16 @@ static void post(struct session *s)
     CLEANUP(buf_deinit) struct buf url = BUF_INIT(TENANT_URL_MAX);
     char pool[24];
     struct tenant_query q = {.resource = TENANT_SESSIONS, .values = {{"poolId", pool}}};
-    struct call_spec spec = {.method = "POST", .body = body};
+    struct call_spec spec = {.method = "POST", .body = body, .newer = true};
 
     snprintf(pool, sizeof pool, "%" PRId64, s->settings->pool_id);
     session_url(s, &url);
-    if (s->settings->use_v2)
+    if (s->settings->use_v2) {
         spec.url = url.ptr;
-    else
+    } else {
         spec.tenant = &q;
+        spec.newer = false;
+    }
     s->call = call_start(s->caller, &spec, on_opened, s);
 }
 
@@ -230,7 +240,8 @@ void session_close(struct session *s, bool tell, void (*done)(void *ctx), void *
     char pool[24], id[SESSION_ID_SIZE];
     struct tenant_query q = {.resource = TENANT_SESSIONS,
                              .values = {{"poolId", pool}, {"sessionId", id}}};
-    struct call_spec spec = {.method = "DELETE", .total_ms = s->caller->waits->leave};
+    struct call_spec spec = {
+        .method = "DELETE", .newer = true, .total_ms = s->caller->waits->leave};
 
     stop(s);
     snprintf(id, sizeof id, "%s", s->id);
@@ -243,9 +254,11 @@ void session_close(struct session *s, bool tell, void (*done)(void *ctx), void *
     }
     snprintf(pool, sizeof pool, "%" PRId64, s->settings->pool_id);
     session_url(s, &url);
-    if (s->settings->use_v2)
+    if (s->settings->use_v2) {
         spec.url = url.ptr;
-    else
+    } else {
         spec.tenant = &q;
+        spec.newer = false;
+    }
     s->call = call_start(s->caller, &spec, on_closed, s);
 }

@@ -32,6 +32,8 @@ struct
         [SESSION_URL_SIZE]; /* the broker that the legacy queue sends us to at once; "": none */
 
     bool discovered; /* the tenant was asked where things are */
+    unsigned
+        failures; /* but conflicts: what the service put in the place of .runner is given up after some */
     int64_t conflict_since,
         skew_since; /* clock_ms() of the first of these answers in a row; 0: none */
     struct call *call;

@@ -163,6 +163,11 @@ static bool is_address(const char *url)
            slice_starts(slice_of(url), SLICE("http://"));
 }
 
+static bool is_secure(const char *url)
+{
+    return slice_starts(slice_of(url), SLICE("https://"));
+}
+
 static int take_runner(struct own *o, const json_t *doc, struct err *err)
 {
     struct github_settings *s = &o->shown;
@@ -200,7 +205,12 @@ static int take_credentials(struct own *o, const json_t *doc, struct err *err)
     s->client_id = text_of(o, data, "clientId");
     s->authorization_url = text_of(o, data, "authorizationUrl");
     s->token_url = text_of(o, data, "oauthEndpointUrl");
+    s->authorization_url_v2 = text_of(o, data, "authorizationUrlV2");
+    s->migrates = loose_bool(data, "enableAuthMigrationByDefault", false);
     s->fips = loose_bool(data, "requireFipsCryptography", false);
+    if (!is_address(s->authorization_url_v2) ||
+        (is_secure(s->authorization_url) && !is_secure(s->authorization_url_v2)))
+        s->authorization_url_v2 = "";
     if (!*s->token_url)
         s->token_url = s->authorization_url;
     if (slice_eq_nocase(scheme, SLICE("OAuthAccessToken"))) {
@@ -235,6 +245,8 @@ static int take_file(struct own *o, const struct registration *r, const char *na
     (void)snprintf(other, sizeof other, "%s_migrated", name);
     if (migrated)
         failed = registration_read(r, other, &document, &why);
+    if (failed == ERR_OK && name == runner_file)
+        o->shown.migrated = true;
     if (failed == ERR_NOT_FOUND)
         failed = registration_read(r, name, &document, err);
     else if (failed < 0)

@@ -28,7 +28,11 @@ struct github_settings {
     const char *client_id;
     const char *authorization_url; /* audience of the assertion */
     const char *token_url;         /* where it is sent */
-    bool fips;                     /* sign with PS256 instead of RS256 */
+    const char *
+        authorization_url_v2; /* of the authority that the service moves runners to (2.7); "": it does not */
+    bool migrates; /* that one is used from the start, and not only once the service says so */
+    bool migrated; /* .runner was replaced by the service: what is here is that */
+    bool fips;     /* sign with PS256 instead of RS256 */
     const char *access_token; /* scheme OAuthAccessToken: a token that is good as it is; else "" */
     struct rsa_key *key;      /* NULL with that scheme */
 };

@@ -1,9 +1,10 @@
-/* state - a queue of GitHub's while it runs: what queue.c and take.c share. */
+/* state - a queue of GitHub's while it runs: what queue.c, take.c and renew.c share. */
 #pragma once
 
 #include "queue/github/assignment.h"
 #include "queue/github/poll.h"
 #include "queue/github/queue.h"
+#include "queue/github/refresh.h"
 
 enum github_state {
     GITHUB_IDLE,      /* before the first want() */
@@ -24,6 +25,7 @@ struct github_end { /* why, and how */
 };
 
 struct recovery;
+struct telling;
 
 struct github {
     struct queue base;
@@ -57,6 +59,12 @@ struct github {
     struct assignment *job;
     struct recovery *recoveries;
     char *refused_update; /* the last version that we were told to update to */
+
+    struct call *refreshing;       /* RunnerRefreshConfig */
+    struct github_refresh refresh; /* of it */
+    bool renew_due;                /* a file was replaced: once no job runs, it is taken in */
+    bool migrates;                 /* the service has said so while we ran */
+    struct telling *tellings;
 };
 
 /* ---- take.c: messages ---- */
@@ -78,3 +86,19 @@ void github_note(struct github *g, const char *text);
 /* Goes on with what waited for a job's end. */
 void github_settle(struct github *g);
 struct assignment_client github_job_client(struct github *g);
+/* What goes with the settings: made of them, and let go of before they are. */
+void github_set_up(struct github *g);
+void github_put_down(struct github *g);
+
+/* ---- renew.c ---- */
+
+/* The tenant is told of us, for the service's people; nothing depends on it. */
+void github_tell_state(struct github *g, const char *state, const char *text);
+void github_tellings_free(struct github *g);
+void github_deferred(void *github, const char *why); /* fits struct caller */
+/* A message RunnerRefreshConfig; leads to github_poll_next(). */
+void github_refresh(struct github *g, const json_t *message);
+/* Begins anew with the files that are there now. */
+void github_renew(struct github *g);
+/* A session cannot be opened with what the service gave us: true, if there is something else, and that is tried. */
+bool github_fall_back(struct github *g, const struct answer *a);

@@ -41,7 +41,7 @@ static void begin_job(struct github *g, struct slice text, const char *billing_o
     g->served = g->settings->ephemeral;
     if (g->end.decided) /* we were told to stop while it was on its way */
         (void)assignment_cancel(g->job, ASSIGNMENT_BY_SHUTDOWN,
-                                "The runner has received a shutdown signal.");
+                                "The runner has received a shutdown signal.", 0);
 }
 
 static void go_on(struct github *g)
@@ -75,6 +75,8 @@ static void miss(struct github *g, const struct answer *a)
             loop_timer(g->caller.loop, clock_ms() + backoff_next(&g->throttle), on_throttled, g);
         return;
     }
+    if (!not_ours)
+        (void)caller_defer(&g->caller, a->text);
     g->missed |= not_ours;
     go_on(g);
 }
@@ -210,8 +212,9 @@ static void cancel(struct github *g, const struct envelope *message)
 {
     CLEANUP(loose_freep) json_t *doc = read_body(message);
     bool ours = g->job && assignment_is(g->job, loose_text(doc, "jobId"));
+    int64_t timeout = envelope_duration(loose_text(doc, "timeout"), 0);
 
-    if (ours && assignment_cancel(g->job, ASSIGNMENT_BY_SERVICE, "the run was cancelled"))
+    if (ours && assignment_cancel(g->job, ASSIGNMENT_BY_SERVICE, "the run was cancelled", timeout))
         github_poll_next(&g->poll, GITHUB_POLL_TAKEN);
     else
         github_poll_next(&g->poll, ours || !g->served ? GITHUB_POLL_USELESS : GITHUB_POLL_LEFT);
@@ -234,8 +237,16 @@ static void refuse_update(struct github *g, const struct envelope *message)
                  "the server asks for the official runner's version '%s'; nothing is updated",
                  name);
         github_note(g, text);
+        github_tell_state(g, "SelfUpdateNotSupported", text);
     }
     github_poll_next(&g->poll, GITHUB_POLL_USELESS);
+}
+
+static void refresh(struct github *g, const struct envelope *message)
+{
+    CLEANUP(loose_freep) json_t *doc = read_body(message);
+
+    github_refresh(g, doc);
 }
 
 static void pass_over(struct github *g, const struct envelope *message, const char *why)
@@ -267,10 +278,12 @@ void take_message(struct github *g, struct envelope *message)
         break;
     case ENVELOPE_NEW_TOKEN:
         github_token_drop(g->token, NULL);
+        if (g->caller.newer)
+            github_token_drop(g->caller.newer, NULL);
         github_poll_next(&g->poll, GITHUB_POLL_TAKEN);
         break;
-    case ENVELOPE_CONFIG_REFRESH: /* the service goes on with what we have */
-        pass_over(g, message, "the registration stays as it is");
+    case ENVELOPE_CONFIG_REFRESH:
+        refresh(g, message);
         break;
     case ENVELOPE_MIGRATION:
         github_poll_next(&g->poll, GITHUB_POLL_LEFT);

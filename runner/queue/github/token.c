@@ -35,6 +35,7 @@ struct github_token {
     struct http *http;
     struct loop *loop;
     struct github_token_spec spec;
+    char *audience, *address; /* of the assertion: whom it is for, and where it goes */
     struct backoff backoff;
     char *token; /* NULL: there is none */
     int64_t ends_ms;
@@ -127,7 +128,7 @@ static void add_assertion(const struct github_token *t, struct buf *to)
     buf_add_char(&token, '.');
     add_part(&token,
              json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "sub", s->client_id, "iss", s->client_id,
-                       "aud", s->authorization_url, "jti", id, "nbf", now, "exp", now + LIFE_S));
+                       "aud", t->audience, "jti", id, "nbf", now, "exp", now + LIFE_S));
     rsa_key_sign(s->key, s->fips ? RSA_PS256 : RSA_RS256, buf_slice(&token), &signature);
     buf_add_char(&token, '.');
     base64_url(&token, buf_slice(&signature));
@@ -186,7 +187,7 @@ static void explain(const struct github_token *t, enum github_token_trouble trou
         return;
     default:
         (void)err_set(err, trouble == GITHUB_TOKEN_REFUSED ? ERR_DENIED : ERR_FAILED,
-                      "no token from '%.60s': %.120s", t->settings->token_url, text);
+                      "no token from '%.60s': %.120s", t->address, text);
     }
 }
 
@@ -253,7 +254,7 @@ static void fetch(struct github_token *t)
                           "%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=");
     add_assertion(t, &t->body);
     struct http_request q = {.method = "POST",
-                             .url = t->settings->token_url,
+                             .url = t->address,
                              .headers = headers,
                              .body = buf_slice(&t->body),
                              .total_ms = TOTAL_MS};
@@ -351,6 +352,19 @@ static void on_answer(void *ctx, struct http_answer *a, const struct err *err)
 
 /* ---- what others do ---- */
 
+/* What overrides the address of the one overrides that of the other (1.8). */
+static void choose_authority(struct github_token *t, const char *other)
+{
+    const struct github_settings *s = t->settings;
+    bool moved =
+        s->token_url && s->authorization_url && strcmp(s->token_url, s->authorization_url) != 0;
+    const char *audience = other ? other : s->authorization_url;
+    const char *address = other && !moved ? other : s->token_url;
+
+    t->audience = mem_dup(audience ? audience : "", audience ? strlen(audience) : 0);
+    t->address = mem_dup(address ? address : "", address ? strlen(address) : 0);
+}
+
 struct github_token *github_token_new(const struct github_settings *settings, struct http *http,
                                       struct loop *loop, const struct github_token_spec *spec)
 {
@@ -360,6 +374,7 @@ struct github_token *github_token_new(const struct github_settings *settings, st
         .settings = settings, .http = http, .loop = loop, .body = BUF_INIT(2 * ASSERTION_MAX)};
     if (spec)
         t->spec = *spec;
+    choose_authority(t, t->spec.authority);
     t->backoff.first_ms = t->spec.retry_ms ? t->spec.retry_ms : RETRY_MS;
     t->backoff.most_ms = RETRY_MOST_MS;
     if (*settings->access_token) { /* one that is good as it is */
@@ -386,6 +401,8 @@ struct github_token *github_token_free(struct github_token *t)
         timer_free(t->deliver);
         wipe_free(t->token);
         vec_deinit(&t->waiters);
+        free(t->audience);
+        free(t->address);
         free(t);
     }
     return NULL;

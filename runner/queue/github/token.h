@@ -26,6 +26,8 @@ typedef void github_token_fn(void *ctx, const char *token, enum github_token_tro
 
 struct github_token_spec {
     int64_t retry_ms; /* before the first retry; 0: 10 s, each time twice as long; 5 retries */
+    const char
+        *authority; /* copied: another one to be asked than the settings name; NULL: theirs */
     /* Something to be told once: clocks that differ. NULL: not wanted. */
     void (*note)(void *ctx, const char *text);
     void *ctx;

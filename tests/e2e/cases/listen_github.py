@@ -92,7 +92,11 @@ def the_services_odd_messages_do_no_harm(w):
             double.wait(lambda: double.of("poll"))
             double.tell("AgentRefresh", {"agentId": 7, "timeout": "00:30:00", "targetVersion": "2.999.0"})
             double.tell("RunnerRefresh", {"target_version": "2.999.0", "download_url": "x", "sha256_checksum": "0", "os": "linux-x64"})
+            double.wait(lambda: any("2.999.0" in call.query.get("updateTrace", [""])[0] for call in double.of("update-state")))
             double.tell("ForceTokenRefresh", "")
+            double.refresh("runner", lambda now: {**now, "agentName": "another"})
+            double.refresh("credentials", lambda now: {**now, "data": {**now["data"], "authorizationUrlV2": f"{double.url}/newer/token"}})
+            double.wait(lambda: len(double.of("session")) == 2)  # a new session, with what was replaced
             double.tell("NeverHeardOf", {"x": 1}, message_id=-5)
             double.tell("JobCancellation", {"jobId": "00000000-0000-4000-8000-000000000009", "timeout": "0.00:05:00.0000"}, stale=profile == "V")
             double.expire_tokens()
@@ -100,6 +104,9 @@ def the_services_odd_messages_do_no_harm(w):
             double.finished(job)
             check(job.conclusion == "succeeded", f"{profile}: {job.conclusion}")
             check(len(double.of("token")) >= 2, f"{profile}: it had no new token")
+            left = sorted(p.name for p in (w.root / "registrations" / "hub").glob(".*migrated"))
+            check(left == [".credentials_migrated"], f"{profile}: {left}")
+            check(bool(double.newer_tokens) == (profile == "V"), f"{profile}: the newer authority was asked {len(double.newer_tokens)} times")
             for message in double.agents[-1].queue:
                 message.stale, message.gone = False, True
             listener.drain()
@@ -110,6 +117,18 @@ def the_services_odd_messages_do_no_harm(w):
 
 @case(limit=120)
 def a_cancelled_job_ends_as_cancelled(w):
+    with GitHubDouble("V") as double:  # one that will not end is ended
+        github_registration(w, double)
+        job = double.push({"steps": [{"run": "echo begun; trap '' INT TERM; sleep 90 & wait; sleep 90"}, {"if": "always()", "run": "sleep 90"}]})
+        listener = Listener(w, env=QUICK)
+        double.wait(lambda: job.begun(0))
+        start = time.monotonic()
+        double.cancel(job, timeout="00:00:02")
+        double.finished(job)
+        check(job.conclusion == "canceled" and time.monotonic() - start < 30, f"{job.conclusion} after {time.monotonic() - start:.1f} s")
+        listener.drain()
+        double.check()
+    forget(w)
     slow = {"steps": [{"run": SLOW}, {"if": "always()", "run": "echo cleaned up"}, {"run": "echo never"}]}
     for profile in ("V", "L"):
         with GitHubDouble(profile, results=profile != "L") as double:

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "kit/scratch.h"
 #include "kit/server.h"
+#include "queue/github/settings.h"
 #include "queue/loose.h"
 
 #include <criterion/criterion.h>
@@ -20,6 +21,7 @@ static const struct {
     const char *body;
 } calls[] = {
     {"token", "POST /oauth", 200, "{\"access_token\":\"RUNNER1\",\"expires_in\":2999}"},
+    {"token2", "POST /newer", 200, "{\"access_token\":\"RUNNER2\",\"expires_in\":2999}"},
     {"connection", "GET /tenant/_apis/connectionData", 404, ""},
     {"open", "POST /broker/session", 201, "{\"sessionId\":\"5e55\",\"ownerName\":\"t\"}"},
     {"open", "POST /tenant/_apis/distributedtask/pools/1/sessions", 200,
@@ -34,6 +36,8 @@ static const struct {
     {"acquire", "POST /run/acquirejob", 200, NULL},
     {"message", "GET /tenant/_apis/distributedtask/runnermessages/", 200, NULL},
     {"renew", "POST /run/renewjob", 200, "{\"lockedUntil\":\"2099-01-01T00:00:00.123456789Z\"}"},
+    {"told", "PUT /tenant/_apis/distributedtask/pools/1/agents/7/updates?", 200, "{}"},
+    {"refresh", "POST /tenant/_apis/distributedtask/agents/7/runnerconfigrefresh/", 200, "\"\""},
     {"lock", "PATCH /tenant/_apis/distributedtask/pools/1/jobrequests/4711?", 200,
      "{\"requestId\":4711}"},
     {"complete", "POST /run/completejob", 204, ""},
@@ -74,7 +78,7 @@ struct loop *hub_loop;
 struct http *hub_http;
 struct queue *hub_queue;
 int hub_readies;
-char hub_stopped[300], hub_notes[4000];
+char hub_stopped[300], hub_killed[300], hub_notes[4000];
 
 const struct github_waits hub_waits = {.session = 20,
                                        .conflict_most = 150,
@@ -92,7 +96,10 @@ const struct github_waits hub_waits = {.session = 20,
                                        .hold = 300,
                                        .renew = 50,
                                        .renew_grace = 100,
-                                       .leave = 3000};
+                                       .leave = 3000,
+                                       .defer = 600000,
+                                       .cancel_least = 60,
+                                       .cancel_margin = 20};
 
 /* ---- the services, each request in a process of its own ---- */
 
@@ -197,6 +204,12 @@ static void on_stop(void *ctx, const char *key, const char *why)
     snprintf(hub_stopped, sizeof hub_stopped, "%s: %s", key, why);
 }
 
+static void on_kill(void *ctx, const char *key, const char *why)
+{
+    (void)ctx;
+    snprintf(hub_killed, sizeof hub_killed, "%s: %s", key, why);
+}
+
 static void on_ready(void *ctx)
 {
     (void)ctx;
@@ -211,7 +224,7 @@ void hub_enter(void)
 
     scratch_enter();
     hub_readies = 0;
-    hub_stopped[0] = hub_notes[0] = '\0';
+    hub_stopped[0] = hub_killed[0] = hub_notes[0] = '\0';
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert_neq(shared, MAP_FAILED);
     cr_assert_eq(loop_new(&hub_loop, &err), ERR_OK);
@@ -246,8 +259,18 @@ static json_t *files(const struct hub_options *o)
                   "gitHubUrl", "https://github.com/acme/widgets");
     json_object_set_new(runner, "serverUrl", json_sprintf("%s/tenant/", hub_address));
     json_object_set_new(runner, "serverUrlV2", json_sprintf("%s/broker/", hub_address));
-    return json_pack("{s:o, s:{s:s, s:{s:s}}}", ".runner", runner, ".credentials", "scheme",
-                     "OAuthAccessToken", "data", "token", "RUNNER1");
+    if (!o->newer)
+        return json_pack("{s:o, s:{s:s, s:{s:s}}}", ".runner", runner, ".credentials", "scheme",
+                         "OAuthAccessToken", "data", "token", "RUNNER1");
+    struct rsa_key *key = rsa_key_new();
+    json_t *documents = json_pack(
+        "{s:o, s:{s:s, s:{s:s, s:o, s:o, s:s}}, s:o}", ".runner", runner, ".credentials", "scheme",
+        "OAuth", "data", "clientId", "11111111-2222-4333-8444-555555555555", "authorizationUrl",
+        json_sprintf("%s/oauth/token", hub_address), "authorizationUrlV2",
+        json_sprintf("%s/newer/token", hub_address), "enableAuthMigrationByDefault", "true",
+        ".credentials_rsaparams", github_settings_key(key));
+    rsa_key_free(key);
+    return documents;
 }
 
 void hub_open(const struct hub_options *o)
@@ -270,7 +293,7 @@ void hub_reopen(const struct hub_options *o)
                                            .batch_ms = 5};
     cr_assert_eq(queue_github_new(&spec, &hub_queue, &err), ERR_OK, "%s", err.text);
     hub_queue->client = (struct queue_client){
-        .event = on_event, .stop = on_stop, .ready = on_ready, .loop = hub_loop};
+        .event = on_event, .stop = on_stop, .kill = on_kill, .ready = on_ready, .loop = hub_loop};
 }
 
 void hub_turn(int64_t ms)
@@ -336,6 +359,16 @@ struct queue_health hub_until_done(void)
     hub_queue->ops->health(hub_queue, &health);
     cr_assert(health.ended);
     return health;
+}
+
+void hub_until_killed(void)
+{
+    UNTIL(hub_killed[0], "kill");
+}
+
+const struct registration *hub_registration(void)
+{
+    return registration;
 }
 
 void hub_until_stopped(void)

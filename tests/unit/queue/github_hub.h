@@ -24,7 +24,7 @@ extern const struct github_waits hub_waits; /* short ones, but for what a slow m
 
 /* What the caller was told. */
 extern int hub_readies;
-extern char hub_stopped[300], hub_notes[4000];
+extern char hub_stopped[300], hub_killed[300], hub_notes[4000];
 
 void hub_enter(void); /* for .init and .fini */
 void hub_leave(void);
@@ -40,6 +40,7 @@ void hub_start(const struct hub_rule *rules, size_t n);
 /* The queue of a registration there. */
 struct hub_options {
     bool legacy, ephemeral;
+    bool newer; /* with a second authority, at /newer/token, whose token is RUNNER2 */
     const struct github_waits *waits; /* NULL: hub_waits */
 };
 void hub_open(const struct hub_options *o);
@@ -55,6 +56,9 @@ struct job *hub_until_job(void);
 void hub_job_end(struct job *job, const char *result); /* as a worker ends it; NULL: it dies */
 /* Until the worker was to be stopped. */
 void hub_until_stopped(void);
+void hub_until_killed(void);
+/* Its files. */
+const struct registration *hub_registration(void);
 void hub_cue(void);
 /* For that many milliseconds. */
 void hub_turn(int64_t ms);

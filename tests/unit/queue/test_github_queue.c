@@ -352,7 +352,9 @@ Test(github_queue, updates_are_refused_and_unknown_messages_passed_over)
     has(hub_notes, "9.9.9");
     cr_assert_null(strstr(strstr(hub_notes, "9.9.9") + 1, "9.9.9"), "%s", hub_notes);
     has(hub_notes, "Surprise");
-    has(hub_notes, "RunnerRefreshConfig");
+    has(hub_notes, "meant for another runner");
+    hub_until("told", 2);
+    has(hub_last("told"), "updateTrace=");
     has(hub_notes, "without saying which");
     cr_assert_eq(hub_count("delete"), 5, "%s", hub_transcript());
     cr_assert_eq(hub_count("open"), 1);
@@ -581,9 +583,193 @@ Test(github_queue, a_cancellation_before_the_job_was_handed_out_needs_no_worker)
               {"renew", 1, 1, HUB_HANG, NULL});
     hub_open(&broker);
     hub_until("complete", 1);
-    has(hub_last("complete"), "\"conclusion\":\"canceled\"");
+    has(hub_last("complete"), "\"conclusion\":\"canceled\",");
+    has(hub_last("complete"), "\"action_name\":\"setup_job\"");
+    has(hub_last("complete"), "\"message\":\"The operation was canceled.\"");
+    has_not(hub_last("complete"), "skipped");
     cr_assert_str_eq(hub_stopped, "");
     hub_until("poll", 4);
+}
+
+Test(github_queue, one_that_comes_when_the_job_is_ready_tells_that_it_was_set_up)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"poll", 2, 3, HUB_ON_CUE, CANCEL(JOB_ID)});
+    hub_open(&broker);
+    hub_until("renew", 2); /* it is ours, and nobody took it yet */
+    hub_cue();
+    hub_until("complete", 1);
+    has(hub_last("complete"), "\"conclusion\":\"canceled\",");
+    has(hub_last("complete"), "\"action_name\":\"setup_job\"");
+    has_not(hub_last("complete"), "skipped");
+    cr_assert_str_eq(hub_stopped, "");
+}
+
+Test(github_queue, a_job_that_does_not_end_in_its_time_is_killed)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")},
+              {"poll", 2, 3, HUB_ON_CUE,
+               MESSAGE("9", "JobCancellation",
+                       "{\\\"jobId\\\":\\\"" JOB_ID "\\\",\\\"timeout\\\":\\\"00:00:00\\\"}")});
+    hub_open(&broker);
+    struct job *job = hub_until_job();
+
+    hub_cue();
+    hub_until_stopped();
+    hub_until_killed();
+    has(hub_killed, "r1/" JOB_ID ": ");
+    hub_job_end(job, NULL);
+    hub_until("complete", 1);
+    has(hub_last("complete"), "\"conclusion\":\"canceled\"");
+    cr_assert_eq(hub_count("complete"), 1);
+}
+
+Test(github_queue, a_job_that_ends_in_its_time_is_left_alone)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"poll", 2, 3, HUB_ON_CUE, CANCEL(JOB_ID)});
+    hub_open(&broker);
+    struct job *job = hub_until_job();
+
+    hub_cue();
+    hub_until_stopped();
+    hub_turn(150); /* more than the least, far less than what the message says */
+    cr_assert_str_eq(hub_killed, "");
+    hub_job_end(job, "cancelled");
+    hub_until("complete", 1);
+    cr_assert_str_eq(hub_killed, "");
+}
+
+/* ---- the authority that the service moves to ---- */
+
+static const struct hub_options newer = {.newer = true};
+
+Test(github_queue, the_newer_authoritys_token_goes_to_the_newer_services)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE(ACKNOWLEDGED)});
+    hub_open(&newer);
+    struct job *job = hub_until_job();
+
+    static const char *const calls[] = {"open", "poll", "acknowledge", "acquire"};
+    for (size_t i = 0; i < COUNT_OF(calls); i++)
+        has(hub_last(calls[i]), "\r\nAuthorization: Bearer RUNNER2\r\n");
+    cr_assert_eq(hub_count("token"), 0);
+    hub_job_end(job, "success");
+    hub_until("complete", 1);
+}
+
+Test(github_queue, a_session_that_it_gets_refused_is_opened_with_the_older_one)
+{
+    HUB_START({"open", 1, 1, 403, NULL});
+    hub_open(&newer);
+    hub_until("poll", 1);
+    has(hub_last("open"), "\r\nAuthorization: Bearer RUNNER1\r\n");
+    has(hub_last("poll"), "\r\nAuthorization: Bearer RUNNER1\r\n");
+    has(hub_notes, "left alone for an hour");
+    hub_until("told", 1);
+    has(hub_last("told"), "currentState=RefreshConfig&");
+    has(hub_last("told"), "\r\nAuthorization: Bearer RUNNER1\r\n");
+}
+
+Test(github_queue, a_token_that_the_newer_authority_refuses_is_had_from_the_older_one)
+{
+    HUB_START({"token2", 1, HUB_FOREVER, 400, "{\"error\":\"invalid_client\"}"});
+    hub_open(&newer);
+    hub_until("poll", 1);
+    has(hub_last("poll"), "\r\nAuthorization: Bearer RUNNER1\r\n");
+}
+
+Test(github_queue, a_poll_that_fails_goes_back_to_the_older_one_for_its_time)
+{
+    static const struct github_waits quick = {.session = 20,
+                                              .pause = 10,
+                                              .retry = 5,
+                                              .floor = 5,
+                                              .floor_most = 10,
+                                              .broker_poll = 20000,
+                                              .leave = 3000,
+                                              .defer = 100};
+    static const struct hub_options back = {.newer = true, .waits = &quick};
+
+    HUB_START({"poll", 1, 1, 404, BROKER_ERROR("RunnerNotFound")}, {"poll", 2, 30, 202, NULL});
+    hub_open(&back);
+    hub_until("poll", 2);
+    has(hub_last("poll"), "\r\nAuthorization: Bearer RUNNER1\r\n");
+    hub_until("poll", 31); /* by then the time is over */
+    has(hub_last("poll"), "\r\nAuthorization: Bearer RUNNER2\r\n");
+    cr_assert_eq(hub_count("open"), 1);
+}
+
+/* ---- a registration that the service replaces ---- */
+
+/* base64 of {"agentId":7,"agentName":"t1","poolId":1,"useV2Flow":true,"serverUrlV2":"http://127.0.0.1:9/","serverUrl":""} */
+#define NOWHERE                                                                                    \
+    "\"eyJhZ2VudElkIjo3LCJhZ2VudE5hbWUiOiJ0MSIsInBvb2xJZCI6MSwidXNlVjJGbG93Ijp0cnVlLCJzZXJ2ZXJVcm" \
+    "x"                                                                                            \
+    "WMiI6Imh0dHA6Ly8xMjcuMC4wLjE6OS8iLCJzZXJ2ZXJVcmwiOiIifQ==\""
+#define REFRESH(kind)                                                                              \
+    MESSAGE("4", "RunnerRefreshConfig",                                                            \
+            "{\\\"runnerQualifiedId\\\":\\\"a/b/c/7\\\",\\\"configType\\\":\\\"" kind              \
+            "\\\",\\\"serviceType\\\":\\\"pipelines\\\",\\\"configRefreshURL\\\":\\\"x\\\"}")
+
+Test(github_queue, settings_that_the_service_replaces_are_tried_and_given_up_when_they_do_not_work)
+{
+    CLEANUP(loose_freep) json_t *written = NULL;
+    struct err err = ERR_INIT;
+
+    HUB_START({"poll", 1, 1, 200, REFRESH("runner")}, {"refresh", 1, 1, 200, NOWHERE});
+    hub_open(&newer);
+    hub_until("open", 2); /* three in vain at the new place, then here again */
+    hub_until("poll", 2);
+    has(hub_last("refresh"), "runnerconfigrefresh/runner HTTP");
+    has(hub_last("refresh"), "\r\nAuthorization: Bearer RUNNER1\r\n");
+    has(hub_notes, "'.runner' was replaced by the service");
+    has(hub_notes, "going on with the old one");
+    has(strstr(hub_transcript(), " told "), " close ");
+    cr_assert_eq(registration_read(hub_registration(), ".runner_migrated", &written, &err), ERR_OK);
+    cr_assert_str_eq(loose_text(written, "serverUrlV2"), "http://127.0.0.1:9/");
+}
+
+Test(github_queue, what_is_not_to_be_changed_or_does_not_fit_changes_nothing)
+{
+    static const struct hub_rule answers[][2] = {
+        {{"poll", 1, 1, 200, REFRESH("runner")}, {"refresh", 1, 1, 200, "\"\""}},
+        {{"poll", 1, 1, 200, REFRESH("runner")}, {"refresh", 1, 1, 200, "\"e30=\""}},
+        {{"poll", 1, 1, 200, REFRESH("credentials")}, {"refresh", 1, 1, 200, "\"e30=\""}},
+        {{"poll", 1, 1, 200, REFRESH("credentials")}, {"refresh", 1, 1, 200, "{}"}},
+        {{"poll", 1, 1, 200, REFRESH("runner")}, {"refresh", 1, 1, 500, NULL}},
+        {{"poll", 1, 1, 200, REFRESH("labels")}, {"refresh", 1, 1, 500, NULL}},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        CLEANUP(loose_freep) json_t *written = NULL;
+        struct err err = ERR_INIT;
+
+        hub_start(answers[i], COUNT_OF(answers[i]));
+        hub_open(&newer);
+        hub_until("poll", 2);
+        cr_expect_eq(hub_count("open"), 1);
+        cr_expect_eq(strstr(hub_notes, "stays as it is") != NULL, i > 0, "%zu: %s", i, hub_notes);
+        cr_expect(registration_read(hub_registration(), ".runner_migrated", &written, &err) < 0);
+        cr_expect(registration_read(hub_registration(), ".credentials_migrated", &written, &err) <
+                  0);
+        hub_leave();
+        hub_enter();
+    }
+}
+
+Test(github_queue, a_file_that_is_replaced_while_a_job_runs_waits_for_its_end)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"poll", 2, 2, 200, REFRESH("runner")},
+              {"refresh", 1, 1, 200, NOWHERE});
+    hub_open(&newer);
+    struct job *job = hub_until_job();
+
+    hub_until("told", 1);
+    hub_until("renew", hub_count("renew") + 2);
+    cr_assert_eq(hub_count("open"), 1);
+    cr_assert_eq(hub_count("close"), 0);
+    hub_job_end(job, "success");
+    hub_until("close", 1);
+    has(strstr(hub_transcript(), " complete "), " close ");
 }
 
 Test(github_queue, a_shutdown_makes_it_failed)
