@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "io/spawn.h"
+#include "job/contexts.h"
 #include "job/handlers.h"
 #include "job/manifest.h"
 #include "job/steps.h"
@@ -91,26 +92,59 @@ static int blame(struct actions_get *g, const struct instance *i, struct err *er
 
 /* ---- the places ---- */
 
-static const struct run_action *find(struct run *run, const struct action_ref *ref)
+/* Gitea and Forgejo let a step say which server its action is from. */
+static int parse_ref(struct actions_get *g, const struct instance *i, struct action_ref *ret,
+                     struct err *err)
 {
-    CLEANUP(buf_deinit) struct buf key = BUF_INIT(ACTION_PATH_MAX);
+    struct slice uses = slice_of(i->def->uses);
 
-    buf_printf(&key, "%s@%s", ref->repository, ref->ref);
-    VEC_EACH (a, &run->actions)
-        if (strcmp(a->key, key.ptr) == 0)
+    return run_is_forge(g->run) ? action_ref_parse_from(&g->arena, uses, ret, err)
+                                : action_ref_parse(&g->arena, uses, ret, err);
+}
+
+/* "owner/repo@ref", as people know it. */
+static const char *shown_ref(struct actions_get *g, const struct action_ref *ref)
+{
+    const char *at = ref->source ? ref->source : "";
+
+    return arena_printf(&g->arena, "%s%s%s@%s", at, *at ? "/" : "", ref->repository, ref->ref);
+}
+
+static const struct run_action *find(struct actions_get *g, const struct action_ref *ref)
+{
+    const char *key = shown_ref(g, ref);
+
+    VEC_EACH (a, &g->run->actions)
+        if (strcmp(a->key, key) == 0)
             return a;
     return NULL;
+}
+
+/* Below _actions; no owner begins with '@'. */
+static int place_of(struct actions_get *g, const struct action_ref *ref, const char **ret,
+                    struct err *err)
+{
+    const char *host = "";
+
+    if (ref->source && source_host(&g->arena, ref->source, &host, err) < 0)
+        return err->code;
+    *ret = arena_printf(&g->arena, "_actions/%s%s%s%s/%s", *host ? "@" : "", host, *host ? "/" : "",
+                        ref->repository, ref->ref);
+    return ERR_OK;
 }
 
 static int show(struct actions_get *g, const struct action_ref *ref,
                 const struct store_entry *entry, struct err *err)
 {
     struct run *run = g->run;
-    const char *key = arena_printf(&g->arena, "%s@%s", ref->repository, ref->ref);
-    const char *place = arena_printf(&g->arena, "_actions/%s/%s", ref->repository, ref->ref);
-    char *dir = path_join(sandbox_work(run->sandbox), place);
+    const char *key = shown_ref(g, ref), *place;
     int hold = -1;
-    int r = store_hold(entry->path, &hold, err);
+    int r = place_of(g, ref, &place, err);
+
+    if (r < 0)
+        return r;
+    char *dir = path_join(sandbox_work(run->sandbox), place);
+    r = store_hold(entry->path, &hold, err);
 
     vec_push(&run->actions, (struct run_action){
                                 .key = mem_dup(key, strlen(key)),
@@ -131,8 +165,8 @@ static void tell_got(struct actions_get *g, size_t i, const char *sha)
     const struct resolved *package = g->resolved ? &g->resolved[i] : NULL;
 
     if (!package || !package->version) {
-        log_printf(g->log, LOG_PLAIN, "Download action repository '%s@%s' (SHA:%s)",
-                   ref->repository, ref->ref, sha);
+        log_printf(g->log, LOG_PLAIN, "Download action repository '%s' (SHA:%s)", shown_ref(g, ref),
+                   sha);
         return;
     }
     log_printf(g->log, LOG_GROUP, "Download immutable action package '%s@%s'", ref->repository,
@@ -151,7 +185,7 @@ static void on_got(void *ctx, size_t i, const struct store_entry *entry)
 
     tell_got(g, i, entry->sha);
     if (entry->note)
-        log_issue(g->log, ANNOTATION_WARNING, "%s@%s: %s", ref->repository, ref->ref, entry->note);
+        log_issue(g->log, ANNOTATION_WARNING, "%s: %s", shown_ref(g, ref), entry->note);
     if (show(g, ref, entry, &err) < 0 && !g->failed.code) {
         g->failed = err;
         g->failed_at = i;
@@ -185,11 +219,11 @@ static char *within(const char *dir, const char *path)
 static int take(struct actions_get *g, struct instance *i, struct err *err)
 {
     struct action_ref ref;
-    int r = action_ref_parse(&g->arena, slice_of(i->def->uses), &ref, err);
+    int r = parse_ref(g, i, &ref, err);
 
     if (r < 0)
         return r;
-    const struct run_action *had = find(g->run, &ref);
+    const struct run_action *had = find(g, &ref);
     if (!had)
         BUG("'%s' was never fetched", i->def->uses);
     free(i->action_dir);
@@ -245,10 +279,10 @@ static void on_level(void *ctx, size_t at, const struct err *why)
         finish(g, NULL);
 }
 
-static bool is_listed(const struct actions_get *g, const struct action_ref *ref)
+static bool is_listed(struct actions_get *g, const struct action_ref *ref)
 {
     VEC_EACH (r, &g->refs)
-        if (strcmp(r->repository, ref->repository) == 0 && strcmp(r->ref, ref->ref) == 0)
+        if (strcmp(shown_ref(g, r), shown_ref(g, ref)) == 0)
             return true;
     return false;
 }
@@ -263,9 +297,9 @@ static int list_level(struct actions_get *g, struct err *err)
 
             if (!i->remote || i->action)
                 continue;
-            if (action_ref_parse(&g->arena, slice_of(i->def->uses), &ref, err) < 0)
+            if (parse_ref(g, i, &ref, err) < 0)
                 return blame(g, i, err);
-            if (find(g->run, &ref) || is_listed(g, &ref))
+            if (find(g, &ref) || is_listed(g, &ref))
                 continue;
             vec_push(&g->refs, ref);
             vec_push(&g->askers, i);
@@ -283,9 +317,28 @@ static int64_t retry_ms(void)
     return switch_text("_GITHUB_ACTION_DOWNLOAD_NO_BACKOFF") ? 1 : 0;
 }
 
+static void wipe_buf(struct buf *b)
+{
+    explicit_bzero(b->ptr, b->len);
+    buf_deinit(b);
+}
+
+/* NULL: no server is to know who asks. */
+static const char *login_header(const struct job *j, struct buf *to)
+{
+    const char *token = strmap_get(&j->secrets, "GITHUB_TOKEN");
+
+    if (!j->store_login || !token || !*token)
+        return NULL;
+    store_login_header(slice_of(token), to);
+    return to->ptr;
+}
+
 static void start_fetch(struct actions_get *g)
 {
     const struct job *j = g->run->job;
+    CLEANUP(wipe_buf) struct buf login = BUF_INIT(64 << 10);
+    const char *header = login_header(j, &login);
     const struct store_client client = {on_got, on_level, g};
     struct store_given *given = NULL;
 
@@ -307,6 +360,8 @@ static void start_fetch(struct actions_get *g)
                 .more = j->fetch_env},
         .given = given,
         .retry_ms = retry_ms(),
+        .login = header ? j->store_login : NULL,
+        .login_header = header,
     };
     g->fetch = store_fetch_start(&spec, g->refs.ptr, g->refs.len, g->run->loop, &client);
 }

@@ -131,6 +131,11 @@ static bool is_github(const struct run *run, const char *key)
     return !strcmp(key, "github") || json_is_true(json_object_get(run->job->contexts, key));
 }
 
+bool run_is_forge(const struct run *run)
+{
+    return json_is_true(json_object_get(run->job->contexts, "forge"));
+}
+
 /* Keeps NEW in an empty slot: the engine only borrows, and wants the same pointer each time. */
 static const json_t *keep(json_t **slot, json_t *new)
 {

@@ -14,6 +14,9 @@ struct eval {
     json_t *own_github, *own_env, *job_ctx; /* made on demand, owned */
 };
 
+/* The job is from a Gitea or Forgejo server: its workflow and its actions may be written as these have it. */
+bool run_is_forge(const struct run *run);
+
 /* The results of evaluations live in ARENA; end with eval_deinit(), after the values are used. */
 void eval_init(struct eval *e, struct run *run, struct frame *frame, struct step_run *step,
                struct arena *arena);

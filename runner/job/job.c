@@ -18,11 +18,11 @@ struct member {
     }
 
 static const struct member texts[] = {
-    MEMBER(id),          MEMBER(key),          MEMBER(name),         MEMBER(file),
-    MEMBER(dir),         MEMBER(isolation),    MEMBER(work_root),    MEMBER(source),
-    MEMBER(tool_cache),  MEMBER(store),        MEMBER(store_source), MEMBER(node),
-    MEMBER(environment), MEMBER(runner_name),  MEMBER(runner_group), MEMBER(permissions),
-    MEMBER(resolver),    MEMBER(resolver_url),
+    MEMBER(id),          MEMBER(key),         MEMBER(name),         MEMBER(file),
+    MEMBER(dir),         MEMBER(isolation),   MEMBER(work_root),    MEMBER(source),
+    MEMBER(tool_cache),  MEMBER(store),       MEMBER(store_source), MEMBER(store_login),
+    MEMBER(node),        MEMBER(environment), MEMBER(runner_name),  MEMBER(runner_group),
+    MEMBER(permissions), MEMBER(resolver),    MEMBER(resolver_url),
 };
 
 static const struct member flags[] = {

@@ -74,6 +74,7 @@ struct job {
     /* Actions of other repositories: store/store.h. */
     const char *store;        /* folder of the store; NULL: none, and nothing can be fetched */
     const char *store_source; /* where repositories are had */
+    const char *store_login;  /* a source whose server is told that GITHUB_TOKEN asks; NULL: none */
     int64_t store_budget;     /* bytes; 0: the store's own */
     int64_t store_since;      /* names asked for before are asked for again */
     struct strmap store_locks;

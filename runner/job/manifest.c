@@ -1,5 +1,6 @@
 #include "job/manifest.h"
 
+#include "job/contexts.h"
 #include "job/place.h"
 
 enum { MANIFEST_MAX = 1 << 20 };
@@ -51,7 +52,8 @@ int manifest_load(struct run *run, const char *dir, struct log *log, struct acti
     if (bare) {
         action->kind = ACTION_DOCKER;
         action->image = "Dockerfile";
-    } else if (action_parse(action, buf_slice(&text), name, &diags) < 0) {
+    } else if ((run_is_forge(run) ? action_parse_forge : action_parse)(action, buf_slice(&text),
+                                                                       name, &diags) < 0) {
         for (size_t i = 0; i < diags.list.len; i++)
             if (diags.list.ptr[i].level == DIAG_ERROR)
                 log_issue(log, ANNOTATION_ERROR, "%s", diag_text(&a, &diags.list.ptr[i]));

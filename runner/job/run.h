@@ -103,7 +103,7 @@ struct sequence {
 
 /* An action repository that the job has. */
 struct run_action {
-    char *key;    /* "owner/repo@ref" */
+    char *key;    /* "owner/repo@ref", with a server's address in front where the action says it */
     char *dir;    /* as the job sees it */
     char *source; /* in the store */
     int hold;     /* keeps that there */

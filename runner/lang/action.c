@@ -215,7 +215,9 @@ static void convert_action(struct convert *c, struct action *a, const struct tok
         convert_error(c, root, "Top level 'runs:' section is required for %s", c->file);
 }
 
-static int read_action(struct action *a, struct slice text, const char *file, bool strict,
+enum reading { READ_PLAIN, READ_STRICT, READ_FORGE };
+
+static int read_action(struct action *a, struct slice text, const char *file, enum reading how,
                        struct diags *diags)
 {
     static const struct yaml_limits limits = {.any_keys = true};
@@ -224,25 +226,38 @@ static int read_action(struct action *a, struct slice text, const char *file, bo
         .diags = diags,
         .file = file,
         .errors_before = diags->n_errors,
+        .forge = how == READ_FORGE,
     };
+    const struct schema_options reading = {.forge = how == READ_FORGE};
     struct token *raw, *root;
 
     if (yaml_parse(&a->arena, text, file, 1, &limits, &raw, diags) < 0 ||
-        schema_read(&a->arena, raw, schema_action(using_of(raw), strict), file, NULL, &root,
-                    diags) < 0)
+        schema_read(&a->arena, raw, schema_action(using_of(raw), how == READ_STRICT), file,
+                    &reading, &root, diags) < 0)
         return ERR_INVALID;
     if (diags->n_errors == c.errors_before)
         convert_action(&c, a, root);
     return diags->n_errors == c.errors_before ? ERR_OK : ERR_INVALID;
 }
 
-int action_parse(struct action *a, struct slice text, const char *file, struct diags *diags)
+static int parse(struct action *a, struct slice text, const char *file, enum reading how,
+                 struct diags *diags)
 {
     action_deinit(a);
-    if (read_action(a, text, file, false, diags) == ERR_OK)
+    if (read_action(a, text, file, how, diags) == ERR_OK)
         return ERR_OK;
     action_deinit(a);
     return ERR_INVALID;
+}
+
+int action_parse(struct action *a, struct slice text, const char *file, struct diags *diags)
+{
+    return parse(a, text, file, READ_PLAIN, diags);
+}
+
+int action_parse_forge(struct action *a, struct slice text, const char *file, struct diags *diags)
+{
+    return parse(a, text, file, READ_FORGE, diags);
 }
 
 int action_check(struct slice text, const char *file, struct diags *diags)
@@ -250,5 +265,5 @@ int action_check(struct slice text, const char *file, struct diags *diags)
     CLEANUP(action_deinit) struct action a;
 
     action_init(&a);
-    return read_action(&a, text, file, true, diags);
+    return read_action(&a, text, file, READ_STRICT, diags);
 }

@@ -49,6 +49,10 @@ void action_deinit(struct action *a);
 MUST_CHECK int action_parse(struct action *a, struct slice text, const char *file,
                             struct diags *diags);
 
+/* The same as Gitea and Forgejo have it: their names of the github context, and whole addresses in `uses`. */
+MUST_CHECK int action_parse_forge(struct action *a, struct slice text, const char *file,
+                                  struct diags *diags);
+
 /* Says also what GitHub's editor and marketplace want of a manifest: unknown keys at the top, a missing
  * name or description, the branding. For checking, not for running. ERR_INVALID: see DIAGS. */
 MUST_CHECK int action_check(struct slice text, const char *file, struct diags *diags);

@@ -106,3 +106,50 @@ int action_ref_parse(struct arena *a, struct slice text, struct action_ref *ret,
     };
     return ERR_OK;
 }
+
+/* The length of "https://HOST" at the beginning of TEXT; 0: no server is named there. */
+static size_t server_length(struct slice text)
+{
+    static const struct slice schemes[] = {SLICE_INIT("https://"), SLICE_INIT("http://")};
+
+    for (size_t i = 0; i < COUNT_OF(schemes); i++) {
+        ssize_t slash = slice_find_char(slice_from(text, schemes[i].len), '/');
+
+        if (slice_starts(text, schemes[i]))
+            return slash < 0 ? text.len : schemes[i].len + (size_t)slash;
+    }
+    return 0;
+}
+
+/* What a host and a port are made of; a user in front would be somebody's password in a workflow. */
+static bool is_server(struct slice server)
+{
+    struct slice host = slice_from(server, (size_t)slice_find(server, SLICE("//")) + 2);
+
+    for (size_t i = 0; i < host.len; i++) {
+        char c = host.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == ':' || c == '[' || c == ']' || (c == '-' && i > 0)))
+            return false;
+    }
+    return host.len > 0 && host.len <= ACTION_SERVER_MAX && host.ptr[0] != ':';
+}
+
+int action_ref_parse_from(struct arena *a, struct slice text, struct action_ref *ret,
+                          struct err *err)
+{
+    size_t n = server_length(text);
+
+    if (!n)
+        return action_ref_parse(a, text, ret, err);
+    if (!is_server(slice_head(text, n)))
+        return err_set(err, ERR_INVALID,
+                       "'%.*s' begins with no server's address: write "
+                       "https://HOST/owner/repo@version",
+                       SLICE_ARG(slice_head(text, 100)));
+    int r = action_ref_parse(a, slice_from(text, n < text.len ? n + 1 : n), ret, err);
+    if (r == ERR_OK)
+        ret->source = arena_str(a, slice_head(text, n));
+    return r;
+}

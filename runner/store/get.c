@@ -63,6 +63,39 @@ static int explain(struct get *g, struct err *err)
     return err_in(err, "cannot fetch '%s'", g->from.shown);
 }
 
+/* What a server is told of who asks: our job's token if it is its own, for its own addresses alone and where other users'
+ * processes do not see it; nothing if a workflow named it. */
+static const char *const *with_login(struct get *g)
+{
+    const char *const *more = g->spec->git.more;
+    const char *key = g->from.login ? arena_printf(g->arena, "http.%s/.extraHeader", g->spec->login)
+                                    : "credential.helper";
+    size_t n = 0;
+
+    while (more && more[n])
+        n++;
+    const char **list = arena_array(g->arena, n + 4, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        list[i] = more[i];
+    list[n] = "GIT_CONFIG_COUNT=1";
+    list[n + 1] = arena_printf(g->arena, "GIT_CONFIG_KEY_0=%s", key);
+    list[n + 2] =
+        arena_printf(g->arena, "GIT_CONFIG_VALUE_0=%s", g->from.login ? g->spec->login_header : "");
+    return list;
+}
+
+/* Whether who asks may read the repository at all: what is in the store was perhaps somebody else's to read. */
+static int admit(struct get *g, struct err *err)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(GIT_OUTPUT_MAX);
+    const char *const args[] = {NETWORK, "ls-remote", "--quiet", g->from.address, "HEAD", NULL};
+
+    if (!g->from.login ||
+        git_run_for(&g->git, "/", args, STORE_ASK_TIMEOUT_MS, &out, err) == ERR_OK)
+        return ERR_OK;
+    return explain(g, err);
+}
+
 /* ---- what a name stands for ---- */
 
 /* Branches first, as GitHub does it; an annotated tag stands for the commit behind it. */
@@ -414,7 +447,7 @@ static int go_on_without(struct get *g, const struct err *why, struct store_entr
     struct err ignored = ERR_INIT;
 
     here.offline = true;
-    if (why->code == ERR_NOT_FOUND ||
+    if (why->code == ERR_NOT_FOUND || g->from.login ||
         store_find(&here, g->ref, g->arena, ret, &ignored) != ERR_OK) {
         *err = *why;
         return err->code;
@@ -437,7 +470,8 @@ static int get(struct get *g, struct store_entry *ret, struct err *err)
 
         for (size_t i = 0; i <= n; i++)
             sha[i] = ref[i] >= 'A' && ref[i] <= 'F' ? (char)(ref[i] | 32) : ref[i];
-        return get_commit(g, sha, ret, err);
+        int r = admit(g, err);
+        return r < 0 ? r : get_commit(g, sha, ret, err);
     }
     if (ask(g, sha, &why) < 0)
         return go_on_without(g, &why, ret, err);
@@ -462,6 +496,8 @@ int store_get(const struct store_spec *spec, const struct action_ref *ref, struc
 
     if (r < 0)
         return r;
+    if (g.from.login || spec->stranger)
+        g.git.more = with_login(&g);
     r = store_find(spec, ref, a, ret, &why);
     if (r == ERR_OK || why.code != ERR_NOT_FOUND || (spec->offline && !g.from.local)) {
         if (r < 0)

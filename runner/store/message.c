@@ -26,24 +26,48 @@ static json_t *given_json(const struct store_given *given)
     return json;
 }
 
+/* What git may be told when a workflow names the server: how it is reached, but nothing that proves who we are. */
+static const char *const *without_keys(struct arena *a, const char *const *env)
+{
+    static const char *const kept[] = {
+        "http_proxy=",   "https_proxy=",    "no_proxy=",       "all_proxy=",     "SSL_CERT_FILE=",
+        "SSL_CERT_DIR=", "CURL_CA_BUNDLE=", "GIT_SSL_CAINFO=", "GIT_SSL_CAPATH="};
+    size_t n = 0, left = 0;
+
+    while (env && env[n])
+        n++;
+    const char **list = arena_array(a, n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < COUNT_OF(kept); k++)
+            if (strncasecmp(env[i], kept[k], strlen(kept[k])) == 0)
+                list[left++] = env[i];
+    return list;
+}
+
 char *store_request_format(const struct store_spec *spec, const struct action_ref *ref)
 {
     static const struct strmap none = STRMAP_INIT;
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    bool stranger = ref->source != NULL;
     json_t *json = json_object();
     char uses[2 * ACTION_NAME_MAX + ACTION_VERSION_MAX + 8];
 
     snprintf(uses, sizeof uses, "%s@%s", ref->repository, ref->ref);
     json_object_set_new(json, "folder", field_text(spec->folder));
-    json_object_set_new(json, "source", field_text(spec->source));
+    json_object_set_new(json, "source", field_text(stranger ? ref->source : spec->source));
+    json_object_set_new(json, "login", field_text(spec->login));
+    json_object_set_new(json, "header", field_text(spec->login_header));
     json_object_set_new(json, "offline", json_boolean(spec->offline));
     json_object_set_new(json, "budget", json_integer(spec->budget));
     json_object_set_new(json, "since", json_integer(spec->since));
     json_object_set_new(json, "locks", map_json(spec->locks ? spec->locks : &none));
-    json_object_set_new(json, "clones", map_json(spec->clones ? spec->clones : &none));
+    json_object_set_new(json, "clones", map_json(spec->clones && !stranger ? spec->clones : &none));
     json_object_set_new(json, "path", field_text(spec->git.path));
-    json_object_set_new(json, "home", field_text(spec->git.home));
-    json_object_set_new(json, "config", field_text(spec->git.xdg_config_home));
-    json_object_set_new(json, "env", field_list(spec->git.more));
+    json_object_set_new(json, "stranger", json_boolean(stranger));
+    json_object_set_new(json, "home", field_text(stranger ? NULL : spec->git.home));
+    json_object_set_new(json, "config", field_text(stranger ? NULL : spec->git.xdg_config_home));
+    json_object_set_new(json, "env",
+                        field_list(stranger ? without_keys(&a, spec->git.more) : spec->git.more));
     json_object_set_new(json, "uses", field_text(uses));
     json_object_set_new(json, "retry", json_integer(spec->retry_ms));
     if (spec->given && spec->given->url)
@@ -79,6 +103,9 @@ int store_request_parse(struct slice text, struct store_request *ret, struct err
         .budget = json_integer_value(json_object_get(json, "budget")),
         .since = json_integer_value(json_object_get(json, "since")),
         .retry_ms = json_integer_value(json_object_get(json, "retry")),
+        .stranger = json_is_true(json_object_get(json, "stranger")),
+        .login = field_get_text(a, json, "login"),
+        .login_header = field_get_text(a, json, "header"),
         .locks = &ret->locks,
         .clones = &ret->clones,
         .git = {.path = field_get_text(a, json, "path"),
@@ -99,7 +126,8 @@ int store_request_parse(struct slice text, struct store_request *ret, struct err
     json_decref(json);
     if (ret->spec.given && store_given_check(&ret->given, err) < 0)
         return err->code;
-    if (!ret->spec.folder || ret->spec.folder[0] != '/' || !ret->spec.source || !ret->uses)
+    if (!ret->spec.folder || ret->spec.folder[0] != '/' || !ret->spec.source || !ret->uses ||
+        !ret->spec.login != !ret->spec.login_header)
         return err_set(err, ERR_INVALID, "that is no request to the store");
     return ERR_OK;
 }

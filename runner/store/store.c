@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/path.h"
 #include "store/lock.h"
 #include "store/refs.h"
@@ -16,6 +17,16 @@ int64_t store_now(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void store_login_header(struct slice token, struct buf *to)
+{
+    CLEANUP(buf_deinit) struct buf user = BUF_INIT(64 << 10);
+
+    buf_printf(&user, "x-access-token:%.*s", SLICE_ARG(token));
+    buf_printf(to, "Authorization: Basic ");
+    base64_add(to, buf_slice(&user));
+    explicit_bzero(user.ptr, user.len);
 }
 
 static const char *lower(struct arena *a, const char *name)
@@ -80,8 +91,10 @@ static int given_origin(const struct store_spec *spec, const struct store_given 
 int store_origin(const struct store_spec *spec, const struct action_ref *ref, struct arena *a,
                  struct store_origin *ret, struct err *err)
 {
-    const char *clone = spec->clones ? strmap_get(spec->clones, ref->repository) : NULL;
-    const char *source = clone ? arena_printf(a, "file://%s", clone) : spec->source, *host;
+    const char *clone =
+        spec->clones && !ref->source ? strmap_get(spec->clones, ref->repository) : NULL;
+    const char *named = ref->source ? ref->source : spec->source, *host;
+    const char *source = clone ? arena_printf(a, "file://%s", clone) : named;
 
     if (spec->given && spec->given->url)
         return given_origin(spec, spec->given, a, ret, err);
@@ -97,6 +110,7 @@ int store_origin(const struct store_spec *spec, const struct action_ref *ref, st
                                lower(a, ref->repo)),
         .web = web_is(source) ? source : NULL,
         .local = strncmp(source, "file://", 7) == 0,
+        .login = spec->login && strcmp(source, spec->login) == 0,
     };
     return ERR_OK;
 }
@@ -166,7 +180,7 @@ int store_find(const struct store_spec *spec, const struct action_ref *ref, stru
         r = store_check_lock(spec, ref, a, sha, err);
         if (r < 0)
             return r;
-        if (store_has(origin.folder, sha, a, ret))
+        if ((!origin.login || spec->offline) && store_has(origin.folder, sha, a, ret))
             return ERR_OK;
     }
     return err_set(err, ERR_NOT_FOUND,

@@ -35,13 +35,16 @@ struct store_given {
     const char *header; /* of HTTP, that proves who asks; NULL: nothing does. A secret */
 };
 
+/* For `login_header` of struct store_spec: what git servers take for TOKEN. */
+void store_login_header(struct slice token, struct buf *to);
+
 /* Whether it is whole, and leads nowhere else. */
 MUST_CHECK int store_given_check(const struct store_given *given, struct err *err);
 
 /* Everything is borrowed. */
 struct store_spec {
     const char *folder; /* absolute; made when something is fetched */
-    const char *source; /* where repositories are had, see source.h */
+    const char *source; /* where repositories are had that do not say it themselves, see source.h */
     bool offline;       /* never ask the source */
     int64_t budget;     /* bytes that all entries may have, see room.h; 0: STORE_BUDGET_DEFAULT */
     /* Milliseconds since 1970: a name that was asked for then or later is not asked for again. So a run has one
@@ -54,6 +57,11 @@ struct store_spec {
     /* For each of the references that are asked for; NULL: nothing is given. */
     const struct store_given *given;
     int64_t retry_ms; /* 0: STORE_RETRY_MS */
+    /* A source whose server is told who asks, and no other: what is here of it is only handed out after it has let us in.
+     * NULL: none. */
+    const char *login;
+    bool stranger; /* `source` is a server that a workflow named: it gets nobody's credentials */
+    const char *login_header; /* of HTTP: "Authorization: Basic ...". A secret */
 };
 
 struct store_entry {
@@ -86,6 +94,7 @@ struct store_origin {
     const char *web;     /* archives of it come from this source; NULL: it is asked with git */
     const struct store_given *given; /* the one that is wanted; NULL: it has to be asked for */
     bool local;                      /* on this machine: asking it is no network */
+    bool login;                      /* it is the spec's */
 };
 MUST_CHECK int store_origin(const struct store_spec *spec, const struct action_ref *ref,
                             struct arena *a, struct store_origin *ret, struct err *err);

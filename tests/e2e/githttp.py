@@ -17,9 +17,11 @@ class Server:
     holds what opens those that are private; the next FAILING fetches find a server that is busy. SENT holds the bytes
     of each answer to a fetch."""
 
-    def __init__(self, world):
-        self.world, self.root = world, world.root / "git"
+    def __init__(self, world, folder="git"):
+        self.world, self.root = world, world.root / folder
         self.root.mkdir()
+        self.work = world.root / ("work" if folder == "git" else f"{folder}-work")
+        self.logins = set()  # what it was told of who asks
         self.asked, self.hang, self.tokens, self.failing = [], threading.Event(), {}, 0
         self.sent = []
         self.objects = {}  # of Git LFS
@@ -69,6 +71,7 @@ class Server:
         owner, name, *rest = path.lower().split("/")[1:]  # servers ignore case in names
         path = "/".join(["", owner, name.removesuffix(".git") + ".git", *path.split("/")[3:]])
         name = name.removesuffix(".git")
+        self.logins.add(request.headers.get("Authorization"))
         if not self.may(request, f"{owner}/{name}"):
             self.refuse(request, 401, ("WWW-Authenticate", 'Basic realm="here"'))
             return
@@ -148,7 +151,7 @@ class Server:
 
     def repo(self, name, files, *tags, message="more", links=None):
         """A commit with FILES in the repository NAME, and TAGS on it; its digits."""
-        work, bare = self.world.root / "work" / name, self.root / f"{name}.git"
+        work, bare = self.work / name, self.root / f"{name}.git"
         git = self.world.git
         if not work.exists():
             work.mkdir(parents=True)

@@ -7,6 +7,7 @@
 #include "lang/template.h"
 #include "lang/workflow.h"
 #include "queue/gitea/connect.h"
+#include "store/source.h"
 
 #include <inttypes.h>
 
@@ -364,36 +365,35 @@ static int place_job(struct reading *r, const struct template_eval *t, struct jo
 
 /* ---- actions ---- */
 
-/* "https://host/owner/repo@v1" where HOST is what all short ones are from becomes "owner/repo@v1". */
-static int shorten(struct reading *r, size_t nth, const char **uses)
+/* "https://host/owner/repo@v1" where HOST is what all short ones are from becomes "owner/repo@v1", so that a plugin or a
+ * mirror may serve it; other addresses stay, and say where their actions are had. */
+static void shorten(const struct reading *r, const char **uses)
 {
     struct slice text = slice_of(*uses), source = slice_of(r->source);
-    ssize_t scheme = slice_find(text, SLICE("://"));
 
-    if (scheme < 0 || slice_starts(text, SLICE("docker://")))
-        return ERR_OK;
     if (source.len && text.len > source.len + 1 && text.ptr[source.len] == '/' &&
-        slice_eq_nocase(slice_head(text, source.len), source)) {
+        slice_eq_nocase(slice_head(text, source.len), source))
         *uses = *uses + source.len + 1;
-        return ERR_OK;
-    }
-    return refuse(
-        r,
-        "step %zu uses '%s', but the actions of a job are had from one server here, which "
-        "is '%s'",
-        nth + 1, *uses, source.len ? r->source : "the one that is configured");
 }
 
-static int take_steps(struct reading *r, struct job *j)
+static void take_steps(struct reading *r, struct job *j)
 {
     j->steps = r->def->steps;
     j->n_steps = r->def->n_steps;
     for (size_t i = 0; i < j->n_steps; i++) {
         j->steps[i].record = arena_printf(&j->arena, "%zu", i);
-        if (j->steps[i].uses && shorten(r, i, &j->steps[i].uses) != ERR_OK)
-            return ERR_INVALID;
+        if (j->steps[i].uses)
+            shorten(r, &j->steps[i].uses);
     }
-    return ERR_OK;
+}
+
+/* Where short names are had. A server that says "https://github.com" means just that unless somebody here has a mirror
+ * of it. The job's token goes to its own server alone (5.6). */
+static void take_source(struct reading *r, struct job *j)
+{
+    if (r->source && strcmp(r->source, SOURCE_DEFAULT) != 0)
+        j->store_source = arena_str(&j->arena, slice_of(r->source));
+    j->store_login = arena_str(&j->arena, slice_of(r->spec->settings->address));
 }
 
 /* ---- secrets and services ---- */
@@ -542,7 +542,7 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
     if (minutes(r, t, d->timeout_minutes, "timeout-minutes", TIMEOUT_MINUTES, &j->timeout_ms) < 0 ||
         minutes(r, t, d->cancel_timeout_minutes, "cancel-timeout-minutes", CANCEL_TIMEOUT_MINUTES,
                 &j->cancel_timeout_ms) < 0 ||
-        place_job(r, t, j) < 0 || take_steps(r, j) < 0)
+        place_job(r, t, j) < 0)
         return ERR_INVALID;
     if (most && (!j->timeout_ms || j->timeout_ms > most))
         j->timeout_ms = most;
@@ -556,8 +556,8 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
     j->outputs = d->outputs;
     j->services = d->services;
     j->work_root = work_root(&j->arena, r->github);
-    if (r->source)
-        j->store_source = arena_str(&j->arena, slice_of(r->source));
+    take_steps(r, j);
+    take_source(r, j);
     tell_server(r, j);
     take_environment(r, j);
     return ERR_OK;

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 
+import githttp
 import watch
 from case import case
 from gitea_double import GiteaDouble
@@ -208,3 +209,24 @@ def a_listener_without_jobs_sleeps(w):
         listener.drain()
         check(time.monotonic() - start < 5, "an idle listener takes long to end")
         double.check()
+
+
+@case()
+def actions_may_be_of_another_server_which_gets_no_token(w):
+    here, there = githttp.Server(w), githttp.Server(w, "there")
+    greet = 'runs:\n  using: composite\n  steps:\n    - {run: "echo %s for ${{ gitea.repository }}", shell: bash}\n'
+    here.repo("acme/greet", {"action.yml": greet % "here" + f"    - uses: {there.url}/acme/greet@v1\n"}, "v1")
+    there.repo("acme/greet", {"action.yml": greet % "there", "sub/action.yml": greet % "below"}, "v1")
+    with GiteaDouble() as double:
+        gitea_registration(w, double)
+        task = push(double, {"runs-on": "ubuntu-latest", "steps": [
+            {"uses": "acme/greet@v1"}, {"uses": f"{there.url}/acme/greet/sub@v1"}]}, context={"gitea_default_actions_url": here.url})
+        lost = push(double, {"runs-on": "ubuntu-latest", "steps": [{"uses": f"{there.url.replace('//', '//al:pw@')}/acme/greet@v1"}]})
+        listener = Listener(w)
+        double.finished(task), double.finished(lost)
+        listener.drain()
+        double.check()
+        check(task.result == "RESULT_SUCCESS" and "here for root1/demo" in task.log(0) and "there for root1/demo" in task.log(0), task.log())
+        check("below for root1/demo" in task.log(1), task.log())
+        check(lost.result == "RESULT_FAILURE" and "begins with no server's address" in lost.log(), lost.log())
+        check(here.logins == there.logins == {None}, f"{here.logins} {there.logins}")

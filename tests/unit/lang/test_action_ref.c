@@ -75,6 +75,51 @@ Test(action_ref, refuses_what_no_repository_is_called)
     arena_deinit(&a);
 }
 
+Test(action_ref, may_begin_with_a_server_where_forges_say_so)
+{
+    static const struct {
+        const char *text, *source, *repository, *path;
+    } rows[] = {
+        {"https://git.example.com/acme/x@v1", "https://git.example.com", "acme/x", ""},
+        {"http://[::1]:3000/acme/x/sub/dir@v1", "http://[::1]:3000", "acme/x", "sub/dir"},
+        {"acme/x@v1", NULL, "acme/x", ""},
+    };
+    static const char *const wrong[] = {
+        "https://al:pw@git.example.com/acme/x@v1",
+        "https:///acme/x@v1",
+        "https://-u/acme/x@v1",
+        "https://git.example.com",
+        "https://git.example.com/acme@v1",
+        "https://git.example.com?/acme/x@v1",
+        "ssh://git.example.com/acme/x@v1",
+        "file:///acme/x@v1",
+        "HTTPS://git.example.com/../x@v1",
+    };
+    struct arena a = ARENA_INIT;
+    struct action_ref ref;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct err err = ERR_INIT;
+
+        cr_assert_eq(action_ref_parse_from(&a, slice_of(rows[i].text), &ref, &err), ERR_OK, "%s",
+                     err.text);
+        cr_expect_str_eq(ref.source ? ref.source : "", rows[i].source ? rows[i].source : "");
+        cr_expect_str_eq(ref.repository, rows[i].repository);
+        cr_expect_str_eq(ref.path, rows[i].path);
+        cr_expect_str_eq(ref.ref, "v1");
+    }
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        struct err err = ERR_INIT;
+
+        cr_expect_eq(action_ref_parse_from(&a, slice_of(wrong[i]), &ref, &err), ERR_INVALID, "%s",
+                     wrong[i]);
+    }
+    struct err err = ERR_INIT;
+    cr_expect_eq(action_ref_parse(&a, slice_of(rows[0].text), &ref, &err), ERR_INVALID,
+                 "GitHub has no such addresses");
+    arena_deinit(&a);
+}
+
 Test(action_ref, knows_a_commit_and_what_is_not_remote)
 {
     cr_assert(action_ref_is_commit(SLICE("0123456789abcdef0123456789ABCDEF01234567")));

@@ -88,6 +88,7 @@ static const char yaml[] =
     "    runs-on: ubuntu-latest\n    timeout-minutes: \"10\"\n"
     "    steps:\n      - id: a\n        run: echo \"v=1\" >> \"$GITHUB_OUTPUT\"\n"
     "      - uses: https://ACT.example/o/a@v1\n"
+    "      - uses: https://other.example/o/b@v1\n"
     "    strategy:\n      matrix:\n        n:\n          - 1\n"
     "    outputs:\n      v: ${{ steps.a.outputs.v }}\n";
 
@@ -111,10 +112,12 @@ Test(gitea_task, becomes_a_job_with_all_that_its_expressions_see)
     cr_expect_str_eq(j->work_root, "demo/demo");
     cr_expect_eq(j->timeout_ms, 600000);
     cr_expect_str_eq(j->store_source, "https://act.example");
-    cr_expect_eq(task.n_steps, 2);
+    cr_expect_str_eq(j->store_login, "http://h:3000/git");
+    cr_expect_eq(task.n_steps, 3);
     cr_expect_str_eq(j->steps[0].record, "0");
     cr_expect_str_eq(j->steps[1].record, "1");
     cr_expect_str_eq(j->steps[1].uses, "o/a@v1");
+    cr_expect_str_eq(j->steps[2].uses, "https://other.example/o/b@v1");
     cr_expect(slice_eq(j->container->text, SLICE("node:22")));
     cr_expect_str_eq(strmap_get(&j->secrets, "GITHUB_TOKEN"), "ggg");
     cr_expect_str_eq(strmap_get(&j->secrets, "FOO"), "bar");
@@ -208,8 +211,6 @@ Test(gitea_task, refuses_with_a_reason_what_cannot_be_run)
          "x}]}}\n",
          "{}", "a workflow of 2 jobs"},
         {"on: push\njobs: {a: {uses: ./.gitea/workflows/b.yml}}\n", "{}", "calls the workflow"},
-        {"on: push\njobs: {a: {runs-on: x, steps: [{uses: \"https://other.example/o/a@v1\"}]}}\n",
-         "{}", "step 1 uses 'https://other.example/o/a@v1'"},
         {JOB(", timeout-minutes: soon"), "{}", "Unexpected value 'soon'"},
         {JOB(", strategy: {matrix: \"${{ fromJSON('[') }}\"}"), "{}", "strategy"},
     };
@@ -225,6 +226,15 @@ Test(gitea_task, refuses_with_a_reason_what_cannot_be_run)
                       SLICE_ARG(task.reason));
         cr_expect_eq(slice_find_char(task.reason, '\n'), -1, "%.*s", SLICE_ARG(task.reason));
     }
+}
+
+Test(gitea_task, leaves_it_to_this_machine_where_github_is)
+{
+    take("on: push\njobs: {a: {runs-on: x, steps: [{uses: \"https://github.com/o/a@v1\"}]}}\n",
+         "{\"context\":{\"gitea_default_actions_url\":\"https://github.com\"}}");
+    cr_assert_eq(task.fate, TASK_RUN, "%.*s", SLICE_ARG(task.reason));
+    cr_expect_null(task.job->store_source, "a mirror of it may be configured");
+    cr_expect_str_eq(task.job->steps[0].uses, "o/a@v1");
 }
 
 Test(gitea_task, takes_contexts_as_odd_as_webhooks_are)

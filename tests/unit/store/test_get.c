@@ -3,6 +3,7 @@
 
 #include "base/path.h"
 #include "kit/scratch.h"
+#include "kit/server.h"
 #include "store/lock.h"
 #include "store/refs.h"
 
@@ -224,4 +225,45 @@ Test(get, attributes_of_the_repository_change_nothing)
     cr_assert_eq(get("acme/tools@main", &entry, &err), ERR_OK, "%s", err.text);
     CLEANUP(free_ptr) char *left = path_join(entry.path, "left");
     cr_assert_eq(access(left, R_OK), 0);
+}
+
+/* ---- who asks ---- */
+
+static void lets_nobody_in(int connection, const struct server_request *q)
+{
+    bool told = strstr(q->head, "Authorization: Basic eC1hY2Nlc3MtdG9rZW46cw==") != NULL;
+
+    if (told)
+        server_answer(connection, "403 Known", "", "", 0);
+    else
+        server_answer(connection, "404 Unknown", "", "", 0);
+}
+
+Test(get, only_the_server_of_the_login_is_told_it)
+{
+    CLEANUP(buf_deinit) struct buf header = BUF_INIT(200);
+
+    store_login_header(SLICE("s"), &header);
+    spec.source = server_start(lets_nobody_in);
+    spec.login_header = header.ptr;
+    spec.login = spec.source;
+    fails("acme/tools@v1", ERR_FAILED, "403");
+    spec.login = "http://127.0.0.1";
+    fails("acme/tools@v1", ERR_NOT_FOUND, "there is no repository");
+    server_stop();
+}
+
+Test(get, what_is_here_of_its_own_server_is_for_those_whom_that_lets_in)
+{
+    const char *sha = commit("one");
+    const char *uses = arena_printf(&arena, "acme/tools@%s", sha);
+
+    gives(uses, sha, "one");
+    spec.login = spec.source;
+    spec.login_header = "Authorization: Basic x";
+    gives(uses, sha, "one");
+    cr_assert_eq(rename(work, arena_printf(&arena, "%s.gone", work)), 0);
+    fails(uses, ERR_NOT_FOUND, "there is no repository");
+    spec.login = NULL;
+    gives(uses, sha, "one");
 }

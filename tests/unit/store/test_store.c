@@ -330,6 +330,38 @@ Test(store, a_request_survives_the_way)
     strmap_deinit(&locks);
 }
 
+Test(store, a_server_that_a_workflow_names_is_told_nothing_of_us)
+{
+    static const char *const more[] = {"https_proxy=http://x", "SSH_AUTH_SOCK=/run/y",
+                                       "GIT_ASKPASS=/bin/z", "SSL_CERT_FILE=/ca", NULL};
+    struct strmap clones = STRMAP_INIT_NOCASE;
+    struct store_request r = {0};
+    struct err err = ERR_INIT;
+    struct action_ref ref = ref_of("acme/tools@v1");
+    struct store_spec spec = spec_of();
+
+    strmap_set(&clones, SLICE("acme/tools"), SLICE("/clone"));
+    ref.source = "https://git.example.org";
+    spec.clones = &clones;
+    spec.login = "https://mine.example.org";
+    spec.login_header = "Authorization: Basic x";
+    spec.git = (struct git_env){.home = "/home", .xdg_config_home = "/config", .more = more};
+    CLEANUP(free_ptr) char *text = store_request_format(&spec, &ref);
+    cr_assert_eq(store_request_parse(slice_of(text), &r, &err), ERR_OK, "%s", err.text);
+    cr_expect_str_eq(r.spec.source, "https://git.example.org");
+    cr_expect_str_eq(r.spec.login, "https://mine.example.org");
+    cr_expect_str_eq(r.spec.login_header, "Authorization: Basic x");
+    cr_expect(r.spec.stranger);
+    cr_expect_null(r.spec.git.home);
+    cr_expect_null(r.spec.git.xdg_config_home);
+    cr_expect_null(strmap_get(r.spec.clones, "acme/tools"));
+    cr_expect_str_eq(r.spec.git.more[0], more[0]);
+    cr_expect_str_eq(r.spec.git.more[1], more[3]);
+    cr_expect_null(r.spec.git.more[2]);
+    store_request_deinit(&r);
+    strmap_deinit(&clones);
+}
+
 Test(store, an_answer_is_an_entry_or_an_error)
 {
     struct store_entry entry = {.sha = ONE, .path = "/store/x", .note = "by the way"}, back;
