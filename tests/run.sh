@@ -43,6 +43,9 @@ TEST_NEEDS=(
     'cmd:rsync rsync'
     'cmd:flock util-linux'
     'cmd:mandoc mandoc'
+    'cmd:zsh zsh'
+    'cmd:fish fish'
+    'cmd:systemd-analyze systemd'
     'file:/usr/share/zoneinfo/UTC tzdata'
 )
 # A real container engine; the end-to-end tests start it, unless the machine's own answers.

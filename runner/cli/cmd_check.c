@@ -4,11 +4,10 @@
 #include "cli/exit.h"
 #include "cli/settings.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static const char help[] =
+const char cmd_check_help[] =
     "Usage: ostler check [options] [FILE|FOLDER...]\n"
     "\n"
     "Says what is wrong with workflows and manifests of actions (action.yml). Without\n"
@@ -83,24 +82,25 @@ static int take_option(struct options *o, int c, char **argv, struct err *err)
     }
 }
 
+const struct option cmd_check_options[] = {
+    {"ignore", required_argument, NULL, OPT_IGNORE},
+    {"strict", no_argument, NULL, OPT_STRICT},
+    {"fix", no_argument, NULL, OPT_FIX},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"sarif", no_argument, NULL, OPT_SARIF},
+    {"rules", no_argument, NULL, OPT_RULES},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
 static int parse_options(int argc, char **argv, struct options *ret, struct err *err)
 {
-    static const struct option known[] = {
-        {"ignore", required_argument, NULL, OPT_IGNORE},
-        {"strict", no_argument, NULL, OPT_STRICT},
-        {"fix", no_argument, NULL, OPT_FIX},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"sarif", no_argument, NULL, OPT_SARIF},
-        {"rules", no_argument, NULL, OPT_RULES},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     struct options o = {0};
     int c, r;
 
     opterr = 0;
     optind = 1;
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) >= 0)
+    while ((c = getopt_long(argc, argv, ":h", cmd_check_options, NULL)) >= 0)
         if ((r = take_option(&o, c, argv, err)) < 0)
             return r;
     if (o.json && o.sarif)
@@ -183,7 +183,7 @@ int cmd_check(int argc, char **argv)
     int r = parse_options(argc, argv, &o, &err);
 
     if (r == ERR_OK && o.help) {
-        fputs(help, stdout);
+        fputs(cmd_check_help, stdout);
         return EXIT_OK;
     }
     if (r == ERR_OK && o.rules)

@@ -7,7 +7,6 @@
 #include "lang/utf.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <unistd.h>
 
 enum {
@@ -15,7 +14,7 @@ enum {
     TEXT_SIZE_MAX = 1024 * 1024, /* of the expression on stdin; its own limit is far lower */
 };
 
-static const char help[] =
+const char cmd_eval_help[] =
     "Usage: ostler eval [--context FILE] [--json] [EXPR]\n"
     "\n"
     "Evaluates an expression of GitHub Actions and prints its value as JSON. Without\n"
@@ -36,19 +35,22 @@ struct options {
     bool json, help;
 };
 
+const struct option cmd_eval_options[] = {
+    {"context", required_argument, NULL, 'c'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
 static int parse_options(int argc, char **argv, struct options *ret, struct err *err)
 {
-    static const struct option known[] = {{"context", required_argument, NULL, 'c'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
     struct options o = {0};
     int c;
 
     opterr = 0;
     optind = 1;
     /* "+": an expression may begin with "-"; "--" is needed in front of it only then. */
-    while ((c = getopt_long(argc, argv, "+:h", known, NULL)) >= 0) {
+    while ((c = getopt_long(argc, argv, "+:h", cmd_eval_options, NULL)) >= 0) {
         if (c == 'c')
             o.context = optarg;
         else if (c == 'j')
@@ -243,7 +245,7 @@ int cmd_eval(int argc, char **argv)
     if (parse_options(argc, argv, &o, &err) < 0)
         return fail(&err);
     if (o.help) {
-        fputs(help, stdout);
+        fputs(cmd_eval_help, stdout);
         return EXIT_OK;
     }
     if (o.context && load_contexts(o.context, &contexts, &err) < 0)

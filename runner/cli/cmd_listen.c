@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
-static const char help[] =
+const char cmd_listen_help[] =
     "Usage: ostler listen [FOLDER...] [options]\n"
     "\n"
     "Runs jobs of GitHub, Gitea and Forgejo on this machine until it is stopped. FOLDER holds a\n"
@@ -30,7 +30,7 @@ static const char help[] =
     "                          what is too old (default: 2.336.0)\n"
     "\n"
     "How jobs are run\n"
-    "  --isolation LEVEL       sandbox (default) or host\n"
+    "  --isolation sandbox|host  (default: sandbox)\n"
     "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200, disk=10G\n"
     "  --plugins [ACTION=]WHAT who serves actions: installed, never or only plugins\n"
     "  --plugin-policy FILE    which plugins may run, besides what configurations say\n"
@@ -46,10 +46,11 @@ static const char help[] =
     "  --config FILE           options from this file, not from the usual ones\n"
     "\n"
     "How it can be watched\n"
-    "  --log FORMAT            lines on stderr: text (default) or json\n"
+    "  --log text|json         lines on stderr (default: text)\n"
     "  --address HOST:PORT     health, metrics and status over HTTP: 127.0.0.1:9252\n"
     "                          (default: only at the socket)\n"
     "  --socket PATH           the same at this socket (default: where 'ostler status' looks)\n"
+    "  --help                  this text\n"
     "\n"
     "SIGTERM or SIGINT lets the jobs that run come to their end; once more ends them; a third\n"
     "time kills them.\n"
@@ -268,7 +269,7 @@ int cmd_listen(int argc, char **argv)
         fprintf(stderr, "ostler: %s\n", err.text);
         code = LISTEN_FAILED; /* what is wrong here is so at the next start, too */
     } else if (c.options.run.help) {
-        fputs(help, stdout);
+        fputs(cmd_listen_help, stdout);
     } else {
         code = run(&c);
     }

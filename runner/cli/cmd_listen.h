@@ -2,3 +2,5 @@
 #pragma once
 
 int cmd_listen(int argc, char **argv);
+
+extern const char cmd_listen_help[];

@@ -9,7 +9,7 @@
 
 enum { PLAN_VERSION = 1 };
 
-static const char help[] =
+const char cmd_plan_help[] =
     "Usage: ostler plan [WORKFLOW...] [options]\n"
     "\n"
     "Shows what an event would run, and why: which workflows start, their jobs in stages, each\n"
@@ -17,7 +17,7 @@ static const char help[] =
     "or fetched. Without WORKFLOW: those in .github/workflows.\n"
     "\n"
     "  --json                  the plan as JSON (plan.schema.json)\n"
-    "  --graph FORMAT          the jobs and what they need: mermaid, dot or ascii\n"
+    "  --graph mermaid|dot|ascii  the jobs and what they need\n"
     "  --next N                the next N firings of the schedules, from --at or now\n"
     "  -v, --verbose           every configuration with its steps, whole scripts\n"
     "\n"
@@ -233,7 +233,7 @@ int cmd_plan(int argc, char **argv)
     if (r == ERR_OK)
         r = run_options_parse(&o, argc, argv, &err);
     if (r == ERR_OK && o.help) {
-        fputs(help, stdout);
+        fputs(cmd_plan_help, stdout);
         return EXIT_OK;
     }
     if (r == ERR_OK)

@@ -2,3 +2,5 @@
 #pragma once
 
 int cmd_plan(int argc, char **argv);
+
+extern const char cmd_plan_help[];

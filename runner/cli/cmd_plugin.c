@@ -6,7 +6,6 @@
 #include "cli/exit.h"
 #include "cli/plugin_cmds.h"
 #include "cli/plugin_policy.h"
-#include "cli/plugin_sign.h"
 #include "cli/settings.h"
 #include "plugin/install.h"
 #include "plugin/policy.h"
@@ -16,7 +15,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-static const char help[] =
+const char cmd_plugin_help[] =
     "Usage: ostler plugin list [--json]\n"
     "       ostler plugin info ID|FILE [--format text|yaml|json]\n"
     "       ostler plugin new OWNER/NAME [--lang c|cpp|rust] [--dir DIR]\n"
@@ -29,14 +28,15 @@ static const char help[] =
     "ID is 'owner/name', or 'owner/name@v1'; FILE is a shared object, or a\n"
     "program whose action.yml, beside it, says 'using: ostler/1' and a 'protocol'.\n"
     "\n"
-    "  --format F        how info shows the contract: text (default), yaml, json\n"
+    "  --format text|yaml|json  how info shows the contract (default: text)\n"
     "  --json            the list, or what check found, as JSON\n"
-    "  --lang L          language of the new plugin: c (default), cpp, rust\n"
+    "  --lang c|cpp|rust  language of the new plugin (default: c)\n"
     "  --dir DIR         folder of the new plugin (default: NAME)\n"
     "  --against A       the action that it replaces: owner/name@v1, or its action.yml, the\n"
     "                    folder of that, or its address: all that it has must be there\n"
     "  --to DIR          folder to install into (default: the user's plugin folder)\n"
     "  --serves COMMIT   the plugin also serves this commit of the action it replaces\n"
+    "  --key FILE        the private key to sign with, PEM (Ed25519)\n"
     "  --no-check        install what 'plugin check' finds fault with, too\n"
     "  --from DIR        folder to remove from (default: where it is found first)\n"
     "  --all             remove every version\n"
@@ -46,12 +46,13 @@ static const char help[] =
     "\n"
     "  --with N=V        an input; '--with N=@FILE' takes its value from a file\n"
     "  --env N=V         a variable of the job\n"
-    "  --phase P         pre, main or post (default: each that the plugin has)\n"
+    "  --phase pre|main|post  (default: each that the plugin has)\n"
     "  --plan            show what it would do, without doing it\n"
     "  --workspace DIR   a folder to show as the workspace; it stays as it is\n"
     "  --record DIR      write what it asked and was answered to DIR, for tests to replay\n"
     "  --timeout SECONDS cancel it then (default: no limit; check: 10, for each phase)\n"
     "  --debug           show its debug lines too\n"
+    "  --help            this text\n"
     "\n"
     "run prints the log to stderr and outputs to stdout. Exit codes: 0 done, 1 a phase or a\n"
     "check failed, 2 wrong usage or no such plugin, 3 cancelled, 4 this machine lacks something.\n";
@@ -139,6 +140,9 @@ static int set_option(struct arena *a, struct plugin_options *o, int c, struct e
     case 'a':
         o->against = optarg;
         return ERR_OK;
+    case 'k':
+        o->key = optarg;
+        return ERR_OK;
     case 'n':
         o->no_check = true;
         return ERR_OK;
@@ -203,33 +207,38 @@ static const struct sub {
     {"install", "tsnCY", "a shared object", plugin_cmd_install},
     {"remove", "FAC", "the id of a plugin", plugin_cmd_remove},
     {"run", "wepWRTPdCY", "a plugin", cmd_run_alone},
+    {"sign", "ks", "a shared object", plugin_cmd_sign},
+};
+
+static const struct option known[] = {
+    {"format", required_argument, NULL, 'f'},
+    {"to", required_argument, NULL, 't'},
+    {"from", required_argument, NULL, 'F'},
+    {"lang", required_argument, NULL, 'l'},
+    {"dir", required_argument, NULL, 'D'},
+    {"against", required_argument, NULL, 'a'},
+    {"no-check", no_argument, NULL, 'n'},
+    {"all", no_argument, NULL, 'A'},
+    {"serves", required_argument, NULL, 's'},
+    {"key", required_argument, NULL, 'k'},
+    {"config", required_argument, NULL, 'C'},
+    {"plugin-policy", required_argument, NULL, 'Y'},
+    {"with", required_argument, NULL, 'w'},
+    {"env", required_argument, NULL, 'e'},
+    {"phase", required_argument, NULL, 'p'},
+    {"workspace", required_argument, NULL, 'W'},
+    {"record", required_argument, NULL, 'R'},
+    {"timeout", required_argument, NULL, 'T'},
+    {"plan", no_argument, NULL, 'P'},
+    {"debug", no_argument, NULL, 'd'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
 static int parse_options(struct arena *a, const struct sub *sub, int argc, char **argv,
                          struct plugin_options *o, struct err *err)
 {
-    static const struct option known[] = {{"format", required_argument, NULL, 'f'},
-                                          {"to", required_argument, NULL, 't'},
-                                          {"from", required_argument, NULL, 'F'},
-                                          {"lang", required_argument, NULL, 'l'},
-                                          {"dir", required_argument, NULL, 'D'},
-                                          {"against", required_argument, NULL, 'a'},
-                                          {"no-check", no_argument, NULL, 'n'},
-                                          {"all", no_argument, NULL, 'A'},
-                                          {"serves", required_argument, NULL, 's'},
-                                          {"config", required_argument, NULL, 'C'},
-                                          {"plugin-policy", required_argument, NULL, 'Y'},
-                                          {"with", required_argument, NULL, 'w'},
-                                          {"env", required_argument, NULL, 'e'},
-                                          {"phase", required_argument, NULL, 'p'},
-                                          {"workspace", required_argument, NULL, 'W'},
-                                          {"record", required_argument, NULL, 'R'},
-                                          {"timeout", required_argument, NULL, 'T'},
-                                          {"plan", no_argument, NULL, 'P'},
-                                          {"debug", no_argument, NULL, 'd'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
     int c, r;
 
     opterr = 0;
@@ -325,6 +334,24 @@ static int cmd_run_alone(struct arena *a, struct plugin_options *o)
 
 /* ---- which ---- */
 
+const char *cmd_plugin_sub(size_t i)
+{
+    return i < COUNT_OF(subs) ? subs[i].name : NULL;
+}
+
+const struct option *cmd_plugin_options(const char *sub)
+{
+    static struct option list[COUNT_OF(known)];
+    size_t n = 0;
+
+    for (size_t s = 0; s < COUNT_OF(subs); s++)
+        for (const struct option *o = known; strcmp(subs[s].name, sub) == 0 && o->name; o++)
+            if (o->val == 'h' || strchr(subs[s].takes, o->val))
+                list[n++] = *o;
+    list[n] = (struct option){0};
+    return list;
+}
+
 static const struct sub *find_sub(int argc, char **argv)
 {
     for (size_t i = 0; argc > 1 && i < COUNT_OF(subs); i++)
@@ -342,11 +369,9 @@ int cmd_plugin(int argc, char **argv)
     struct err err = ERR_INIT;
 
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        fputs(help, stdout);
+        fputs(cmd_plugin_help, stdout);
         return EXIT_OK;
     }
-    if (argc > 1 && strcmp(argv[1], "sign") == 0)
-        return plugin_sign(argc - 1, argv + 1);
     if (!sub) {
         fprintf(stderr,
                 "ostler plugin: say what to do: list, info, new, check, install, remove, run or "
@@ -357,7 +382,7 @@ int cmd_plugin(int argc, char **argv)
     if (parse_options(&a, sub, argc - 1, argv + 1, &o, &err) < 0)
         return plugin_fail(&err);
     if (o.help) {
-        fputs(help, stdout);
+        fputs(cmd_plugin_help, stdout);
         return EXIT_OK;
     }
     if (read_policy(&a, &o, &err) < 0)

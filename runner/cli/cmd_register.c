@@ -16,7 +16,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static const char help[] =
+const char cmd_register_help[] =
     "Usage: ostler register --url URL --token TOKEN [options]\n"
     "       ostler register --import CONFIG [options]\n"
     "\n"
@@ -39,7 +39,7 @@ static const char help[] =
     "  --capacity N         Gitea: jobs at once; 1\n"
     "  --work FOLDER        noted for the official runner; _work\n"
     "  --dir FOLDER         where the registration is kept\n"
-    "  --type KIND          github or gitea, where the address does not tell\n"
+    "  --type github|gitea|forgejo  where the address does not tell\n"
     "  --import CONFIG      act_runner's or forgejo-runner's config.yaml: its options,\n"
     "                       and its registration when there is one\n"
     "  --runner-version V   GitHub: the release of its runner that we say to be\n"
@@ -416,7 +416,7 @@ int cmd_register(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (t.o.help) {
-        fputs(help, stdout);
+        fputs(cmd_register_help, stdout);
         return EXIT_OK;
     }
     if (run(&t, &err) < 0)

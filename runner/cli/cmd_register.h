@@ -2,3 +2,5 @@
 #pragma once
 
 int cmd_register(int argc, char **argv);
+
+extern const char cmd_register_help[];

@@ -15,14 +15,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static const char help[] =
+const char cmd_run_help[] =
     "Usage: ostler run [WORKFLOW...] [options]\n"
     "\n"
     "Runs workflows of the working tree on this machine. Without WORKFLOW: those in\n"
     ".github/workflows that the event starts.\n"
     "\n"
     "What happened\n"
-    "  --event NAME            the event (default: push)\n"
+    "  --event EVENT           the event (default: push)\n"
     "  --type ACTIVITY         the event's action: opened, labeled, published, ...\n"
     "  --event-file FILE       JSON laid over the event's payload\n"
     "  --ref REF               branch, tag or full ref (default: what HEAD names)\n"
@@ -31,15 +31,15 @@ static const char help[] =
     "  --input NAME=VALUE      input of workflow_dispatch\n"
     "\n"
     "What is filtered by\n"
-    "  --before COMMIT         where a push starts (default: where the branch is on its\n"
+    "  --before REF            where a push starts (default: where the branch is on its\n"
     "                          remote, else the commit before HEAD)\n"
     "  --changed PATH          a changed file; git is not asked then (repeatable)\n"
     "  --changed-file LIST     a file of such paths, one a line; - is stdin\n"
-    "  --at TIME               schedule: the minute, as 2026-01-31T10:00Z or now\n"
+    "  --at TIME|now           schedule: the minute, as 2026-01-31T10:00Z or now\n"
     "  --no-filter             run it whatever its filters say\n"
     "\n"
     "What runs\n"
-    "  --job ID                only this job and those it needs; CALL/JOB is one inside\n"
+    "  --job JOB               only this job and those it needs; CALL/JOB is one inside\n"
     "                          a called workflow (repeatable)\n"
     "  --matrix NAME=VALUE     only configurations with this value (repeatable)\n"
     "  --jobs N                jobs at a time (default: one a core)\n"
@@ -62,7 +62,7 @@ static const char help[] =
     "\n"
     "How it runs\n"
     "  --config FILE           options from this file, not from the usual ones\n"
-    "  --isolation LEVEL       sandbox (default) or host; naming it forbids the fallback\n"
+    "  --isolation sandbox|host  the default is sandbox; naming it forbids the fallback\n"
     "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200, disk=10G\n"
     "  --cache-size SIZE       of a repository's caches, all together: 20G (default: 10G)\n"
     "  --store-size SIZE       of the actions that are kept, all together (default: 5G)\n"
@@ -75,6 +75,8 @@ static const char help[] =
     "What is shown\n"
     "  -v, --verbose           the log of every step\n"
     "  --json                  events as JSON lines on stdout\n"
+    "  --graph, --next         of 'ostler plan'\n"
+    "  --help                  this text\n"
     "\n"
     "Exit codes: 0 success or nothing to start, 1 the run failed, 2 bad usage or input,\n"
     "3 cancelled, 4 this machine lacks something.\n";
@@ -305,7 +307,7 @@ int cmd_run(int argc, char **argv)
     if (run_options_parse(&c.options, argc, argv, &err) < 0)
         code = refuse(&err);
     else if (c.options.help)
-        fputs(help, stdout);
+        fputs(cmd_run_help, stdout);
     else
         code = run(&c);
     call_deinit(&c);

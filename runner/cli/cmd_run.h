@@ -2,3 +2,5 @@
 #pragma once
 
 int cmd_run(int argc, char **argv);
+
+extern const char cmd_run_help[];

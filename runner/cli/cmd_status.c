@@ -8,13 +8,12 @@
 #include "listen/snapshot.h"
 
 #include <dirent.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 enum { ANSWER_MS = 5000, AGE_SIZE = 24 };
 
-static const char help[] =
+const char cmd_status_help[] =
     "Usage: ostler status [--socket PATH] [--json]\n"
     "\n"
     "Shows the listeners ('ostler listen') of this machine: registrations and how they\n"
@@ -31,18 +30,21 @@ struct options {
     bool json, help;
 };
 
+const struct option cmd_status_options[] = {
+    {"socket", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
 static int parse_options(int argc, char **argv, struct options *ret, struct err *err)
 {
-    static const struct option known[] = {{"socket", required_argument, NULL, 's'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
     struct options o = {0};
     int c;
 
     opterr = 0;
     optind = 1;
-    while ((c = getopt_long(argc, argv, ":h", known, NULL)) >= 0) {
+    while ((c = getopt_long(argc, argv, ":h", cmd_status_options, NULL)) >= 0) {
         if (c == 's')
             o.socket = optarg;
         else if (c == 'j')
@@ -255,7 +257,7 @@ int cmd_status(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (o.help) {
-        fputs(help, stdout);
+        fputs(cmd_status_help, stdout);
         return EXIT_OK;
     }
     struct asking q = {.listeners = json_array(), .all = !o.socket};

@@ -7,7 +7,7 @@
 #include "cli/settings.h"
 #include "queue/registration.h"
 
-static const char help[] =
+const char cmd_unregister_help[] =
     "Usage: ostler unregister [--dir FOLDER] [--token TOKEN | --pat TOKEN | --local]\n"
     "\n"
     "Makes GitHub forget a runner, and removes its registration here. Gitea and Forgejo\n"
@@ -127,7 +127,7 @@ int cmd_unregister(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (t.o.help) {
-        fputs(help, stdout);
+        fputs(cmd_unregister_help, stdout);
         return EXIT_OK;
     }
     if (run(&t, &err) < 0)

@@ -2,3 +2,5 @@
 #pragma once
 
 int cmd_unregister(int argc, char **argv);
+
+extern const char cmd_unregister_help[];

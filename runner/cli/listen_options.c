@@ -4,7 +4,6 @@
 #include "cli/inputs.h"
 #include "cli/limit.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 
 #define MIN_FREE_DEFAULT (1LL << 30)
@@ -25,7 +24,7 @@ enum option_id {
     OPT_RUNNER_VERSION,
 };
 
-static const struct option table[] = {
+const struct option listen_options_table[] = {
     {"action-source", required_argument, NULL, OPT_SHARED},
     {"cache-size", required_argument, NULL, OPT_SHARED},
     {"isolation", required_argument, NULL, OPT_SHARED},
@@ -74,7 +73,7 @@ void listen_options_deinit(struct listen_options *o)
 
 static bool is_shared(const char *name)
 {
-    for (const struct option *one = table; one->name; one++)
+    for (const struct option *one = listen_options_table; one->name; one++)
         if (strcmp(one->name, name) == 0)
             return one->val == OPT_SHARED;
     return false;
@@ -158,7 +157,7 @@ static int take_configuration(struct listen_options *o, const char *named, struc
 
     for (size_t i = 0; r == ERR_OK && i < o->run.config.listen_options.len; i++) {
         const struct config_option *set = &o->run.config.listen_options.ptr[i];
-        const struct option *known = table;
+        const struct option *known = listen_options_table;
 
         while (strcmp(known->name, set->name) != 0)
             known++;
@@ -175,18 +174,20 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
 
     opterr = 0;
     inputs_take();
-    int r = take_configuration(o, run_options_named(argc, argv, ":h", table, OPT_CONFIG), err);
+    int r = take_configuration(
+        o, run_options_named(argc, argv, ":h", listen_options_table, OPT_CONFIG), err);
     if (r < 0)
         return r;
     optind = 1;
-    while ((option = getopt_long(argc, argv, ":h", table, &at)) != -1) {
+    while ((option = getopt_long(argc, argv, ":h", listen_options_table, &at)) != -1) {
         if (option == '?')
             return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler listen --help'",
                            argv[optind - 1]);
         if (option == ':')
             return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
-        r = option == OPT_SHARED ? run_options_set(&o->run, table[at].name, optarg, err)
-                                 : take(o, option, optarg, err);
+        r = option == OPT_SHARED
+                ? run_options_set(&o->run, listen_options_table[at].name, optarg, err)
+                : take(o, option, optarg, err);
         if (option == OPT_JITCONFIG) /* others may look at a command line */
             wipe(optarg);
         if (r < 0)

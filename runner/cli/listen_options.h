@@ -20,6 +20,8 @@ struct listen_options {
 void listen_options_init(struct listen_options *o);
 void listen_options_deinit(struct listen_options *o);
 
+extern const struct option listen_options_table[];
+
 /* Reads the configuration, then the command line; argv[0] names the command. ERR_INVALID names the option and the cure. */
 MUST_CHECK int listen_options_parse(struct listen_options *o, int argc, char **argv,
                                     struct err *err);

@@ -2,6 +2,7 @@
 #include "base/num.h"
 #include "blobs/blobs.h"
 #include "cli/cmd_check.h"
+#include "cli/cmd_complete.h"
 #include "cli/cmd_eval.h"
 #include "cli/cmd_listen.h"
 #include "cli/cmd_plan.h"
@@ -11,6 +12,9 @@
 #include "cli/cmd_status.h"
 #include "cli/cmd_unregister.h"
 #include "cli/exit.h"
+#include "cli/listen_options.h"
+#include "cli/register_options.h"
+#include "cli/run_options.h"
 #include "cli/settings.h"
 #include "cli/site.h"
 #include "job/worker.h"
@@ -36,28 +40,70 @@ static int cmd_worker(int argc, char **argv)
     return worker_main(&spec);
 }
 
-static const struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary; /* NULL: not for people */
-} commands[] = {
-    {"run", cmd_run, "run workflows of the working tree"},
-    {"plan", cmd_plan, "say what an event would run, and why"},
-    {"check", cmd_check, "say what is wrong with workflows and manifests"},
-    {"listen", cmd_listen, "run jobs of GitHub, Gitea and Forgejo"},
-    {"eval", cmd_eval, "evaluate an expression"},
-    {"register", cmd_register, "make this machine a runner of GitHub, Gitea or Forgejo"},
-    {"unregister", cmd_unregister, "make them forget it again"},
-    {"plugin", cmd_plugin, "list, install and try plugins"},
-    {"status", cmd_status, "show the self-hosted runners of this machine"},
-    {"worker", cmd_worker, NULL},
-    {"plugin-child", plugin_child_main, NULL},
-    {"store-child", store_child_main, NULL},
-    {"mirror-child", mirror_child_main, NULL},
-    {"resolve-child", resolve_child_main, NULL},
-    {"blobs-carrier", blobs_carrier_main, NULL},
-    {"blobs-packer", blobs_packer_main, NULL},
+static int complete(int argc, char **argv);
+
+static const struct command commands[] = {
+    {.name = "run",
+     .run = cmd_run,
+     .summary = "run workflows of the working tree",
+     .help = cmd_run_help,
+     .options = run_options_table},
+    {.name = "plan",
+     .run = cmd_plan,
+     .summary = "say what an event would run, and why",
+     .help = cmd_plan_help,
+     .more_help = cmd_run_help,
+     .options = run_options_table},
+    {.name = "check",
+     .run = cmd_check,
+     .summary = "say what is wrong with workflows and manifests",
+     .help = cmd_check_help,
+     .options = cmd_check_options},
+    {.name = "listen",
+     .run = cmd_listen,
+     .summary = "run jobs of GitHub, Gitea and Forgejo",
+     .help = cmd_listen_help,
+     .options = listen_options_table},
+    {.name = "eval",
+     .run = cmd_eval,
+     .summary = "evaluate an expression",
+     .help = cmd_eval_help,
+     .options = cmd_eval_options},
+    {.name = "register",
+     .run = cmd_register,
+     .summary = "make this machine a runner of GitHub, Gitea or Forgejo",
+     .help = cmd_register_help,
+     .options_of = register_options_table},
+    {.name = "unregister",
+     .run = cmd_unregister,
+     .summary = "make them forget it again",
+     .help = cmd_unregister_help,
+     .options_of = register_options_table},
+    {.name = "plugin",
+     .run = cmd_plugin,
+     .summary = "list, install and try plugins",
+     .help = cmd_plugin_help,
+     .options_of = cmd_plugin_options,
+     .sub = cmd_plugin_sub},
+    {.name = "status",
+     .run = cmd_status,
+     .summary = "show the self-hosted runners of this machine",
+     .help = cmd_status_help,
+     .options = cmd_status_options},
+    {.name = "complete", .run = complete},
+    {.name = "worker", .run = cmd_worker},
+    {.name = "plugin-child", .run = plugin_child_main},
+    {.name = "store-child", .run = store_child_main},
+    {.name = "mirror-child", .run = mirror_child_main},
+    {.name = "resolve-child", .run = resolve_child_main},
+    {.name = "blobs-carrier", .run = blobs_carrier_main},
+    {.name = "blobs-packer", .run = blobs_packer_main},
 };
+
+static int complete(int argc, char **argv)
+{
+    return cmd_complete(commands, COUNT_OF(commands), argc, argv);
+}
 
 /* What is started by another of us has all of this site's settings in its environment already. */
 static int run(const struct command *c, int argc, char **argv)

@@ -8,7 +8,7 @@
 
 struct plugin_options {
     const char *target; /* ID, FILE, or OWNER/NAME of a new one; NULL: none */
-    const char *format, *to, *lang, *dir, *against;
+    const char *format, *to, *lang, *dir, *against, *key;
     const char *config_file, *policy_file;
     struct config config;
     const struct trust_policy *policy; /* NULL: none */
@@ -24,6 +24,7 @@ int plugin_cmd_new(struct arena *a, struct plugin_options *o);
 int plugin_cmd_check(struct arena *a, struct plugin_options *o);
 int plugin_cmd_install(struct arena *a, struct plugin_options *o);
 int plugin_cmd_remove(struct arena *a, struct plugin_options *o);
+int plugin_cmd_sign(struct arena *a, struct plugin_options *o);
 
 /* What is found wrong with o->target is told to stderr: EXIT_OK, or the exit code of an install that is not made. */
 int plugin_check_before_install(const struct plugin_options *o);

@@ -129,25 +129,32 @@ static int take_inputs(struct register_options *o, enum of of, struct err *err)
     return ERR_OK;
 }
 
-static void long_options(enum of of, struct option *ret)
+static enum of of_command(const char *command)
 {
+    return strcmp(command, "register") == 0 ? OF_REGISTER : OF_UNREGISTER;
+}
+
+const struct option *register_options_table(const char *command)
+{
+    static struct option list[COUNT_OF(known) + 1];
+    enum of of = of_command(command);
     size_t n = 0;
 
     for (size_t i = 0; i < COUNT_OF(known); i++)
         if (known[i].of & of)
-            ret[n++] = (struct option){known[i].name,
-                                       known[i].kind == FLAG ? no_argument : required_argument,
-                                       NULL, FIRST + (int)i};
-    ret[n] = (struct option){0};
+            list[n++] = (struct option){known[i].name,
+                                        known[i].kind == FLAG ? no_argument : required_argument,
+                                        NULL, FIRST + (int)i};
+    list[n] = (struct option){0};
+    return list;
 }
 
-static int take_line(int argc, char **argv, enum of of, const char *command,
-                     struct register_options *o, struct err *err)
+static int take_line(int argc, char **argv, const char *command, struct register_options *o,
+                     struct err *err)
 {
-    struct option list[COUNT_OF(known) + 1];
+    const struct option *list = register_options_table(command);
     int c, r;
 
-    long_options(of, list);
     opterr = 0;
     optind = 1;
     while ((c = getopt_long(argc, argv, ":h", list, NULL)) >= 0) {
@@ -176,13 +183,12 @@ static int take_line(int argc, char **argv, enum of of, const char *command,
 int register_options_parse(int argc, char **argv, const char *command, struct register_options *ret,
                            struct err *err)
 {
-    enum of of = strcmp(command, "register") == 0 ? OF_REGISTER : OF_UNREGISTER;
     struct register_options o = {0};
 
     inputs_take();
-    int r = take_line(argc, argv, of, command, &o, err);
+    int r = take_line(argc, argv, command, &o, err);
     if (r == ERR_OK && !o.help)
-        r = take_inputs(&o, of, err);
+        r = take_inputs(&o, of_command(command), err);
     inputs_wipe();
     if (r == ERR_OK && o.token && o.pat)
         r = err_set(err, ERR_INVALID, "--token and --pat are two ways to the same: give one");

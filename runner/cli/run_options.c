@@ -12,7 +12,6 @@
 #include "store/source.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,7 +59,7 @@ enum option_id {
     OPT_NEXT,
 };
 
-static const struct option table[] = {
+const struct option run_options_table[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
     {"event", required_argument, NULL, OPT_EVENT},
     {"event-file", required_argument, NULL, OPT_EVENT_FILE},
@@ -588,7 +587,7 @@ static int check_texts(const struct run_options *o, struct err *err)
 
 int run_options_set(struct run_options *o, const char *name, const char *value, struct err *err)
 {
-    const struct option *known = table;
+    const struct option *known = run_options_table;
 
     while (strcmp(known->name, name) != 0)
         known++;
@@ -650,12 +649,12 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
     int option;
 
     opterr = 0;
-    int r = run_options_configure(o, run_options_named(argc, argv, ":vh", table, OPT_CONFIG), NULL,
-                                  err);
+    int r = run_options_configure(
+        o, run_options_named(argc, argv, ":vh", run_options_table, OPT_CONFIG), NULL, err);
     if (r < 0)
         return r;
     optind = 1;
-    while ((option = getopt_long(argc, argv, ":vh", table, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":vh", run_options_table, NULL)) != -1) {
         if (option == '?')
             return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler %s --help'",
                            argv[optind - 1], argv[0]);

@@ -6,7 +6,7 @@
 #include "cli/config.h"
 #include "queue/local/local.h"
 
-struct option; /* getopt's */
+#include <getopt.h>
 
 struct run_options {
     struct arena arena;
@@ -42,6 +42,8 @@ struct run_options {
 
 void run_options_init(struct run_options *o);
 void run_options_deinit(struct run_options *o); /* wipes the secrets */
+
+extern const struct option run_options_table[]; /* as getopt_long() has them */
 
 /* Reads the command line; argv[0] names the command. Warnings go to stderr. ERR_INVALID names the option and the cure. */
 MUST_CHECK int run_options_parse(struct run_options *o, int argc, char **argv, struct err *err);

@@ -114,7 +114,7 @@ class Stage:
     def _copy(self, to):
         leave_out = shutil.ignore_patterns("node_modules", "dist", "__pycache__")
         shutil.copytree(ROOT / "pipelines", to / "pipelines", symlinks=True, ignore=leave_out)
-        for folder in ("include", "sdk"):
+        for folder in ("include", "sdk", "packaging"):
             shutil.copytree(ROOT / folder, to / folder)
         shutil.copytree(HERE, to / "tests" / "e2e", symlinks=True, ignore=leave_out)
         shutil.copytree(HERE.parent / "kit", to / "tests" / "kit")

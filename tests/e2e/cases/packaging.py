@@ -1,5 +1,6 @@
-"""What packages put around the program: the front doors of GitHub's runner."""
+"""What packages put around the program: the front doors of GitHub's runner, and the service."""
 
+import json
 import os
 import shutil
 import signal
@@ -30,7 +31,7 @@ class Door:
         self.folder, self.stub = w.root / "my runner", w.root / "stub"
         self.folder.mkdir()
         self.stub.mkdir()
-        for name in ("config.sh", "run.sh"):
+        for name in ("config.sh", "run.sh", "svc.sh"):
             shutil.copy(w.project / "packaging/runner" / name, self.folder)
         (self.stub / "ostler").write_text(STUB)
         (self.stub / "ostler").chmod(0o755)
@@ -59,6 +60,9 @@ def config_sh_registers_its_folder(w):
     same(door.calls(), ["register --dir HERE --url https://github.com/acme --token t --labels a,b --unattended"])
     door.run("config.sh", "remove", "--token", "t")
     same(door.calls(), ["unregister --dir HERE --token t"])
+    (door.folder / ".service").write_text("actions.runner.acme.a.service\n")
+    same(door.run("config.sh", "remove", "--token", "t"), 1)  # as GitHub's: the service comes first
+    check(not (door.stub / "calls").exists(), "it was removed although it is a service")
 
 
 @case()
@@ -90,3 +94,100 @@ def run_sh_hands_on_the_signal_to_stop(w):
         os.kill(process.pid, number)
         same(process.wait(30), 0)
         same(len(door.calls()), 1)
+
+
+# ---- the service ----
+
+SYSTEMCTL = """#!/bin/sh
+printf '%s\\n' "$*" >> "$(dirname "$0")/calls"
+[ ! -e "$(dirname "$0")/fails" ] || exit 1
+"""
+EXPOSURE = 4.4  # as the manual has it (packaging/README.md)
+
+
+class Service(Door):
+    """The same with a systemctl that writes down how it was called, and a folder for units."""
+
+    def __init__(self, w, registration):
+        super().__init__(w)
+        (self.stub / "systemctl").write_text(SYSTEMCTL)
+        (self.stub / "systemctl").chmod(0o755)
+        self.units = w.root / "units"
+        self.units.mkdir()
+        (self.folder / ".runner").write_text(json.dumps(registration, indent=2))
+        (w.root / "systemd").mkdir()  # beside the folder, as it is beside "runner" in the sources
+        shutil.copy(w.project / "packaging/systemd/ostler.service", w.root / "systemd")
+        self.env = {**self.env, "PATH": f"{self.stub}:{w.env['PATH']}", "OSTLER_UNIT_FOLDER": str(self.units),
+                    "OSTLER": "ostler"}
+
+    def svc(self, *args, code=0, **env):
+        done = subprocess.run([self.folder / "svc.sh", *args], cwd="/", env={**self.env, **env}, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=30)
+        check(done.returncode == code, f"{args} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def unit(self, name):
+        return (self.units / name).read_text()
+
+
+def verify(unit):
+    """systemd has nothing to say against UNIT."""
+    done = subprocess.run(["systemd-analyze", "--man=no", "verify", str(unit)], capture_output=True, text=True, timeout=30)
+    check(done.returncode == 0 and not done.stderr, f"{unit}: {done}\n{unit.read_text()}")
+
+
+@case(who="root")
+def svc_sh_is_the_official_one_over_our_unit(w):
+    service = Service(w, {"agentName": "build 1", "gitHubUrl": "https://github.com/acme/app", "agentId": 1})
+    name = "actions.runner.acme-app.build_1.service"
+    check("not installed" in service.svc("status", code=1), "status before")
+    check("User does not exist" in service.svc("install", "no-such-user", code=1), "a wrong user")
+    check("chown" in service.svc("install", "daemon", code=1), "a user who may not read the registration")
+    service.svc("install", "root")
+    same(service.calls(), ["daemon-reload", f"enable {name}"])
+    same((service.folder / ".service").read_text(), f"{name}\n")
+    unit, folder = service.unit(name), str(service.folder)
+    for line in ("User=root", f"WorkingDirectory={folder}", f'ExecStart="{service.stub}/ostler" listen "{folder}"',
+                 "Type=notify", "NoNewPrivileges=yes", "RestartPreventExitStatus=1 5", "WantedBy=multi-user.target"):
+        check(line in unit.splitlines(), f"no line '{line}' in\n{unit}")
+    check("StateDirectory" not in unit and "Condition" not in unit, unit)
+    verify(service.units / name)
+    check(f"exists {service.units / name}" in service.svc("install", code=1), "a second time")
+    check(str(service.units / name) in service.svc("start"), "start shows the status")
+    service.svc("stop")
+    service.svc("status")
+    same(service.calls(), [f"start {name}", f"--no-pager status {name}", f"stop {name}", f"--no-pager status {name}",
+                           f"--no-pager status {name}"])
+    (service.stub / "fails").touch()
+    check("failed to start" in service.svc("start", code=1), "what systemctl refuses")
+    (service.stub / "fails").unlink()
+    service.svc("uninstall")
+    check(not list(service.units.iterdir()) and not (service.folder / ".service").exists(), "something is left")
+    check("[install, start, stop, status, uninstall]" in service.svc(), "usage")
+
+
+@case(who="root")
+def svc_sh_takes_no_name_but_a_runners(w):
+    """The folder is its user's, and may say what it likes: root removes no other unit for it."""
+    service = Service(w, {"name": "tea/1", "address": "https://gitea.example/", "uuid": "u"})
+    for wanted in ("ssh.service", "../../x.service", "actions.runner..service/../ssh.service", ""):
+        (service.units / "ssh.service").touch()
+        (service.folder / ".service").write_text(wanted)
+        check("is not installed" in service.svc("uninstall"), wanted)
+        check((service.units / "ssh.service").exists(), f"'{wanted}' removed another's unit")
+    template = w.root / "template"
+    template.write_text("[Service]\nExecStart={{RunnerRoot}}/run.sh\nUser={{User}}\n# {{Description}}\n")
+    service.svc("install", GITHUB_ACTIONS_RUNNER_SERVICE_TEMPLATE=str(template), SUDO_USER="root")
+    same(service.unit("actions.runner.gitea.example.tea-1.service").splitlines()[1:3], [f"ExecStart={service.folder}/run.sh", "User=root"])
+
+
+@case()
+def the_unit_is_sound_and_as_shut_in_as_the_manual_says(w):
+    unit = w.root / "ostler.service"
+    text = (w.project / "packaging/systemd/ostler.service").read_text()
+    unit.write_text(text.replace("/usr/bin/ostler", w.ostler))
+    verify(unit)
+    done = subprocess.run(["systemd-analyze", "security", "--no-pager", "--offline=true", f"--threshold={EXPOSURE * 10:.0f}",
+                           str(unit)], capture_output=True, text=True, timeout=30)
+    check(done.returncode == 0 and f"{EXPOSURE} OK" in done.stdout, done.stdout[-2000:])
+    check(f"exposure of {EXPOSURE} " in (w.project / "packaging/README.md").read_text(), "the manual has another figure")
