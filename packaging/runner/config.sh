@@ -9,6 +9,10 @@ ostler=${OSTLER:-ostler}
 case ${1-} in
 remove | Remove | REMOVE)
     shift
+    if [ -e "$here/.service" ]; then
+        echo "this runner is a service: ./svc.sh uninstall comes first" >&2
+        exit 1
+    fi
     exec "$ostler" unregister --dir "$here" "$@"
     ;;
 configure)

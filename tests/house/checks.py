@@ -5,6 +5,7 @@ that finds nothing in its own examples fails the run, so none can fall asleep.""
 
 import concurrent.futures
 import os
+import pathlib
 import posixpath
 import re
 import subprocess
@@ -401,6 +402,38 @@ def manual_pages_are_sound(tree):
         done = run(["mandoc", "-T", "lint", "-W", "warning", name], tree)
         for line, text in re.findall(r"^mandoc: .*?:(\d+):\d+: (.*)$", done.stdout + done.stderr, re.M):
             yield name, int(line), text
+
+
+TITLE = re.compile(r"# [a-z-]+\([0-9]\)\n")
+MAKE_PAGE = pathlib.Path(__file__).resolve().parents[2] / "packaging/man/page.awk"
+
+
+@check(
+    ({"runner/cli/x.md": "# x(1)\n\n    x [--all]\n\nDoes `x`. See [y](y.md).\n\n| a | b |\n|---|---|\n| `-a` | c |\n",
+      "runner/cli/y.md": "# Y\n"}, []),
+    ({"runner/cli/y.md": "# y(1)\n\nDoes y, see [z](z.md).\n"}, [("runner/cli/y.md", 3)]),
+    ({"runner/cli/z.md": "# z(1)\n\nDoes z.\n\n## \n\nMore.\n"}, [("runner/cli/z.md", 1)]),
+    ({"runner/cli/n.md": "# n(1)\n\nDoes n.\n\n<!-- `this` -->\n\n| a |\n|---|\n| b | c | | `d` |\n"}, []),
+    ({"runner/cli/t.md": "# t(1)\n\nDoes t.\n\n| a | b |\n`lost`\n| c | d |\n"}, [("runner/cli/t.md", 6)]),
+)
+def manuals_make_sound_pages(tree):
+    """Each "# name(1)" makes a page that mandoc likes, with all that the manual says in `code`; and its links lead somewhere."""
+    def look(name):
+        page = run(["awk", "-v", "date=2026-01-31", "-v", "version=0", "-f", str(MAKE_PAGE), name], tree)
+        lint = run(["sh", "-c", 'printf %s "$1" | mandoc -T lint', "sh", page.stdout], tree)
+        shown = run(["sh", "-c", 'printf %s "$1" | mandoc -T utf8 | col -b', "sh", page.stdout], tree)
+        return name, page.stderr + lint.stdout + lint.stderr, re.sub(r"\s", "", shown.stdout)
+
+    for name, trouble, shown in each(look, [n for n in tree.having(".md", below="runner/") if TITLE.match(tree.text(n))]):
+        for text in trouble.splitlines():
+            yield name, 1, text
+        for line, text in tree.lines(name):
+            for where in re.findall(r"\]\(([^)#:]+)[^):]*\)", text):
+                if posixpath.normpath(posixpath.join(posixpath.dirname(name), where)) not in tree.files:
+                    yield name, line, f"there is no '{where}'"
+            for code in re.findall(r"`([^`]+)`", re.sub(r"\[[^]]*\]\([^)]*\)", "", text)) if not text.startswith(" ") else ():
+                if re.sub(r"\s", "", code.replace("\\|", "|")) not in shown:
+                    yield name, line, f"its page says nothing of '{code}'"
 
 
 PAGE, HEADERS = "packaging/man/ostler-plugin.3", ("include/ostler/plugin.h", "include/ostler/ext.h")
