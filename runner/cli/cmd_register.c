@@ -37,6 +37,9 @@ const char cmd_register_help[] =
     "  --replace            GitHub: take the place of a runner of that name\n"
     "  --ephemeral          one job, then the server forgets this runner\n"
     "  --capacity N         Gitea: jobs at once; 1\n"
+    "  --uuid UUID          Forgejo: of a runner that the server has made already; --token is\n"
+    "                       that runner's own then\n"
+    "  --shared-secret      Forgejo: --token is the secret that the server was given\n"
     "  --work FOLDER        noted for the official runner; _work\n"
     "  --dir FOLDER         where the registration is kept\n"
     "  --type github|gitea|forgejo  where the address does not tell\n"
@@ -47,6 +50,7 @@ const char cmd_register_help[] =
     "  --unattended         never ask anything\n"
     "  --help               this text\n"
     "\n"
+    "--instance and --no-interactive, as act_runner has them, are --url and --unattended.\n"
     "Each option may be given as ACTIONS_RUNNER_INPUT_NAME instead.\n"
     "Exit codes: 0 registered, 1 the server refuses or cannot be reached, 2 wrong usage,\n"
     "4 this machine or the server lacks what is needed.\n";
@@ -202,6 +206,9 @@ static int register_github(struct task *t, struct err *err)
         .ctx = &t->web,
     };
 
+    if (o->uuid || o->shared_secret)
+        return err_set(err, ERR_INVALID, "%s is for Forgejo alone: leave it out",
+                       o->uuid ? "--uuid" : "--shared-secret");
     if (o->capacity && strcmp(o->capacity, "1") != 0)
         return err_set(err, ERR_INVALID,
                        "GitHub gives a runner one job at a time: instead of --capacity, register "
@@ -254,6 +261,8 @@ static int register_gitea(struct task *t, struct err *err)
     json_t *runner = NULL;
     int r = check_gitea_options(&t->o, err);
 
+    if (r == ERR_OK && t->o.shared_secret && t->o.token)
+        r = gitea_uuid_of_secret(&t->o.arena, t->o.token, &t->o.uuid, err);
     if (r == ERR_OK)
         r = gitea_extras(t, &extras, err);
     if (r < 0)
@@ -262,6 +271,7 @@ static int register_gitea(struct task *t, struct err *err)
                                              .loop = t->web.loop,
                                              .address = t->o.url,
                                              .token = t->o.token,
+                                             .uuid = t->o.uuid,
                                              .name = t->name,
                                              .version = OSTLER_VERSION,
                                              .labels = gitea_labels_of(t),
@@ -334,6 +344,11 @@ static int take_over(struct task *t, const char *file, struct err *err)
         json_object_update(runner, extras);
     if (r == ERR_OK && json_array_size(labels))
         json_object_set(runner, "labels", labels);
+    if (r == ERR_OK && json_array_size(json_object_get(runner, "labels")) == 0)
+        r = err_set(err, ERR_INVALID,
+                    "'%s' has no labels, and neither has '%s': say what jobs it is for with "
+                    "--labels, as in ubuntu-latest:host",
+                    file, t->o.import);
     json_decref(labels);
     if (r == ERR_OK && !t->o.name && !t->o.dir && *loose_text(runner, "name"))
         r = choose_folder(t, loose_text(runner, "name"), err);

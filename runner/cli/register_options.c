@@ -25,6 +25,9 @@ static const struct option_of {
     {"token-file", SECRET_FILE, OF_BOTH, offsetof(struct register_options, token)},
     {"pat", SECRET, OF_BOTH, offsetof(struct register_options, pat)},
     {"pat-file", SECRET_FILE, OF_BOTH, offsetof(struct register_options, pat)},
+    {"instance", TEXT, OF_REGISTER, offsetof(struct register_options, url)}, /* act_runner's word */
+    {"uuid", TEXT, OF_REGISTER, offsetof(struct register_options, uuid)},
+    {"shared-secret", FLAG, OF_REGISTER, offsetof(struct register_options, shared_secret)},
     {"name", TEXT, OF_REGISTER, offsetof(struct register_options, name)},
     {"labels", TEXT, OF_REGISTER, offsetof(struct register_options, labels)},
     {"no-default-labels", FLAG, OF_REGISTER, offsetof(struct register_options, no_default_labels)},
@@ -39,6 +42,7 @@ static const struct option_of {
     {"runner-version", TEXT, OF_REGISTER, offsetof(struct register_options, version)},
     {"dir", TEXT, OF_BOTH, offsetof(struct register_options, dir)},
     {"unattended", FLAG, OF_BOTH, offsetof(struct register_options, unattended)},
+    {"no-interactive", FLAG, OF_BOTH, offsetof(struct register_options, unattended)},
     {"local", FLAG, OF_UNREGISTER, offsetof(struct register_options, local)},
     {"help", FLAG, OF_BOTH, offsetof(struct register_options, help)},
 };

@@ -8,9 +8,11 @@
 struct option; /* getopt's */
 
 struct register_options { /* NULL: not said */
-    const char *url, *name, *labels, *group, *work, *type, *capacity, *import, *dir, *version;
+    const char *url, *name, *labels, *group, *work, *type, *capacity, *import, *dir, *version,
+        *uuid;
     char *token, *pat; /* its own; wiped with the options */
-    bool no_default_labels, replace, ephemeral, disable_update, unattended, local, help;
+    bool no_default_labels, replace, ephemeral, disable_update, unattended, shared_secret, local,
+        help;
     struct arena arena;
 };
 

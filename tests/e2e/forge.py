@@ -1,7 +1,7 @@
 """A real Gitea for the cases that need one: its web server with SQLite, in a folder of the case's own.
 
-tests/fetch.sh builds it from its Go module into build/tools/gitea, with --thorough only: that takes minutes. What it
-needs besides is git. Nothing of it is on the network: its actions come from itself."""
+tests/fetch.sh builds it from its Go module into build/tools/gitea, with --thorough only: that takes minutes. Another release
+may be tried by naming its folder in OSTLER_TEST_GITEA. What it needs besides is git. Nothing of it is on the network: its actions come from itself."""
 
 import base64
 import http.client
@@ -71,7 +71,7 @@ class Forge:
 
     def __init__(self, world):
         self.world, self.work = world, world.root / "forge"
-        self.static = pathlib.Path(world.project, "build", "tools", "gitea")
+        self.static = pathlib.Path(os.environ.get("OSTLER_TEST_GITEA") or pathlib.Path(world.project, "build", "tools", "gitea"))
         self.program = str(self.static / "gitea")
         check(os.access(self.program, os.X_OK), f"there is no {self.program}: tests/run.sh --thorough builds it")
         self.port = free_port()
@@ -105,16 +105,22 @@ class Forge:
         return done.stdout
 
     def __enter__(self):
-        self.log = open(self.work / "log", "wb")
+        self.start()
+        return self
+
+    def start(self):
+        self.log = open(self.work / "log", "ab")
         self.process = subprocess.Popen([self.program, "web", "--config", str(self.settings)], env=self.env, cwd=self.work,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
         end = time.monotonic() + 60
         while not self._healthy():
             check(self.process.poll() is None and time.monotonic() < end, f"gitea does not start:\n{self.told()}")
             time.sleep(0.1)
-        return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(20)
@@ -148,20 +154,34 @@ class Forge:
 
     # -- what cases do --
 
-    def registration(self, owner=None):
+    def registration(self, repository=None, organisation=None):
         """A token to register a runner with."""
-        place = f"/repos/{owner}" if owner else "/admin"
+        place = f"/repos/{repository}" if repository else f"/orgs/{organisation}" if organisation else "/admin"
         return self.api("POST", f"{place}/actions/runners/registration-token")["token"]
 
-    def repository(self, name, secrets=None, variables=None):
-        """An empty one of USER's, with what its workflows may know."""
-        self.api("POST", "/user/repos", {"name": name, "default_branch": "main"})
-        self.api("PATCH", f"/repos/{USER}/{name}", {"has_actions": True})
+    def runners(self):
+        """{name: labels} of all that it knows."""
+        return {one["name"]: [label["name"] for label in one["labels"]] for one in self.api("GET", "/admin/actions/runners")["runners"]}
+
+    def remove_runner(self, name):
+        number = next(one["id"] for one in self.api("GET", "/admin/actions/runners")["runners"] if one["name"] == name)
+        self.api("DELETE", f"/admin/actions/runners/{number}")
+
+    def organisation(self, name):
+        self.api("POST", "/orgs", {"username": name})
+        return name
+
+    def repository(self, name, secrets=None, variables=None, organisation=None, private=False):
+        """An empty one of USER's, or of an organisation, with what its workflows may know."""
+        full = f"{organisation or USER}/{name}"
+        self.api("POST", f"/orgs/{organisation}/repos" if organisation else "/user/repos",
+                 {"name": name, "default_branch": "main", "private": private})
+        self.api("PATCH", f"/repos/{full}", {"has_actions": True})
         for key, value in (secrets or {}).items():
-            self.api("PUT", f"/repos/{USER}/{name}/actions/secrets/{key}", {"data": value})
+            self.api("PUT", f"/repos/{full}/actions/secrets/{key}", {"data": value})
         for key, value in (variables or {}).items():
-            self.api("POST", f"/repos/{USER}/{name}/actions/variables/{key}", {"value": value})
-        return f"{USER}/{name}"
+            self.api("POST", f"/repos/{full}/actions/variables/{key}", {"value": value})
+        return full
 
     def push(self, repository, files, message="change"):
         """FILES (path -> text) as a commit of the case's repository, pushed; its hash."""
@@ -185,7 +205,9 @@ class Forge:
     def jobs(self, repository):
         """The jobs of the newest run."""
         runs = self.api("GET", f"/repos/{repository}/actions/runs")["workflow_runs"]
-        newest = max(runs, key=lambda run: run["id"])
+        newest = max(runs, key=lambda run: run["id"], default=None)
+        if not newest:
+            return []
         return self.api("GET", f"/repos/{repository}/actions/runs/{newest['id']}/jobs")["jobs"]
 
     def job_log(self, repository, job):

@@ -336,7 +336,9 @@ static int take_section(struct importing *im, const char *above, const struct to
         int r = ERR_OK;
 
         if (strcmp(path, "server") == 0)
-            note(im, path, "register with each of its servers: 'ostler register'");
+            note(im, path,
+                 "its connections are registrations of their own: for each, 'ostler register --url "
+                 "URL --uuid UUID --token-file FILE'");
         else if (!is_section(path))
             r = take_option(im, path, v, err);
         else if (v->kind == TOKEN_MAPPING && depth < DEPTH_MAX)

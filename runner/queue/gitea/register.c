@@ -5,6 +5,8 @@
 #include "queue/gitea/settings.h"
 #include "queue/loose.h"
 
+#include <ctype.h>
+
 enum { NAME_MAX_BYTES = 255 };
 
 struct registering {
@@ -15,6 +17,41 @@ struct registering {
     const char *const *names;      /* of the labels, without their schemas */
     size_t n_names;
 };
+
+static bool is_hex(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!isxdigit((unsigned char)text.ptr[i]))
+            return false;
+    return text.len > 0;
+}
+
+static bool is_uuid(struct slice text)
+{
+    static const size_t lengths[] = {8, 4, 4, 4, 12};
+    struct slice part;
+
+    for (size_t i = 0; i < COUNT_OF(lengths); i++)
+        if (!slice_split(&text, '-', &part) || part.len != lengths[i] || !is_hex(part))
+            return false;
+    return text.ptr == NULL;
+}
+
+/* As Forgejo has it: the first sixteen digits, as the bytes that they are written with (6.3). */
+int gitea_uuid_of_secret(struct arena *a, const char *secret, const char **ret, struct err *err)
+{
+    unsigned char b[16];
+
+    if (strlen(secret) != 40 || !is_hex(slice_of(secret)))
+        return err_set(err, ERR_INVALID,
+                       "a runner's shared secret has 40 hexadecimal digits: 'forgejo-cli actions "
+                       "generate-secret' makes one");
+    memcpy(b, secret, sizeof b);
+    *ret = arena_printf(a, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                        b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11],
+                        b[12], b[13], b[14], b[15]);
+    return ERR_OK;
+}
 
 static int check_spec(struct registering *r, struct err *err)
 {
@@ -32,6 +69,10 @@ static int check_spec(struct registering *r, struct err *err)
         return err_set(err, ERR_INVALID,
                        "there is no registration token: the server shows it under Settings, "
                        "Actions, Runners");
+    if (spec->uuid && !is_uuid(slice_of(spec->uuid)))
+        return err_set(err, ERR_INVALID,
+                       "'%.60s' is no uuid of a runner: the server shows it with the token",
+                       spec->uuid);
     if (labels_parse(&r->arena, spec->labels, &labels, &r->n_names, err) != ERR_OK)
         return err->code;
     if (r->n_names == 0)
@@ -94,6 +135,11 @@ static int refused(const struct registering *r, const struct connect_fault *f, s
 {
     if (!f->said)
         return not_the_service(r, f, err);
+    if (r->spec->uuid && f->code == CONNECT_UNAUTHENTICATED)
+        return err_set(err, ERR_DENIED,
+                       "'%s' knows no runner '%.40s' with this token: copy both from where it "
+                       "shows them for a new runner",
+                       r->address, r->spec->uuid);
     if (f->code == CONNECT_UNAUTHENTICATED || f->code == CONNECT_PERMISSION_DENIED ||
         is_about_the_token(slice_of(f->text)))
         return err_set(err, ERR_DENIED,
@@ -185,6 +231,11 @@ static int run(struct registering *r, json_t **ret, const char **ret_note, struc
     r->version = arena_printf(&r->arena, "ostler/%s", r->spec->version);
     if (ping(r, err) != ERR_OK)
         return err->code;
+    if (r->spec->uuid) {
+        answer = json_pack("{s:{s:s, s:s, s:b}}", "runner", "uuid", r->spec->uuid, "token",
+                           r->spec->token, "ephemeral", r->spec->ephemeral);
+        return take_runner(r, answer, ret, ret_note, err);
+    }
     if (!connect_do(&r->connect, "Register",
                     json_pack("{s:s, s:s, s:s, s:o, s:b, s:[s]}", "name", r->spec->name, "token",
                               r->spec->token, "version", r->version, "labels", names_json(r),

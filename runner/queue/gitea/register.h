@@ -1,6 +1,7 @@
 /* register - makes this machine known to a Gitea or Forgejo server (gitea-protocol.md 2.1, 2.2). */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/strmap.h"
 #include "io/http.h"
@@ -12,8 +13,10 @@ struct gitea_register_spec { /* all borrowed */
     struct loop *loop;       /* that one */
     const char *address;     /* of the instance, as typed: "https://git.example.com/" */
     const char *token;       /* of the registration; wiped by whoever has it */
-    const char *name;        /* at most 255 bytes */
-    const char *version;     /* Ostler's */
+    const char *
+        uuid; /* the server has made the runner already (Forgejo), and TOKEN is its own; else NULL */
+    const char *name;    /* at most 255 bytes */
+    const char *version; /* Ostler's */
     const char *const
         *labels;          /* "NAME:host", "NAME:docker://IMAGE"; NULL-terminated, at least one */
     bool ephemeral;       /* one job, then the server forgets it */
@@ -30,3 +33,8 @@ struct gitea_register_spec { /* all borrowed */
  *   ERR_FAILED       anything else that it says */
 MUST_CHECK int gitea_register(const struct gitea_register_spec *spec, json_t **ret,
                               const char **ret_note, struct err *err);
+
+/* The runner of a secret that `forgejo-cli actions register --secret` gave the server: 40 hexadecimal digits, which are its
+ * token, too. Its uuid, in A. ERR_INVALID: that is no such secret. */
+MUST_CHECK int gitea_uuid_of_secret(struct arena *a, const char *secret, const char **ret,
+                                    struct err *err);

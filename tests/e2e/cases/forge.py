@@ -176,13 +176,28 @@ TREE = {".gitea/workflows/ci.yml": """\
     """, "hello": "hello from the tree\n"}
 
 
+def register(w, forge, name, token, *args, labels="ubuntu-latest:host"):
+    (w.root / "registrations").mkdir(mode=0o700, exist_ok=True)
+    w.ostler_call("register", "--url", forge.url, "--token", token, "--name", name, "--labels", labels,
+                  "--dir", w.root / "registrations" / name, "--unattended", *args).exits(0)
+
+
+def one_job(script):
+    return {".gitea/workflows/ci.yml": f"on: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps:\n      - run: {json.dumps(script)}\n"}
+
+
+def until(what, wanted, limit=30):
+    end = time.monotonic() + limit
+    while (got := what()) != wanted:
+        check(time.monotonic() < end, f"it is {got}, wanted {wanted}")
+        time.sleep(0.2)
+
+
 @case(**THOROUGH)
 def a_push_becomes_a_green_check_on_a_real_gitea(w):
     with Forge(w) as forge:
         repository = forge.repository("demo", {"WORD": "swordfish-1234"}, {"REGION": "eu"})
-        (w.root / "registrations").mkdir(mode=0o700)
-        w.ostler_call("register", "--url", forge.url, "--token", forge.registration(), "--name", "ostler-1", "--labels", "ubuntu-latest:host",
-                      "--dir", w.root / "registrations" / "home", "--unattended").exits(0)
+        register(w, forge, "ostler-1", forge.registration())
         listener = Listener(w)
         commit = forge.push(repository, TREE)
         state, checks = forge.status(repository, commit)
@@ -199,3 +214,121 @@ def a_push_becomes_a_green_check_on_a_real_gitea(w):
         check("swordfish" not in log, log)
         steps = [step["conclusion"] for step in jobs[f"build ({n})"]["steps"]]
         check(steps and set(steps) == {"success"}, f"{jobs}")
+
+
+@case(**THOROUGH)
+def runners_of_every_scope_run_the_jobs_of_theirs(w):
+    """An organisation's, a repository's, and one of the whole instance; what they are called by changes with a declaration."""
+    with Forge(w) as forge:
+        places = {"org": forge.repository("one", organisation=forge.organisation("acme")), "repo": forge.repository("two")}
+        other = forge.repository("three")
+        register(w, forge, "org", forge.registration(organisation="acme"))
+        register(w, forge, "repo", forge.registration(places["repo"]))
+        listener = Listener(w)
+        commits = {name: forge.push(place, one_job("echo here")) for name, place in places.items()}
+        waits = forge.push(other, one_job("echo here"))
+        for name, place in places.items():
+            state, checks = forge.status(place, commits[name])
+            check(state == "success", f"{name}: {checks}")
+            check(forge.jobs(place)[0]["runner_name"] == name, f"{forge.jobs(place)}")
+        check(forge.jobs(other)[0]["status"] in ("queued", "waiting"), f"{forge.jobs(other)}")
+        listener.drain()
+        register(w, forge, "all", forge.registration())
+        listener = Listener(w)
+        check(forge.status(other, waits)[0] == "success" and forge.jobs(other)[0]["runner_name"] == "all", f"{forge.jobs(other)}")
+        listener.drain()
+        kept = w.root / "registrations" / "all" / ".runner"
+        kept.write_text(json.dumps({**json.loads(kept.read_text()), "labels": ["ubuntu-latest:host", "gpu:host"]}))
+        listener = Listener(w)
+        until(lambda: sorted(forge.runners()["all"]), ["gpu", "ubuntu-latest"])
+        for name in ("all", "org", "repo"):
+            forge.remove_runner(name)
+        done = listener.ended(code=1)
+        check(done.err.count("does not know the runner") == 3, str(done))
+
+
+@case(**THOROUGH)
+def an_ephemeral_runner_takes_one_job_and_is_gone(w):
+    with Forge(w) as forge:
+        repository = forge.repository("demo")
+        commits = [forge.push(repository, one_job(f"echo {n}"), f"{n}") for n in (1, 2)]
+        for number, commit in enumerate(commits):
+            register(w, forge, f"once-{number}", forge.registration(), "--ephemeral")
+            Listener(w).ended(code=0, limit=60)
+            check(forge.status(repository, commit)[0] == "success", f"{forge.jobs(repository)}")
+            check(not forge.runners(), f"{forge.runners()}")
+            for path in sorted((w.root / "registrations").rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
+# Lines as they come, as they must be shown, and how the server's own cut is told from ours.
+ODD = """\
+printf 'caf\\351 \\377\\376 bad\\n'
+printf 'a\\000b nul\\n'
+printf 'one\\rtwo cr\\r\\n'
+printf '\\033[31mred\\033[0m esc\\n'
+printf 'tab\\there \\\\ "quote" \\342\\234\\223 end\\n'
+head -c 200000 /dev/zero | tr '\\0' x; echo
+printf '::notice file=a.c,line=1::told\\n'
+yes '0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 01234567890' | head -n 120000
+echo all of it
+"""
+
+
+@case(**{**THOROUGH, "limit": 600})
+def a_log_of_ten_megabytes_and_all_kinds_of_bytes_arrives(w):
+    with Forge(w) as forge:
+        repository = forge.repository("demo")
+        register(w, forge, "ostler-1", forge.registration())
+        listener = Listener(w)
+        commit = forge.push(repository, one_job(ODD))
+        state, checks = forge.status(repository, commit, 300)
+        log = forge.job_log(repository, forge.jobs(repository)[0])
+        done = listener.drain()
+    lines = [line.partition(" ")[2] for line in log.split("\n")]
+    check(state == "success", f"{checks}\n{log[-3000:]}\n{done}")
+    check(sum(line.startswith("0123456789 ") for line in lines) == 120000, f"{len(lines)} lines\n{log[-2000:]}")
+    check(sum(len(line) for line in lines if line.strip("x") == "") == 200000, "the long line is not whole")
+    for text in ("caf\ufffd \ufffd\ufffd bad", "\x1b[31mred\x1b[0m esc", 'tab\there \\ "quote" \u2713 end', "all of it", "Job succeeded"):
+        check(text in lines, f"{text!r} is not there:\n{[line for line in lines if not line.startswith('0123')][:60]}")
+    check(any("b nul" in line for line in lines) and any("two cr" in line for line in lines), f"{lines[:60]}")
+
+
+@case(**THOROUGH)
+def a_server_that_is_started_anew_misses_nothing(w):
+    with Forge(w) as forge:
+        repository = forge.repository("demo")
+        register(w, forge, "ostler-1", forge.registration())
+        listener = Listener(w)
+        commit = forge.push(repository, one_job("for i in $(seq 60); do echo line-$i; sleep 0.2; done"))
+        until(lambda: [job["status"] for job in forge.jobs(repository)], ["in_progress"])
+        time.sleep(2)  # a part of it is told
+        forge.stop()
+        time.sleep(4)
+        forge.start()
+        listener.others.add(forge.process.pid)
+        state, checks = forge.status(repository, commit)
+        log = forge.job_log(repository, forge.jobs(repository)[0])
+        done = listener.drain()
+    check(state == "success", f"{checks}\n{log}\n{done}")
+    check([line.partition(" ")[2] for line in log.splitlines() if " line-" in line] == [f"line-{n}" for n in range(1, 61)], log)
+
+
+@case(**THOROUGH)
+def actions_of_private_repositories_are_had_by_who_may_read_them(w):
+    """The job's own repository has one; that of somebody else is not shown to it, though the store has it."""
+    with Forge(w) as forge:
+        action = "runs:\n  using: composite\n  steps: [{run: 'echo a private one', shell: bash}]\n"
+        mine, other = forge.repository("mine", private=True), forge.repository("other", organisation=forge.organisation("acme"))
+        register(w, forge, "ostler-1", forge.registration())
+        listener = Listener(w)
+        flow = "on: push\njobs:\n  build:\n    runs-on: ubuntu-latest\n    steps: [{uses: %s@%s}]\n"
+        commit = forge.push(mine, {"action.yml": action, ".gitea/workflows/ci.yml": flow % (mine, "main")})
+        state, checks = forge.status(mine, commit)
+        log = forge.job_log(mine, forge.jobs(mine)[0])
+        check(state == "success" and "a private one" in log, f"{checks}\n{log}")
+        stolen = forge.push(other, {".gitea/workflows/ci.yml": flow % (mine, commit)})
+        state, checks = forge.status(other, stolen)
+        log = forge.job_log(other, forge.jobs(other)[0])
+        listener.drain()
+        check(state == "failure" and "there is no" in log and "a private one" not in log, f"{checks}\n{log}")

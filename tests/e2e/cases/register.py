@@ -16,7 +16,7 @@ import time
 
 from case import case
 from double import HTML
-from gitea_double import GiteaDouble
+from gitea_double import GiteaDouble, Runner
 from github_double import GitHubDouble
 from world import check
 
@@ -173,6 +173,27 @@ def a_runner_of_gitea_is_known_by_its_server(w):
 
 
 @case()
+def a_runner_that_forgejo_has_made_is_taken_as_it_is(w):
+    uuid, token = "6b1e4f4e-0000-4000-8000-0000000000ab", "5" * 40
+    secret = "0123456789abcdef0123456789abcdef01234567"
+    with GiteaDouble("forgejo") as forgejo:
+        known = {uuid: token, "30313233-3435-3637-3839-616263646566": secret}
+        for name, (one, own) in enumerate(known.items()):
+            forgejo.runners[one] = Runner(name, one, own, "made", [], False, [])
+        base = ["--instance", forgejo.url, "--no-interactive", "--labels", "x:host"]
+        register(w, *base, "--name", "a", "--uuid", uuid, "--token", token)
+        register(w, *base, "--name", "b", "--shared-secret", "--token-file", w.write("secret", secret, below=w.root))
+        for name, (one, own) in zip("ab", known.items()):
+            runner = json.loads((w.state / f"registrations/{name}/.runner").read_text())
+            check((runner["uuid"], runner["token"], runner["labels"]) == (one, own, ["x:host"]), f"{runner}")
+            check(forgejo.runners[one].labels == ["x"], f"{forgejo.runners[one]}")
+        check(not forgejo.of("Register"), "it was registered anew")
+        complains(w, *base, "--name", "c", "--uuid", uuid, "--token", "6" * 40, code=1, says=[f"knows no runner '{uuid}'"])
+        complains(w, *base, "--name", "c", "--uuid", "7", "--token", token, says=["is no uuid"])
+        complains(w, *base, "--name", "c", "--shared-secret", "--token", "REG", says=["40 hexadecimal digits"])
+
+
+@case()
 def what_act_runner_has_is_taken_over(w):
     config = w.write("config.yaml", """
         log:
@@ -189,6 +210,10 @@ def what_act_runner_has_is_taken_over(w):
     runner = json.loads((w.root / "mine/.runner").read_text())
     check({**old, "labels": ["ubuntu-latest:docker://node:22"], "capacity": 2}.items() <= runner.items(), f"{runner}\n{r}")
     check("old-box" in r.out and "t" * 40 not in r.out + r.err, str(r))
+    (w.root / "act/theirs").write_text(json.dumps({**old, "labels": None}))
+    bare = w.write("bare.yaml", "runner: {file: theirs}", below=w.root / "act")
+    check("--labels" in register(w, "--import", bare, "--dir", w.root / "none", code=2).err, "which labels?")
+    register(w, "--import", bare, "--dir", w.root / "bare", "--labels", "x:host")
     (w.root / "act/theirs").write_text("<html>")
     check("theirs" in register(w, "--import", config, "--dir", w.root / "none", code=2).err, "which file?")
     check("nothing.yaml" in register(w, "--import", "nothing.yaml", code=2).err, "which file?")
