@@ -48,9 +48,10 @@ const char cmd_register_help[] =
     "  --runner-version V   GitHub: the release of its runner that we say to be\n"
     "  --disableupdate      taken for granted\n"
     "  --unattended         never ask anything\n"
+    "  --instance URL       --url, as act_runner calls it\n"
+    "  --no-interactive     --unattended, as act_runner calls it\n"
     "  --help               this text\n"
     "\n"
-    "--instance and --no-interactive, as act_runner has them, are --url and --unattended.\n"
     "Each option may be given as ACTIONS_RUNNER_INPUT_NAME instead.\n"
     "Exit codes: 0 registered, 1 the server refuses or cannot be reached, 2 wrong usage,\n"
     "4 this machine or the server lacks what is needed.\n";

@@ -42,7 +42,7 @@ static const struct option_of {
     {"runner-version", TEXT, OF_REGISTER, offsetof(struct register_options, version)},
     {"dir", TEXT, OF_BOTH, offsetof(struct register_options, dir)},
     {"unattended", FLAG, OF_BOTH, offsetof(struct register_options, unattended)},
-    {"no-interactive", FLAG, OF_BOTH, offsetof(struct register_options, unattended)},
+    {"no-interactive", FLAG, OF_REGISTER, offsetof(struct register_options, unattended)},
     {"local", FLAG, OF_UNREGISTER, offsetof(struct register_options, local)},
     {"help", FLAG, OF_BOTH, offsetof(struct register_options, help)},
 };
