@@ -223,8 +223,9 @@ static int prepare(struct call *c, struct err *err)
     if (r == ERR_OK)
         r = open_listener(c, err);
     c->queues.runner_version = c->options.runner_version;
+    c->queues.env = c->env;
     if (r == ERR_OK)
-        r = listen_queues_add(&c->queues, c->listener, c->http, c->work, err);
+        r = listen_queues_add(&c->queues, c->listener, c->loop, c->http, c->work, err);
     if (r == ERR_OK)
         r = listen_watch_begin(c->watch, c->listener, err);
     return r;

@@ -4,6 +4,8 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "cli/settings.h"
+#include "cli/site.h"
+#include "cli/web.h"
 #include "io/digest.h"
 #include "queue/gitea/gitea.h"
 #include "queue/github/queue.h"
@@ -99,7 +101,11 @@ void listen_queues_deinit(struct listen_queues *q)
         if (leases && rmdir(leases) == 0)
             (void)rmdir(path); /* empty once the server has forgotten it */
     }
+    VEC_EACH (http, &q->own)
+        http_free(*http);
+    vec_deinit(&q->own);
     vec_deinit(&q->list);
+    arena_deinit(&q->arena);
     fd_closep(&q->spool);
 }
 
@@ -148,8 +154,30 @@ static char *labels_of(const struct registration *r)
     return text.len ? buf_take(&text) : (buf_deinit(&text), NULL);
 }
 
-static int add_one(const struct listen_queues *q, struct registration *r, struct listener *l,
-                   struct http *http, const char *work, struct err *err)
+/* `.env` and `.path` in the folder, as GitHub's runner has them: *RET_ENV is for its jobs, *HTTP another one where they
+ * say how servers are reached. */
+static int dress(struct listen_queues *q, const struct registration *r, struct loop *loop,
+                 const char *const **ret_env, struct http **http, struct err *err)
+{
+    struct http *own = NULL;
+    bool net = false;
+
+    *ret_env = NULL;
+    if (!r->path)
+        return ERR_OK;
+    int result = site_of_folder(&q->arena, r->path, q->env, ret_env, &net, err);
+    if (result < 0 || !net)
+        return result;
+    result = web_open_with(loop, "ostler/" OSTLER_VERSION, 0, *ret_env, &own, err);
+    if (result < 0)
+        return result;
+    vec_push(&q->own, own);
+    *http = own;
+    return ERR_OK;
+}
+
+static int add_one(struct listen_queues *q, struct registration *r, struct listener *l,
+                   struct loop *loop, struct http *http, const char *work, struct err *err)
 {
     CLEANUP(free_ptr) char *memory = path_join(work, r->id);
     CLEANUP(free_ptr) char *folder = path_join(r->path ? r->path : memory, LEASES);
@@ -159,8 +187,10 @@ static int add_one(const struct listen_queues *q, struct registration *r, struct
                                      .url = r->url,
                                      .labels = labels,
                                      .capacity = r->capacity};
-    int result = journal_open(folder, &member.take_journal, err);
+    int result = dress(q, r, loop, &member.env, &http, err);
 
+    if (result == ERR_OK)
+        result = journal_open(folder, &member.take_journal, err);
     if (result == ERR_OK)
         result = make_queue(q, r, http, work, &member.take_queue, err);
     if (result < 0) {
@@ -171,12 +201,12 @@ static int add_one(const struct listen_queues *q, struct registration *r, struct
     return ERR_OK;
 }
 
-int listen_queues_add(struct listen_queues *q, struct listener *l, struct http *http,
-                      const char *work, struct err *err)
+int listen_queues_add(struct listen_queues *q, struct listener *l, struct loop *loop,
+                      struct http *http, const char *work, struct err *err)
 {
     int r = path_open(AT_FDCWD, work, O_RDONLY | O_DIRECTORY, 0, &q->spool, err);
 
     for (size_t i = 0; i < q->list.len && r == ERR_OK; i++)
-        r = add_one(q, q->list.ptr[i], l, http, work, err);
+        r = add_one(q, q->list.ptr[i], l, loop, http, work, err);
     return r;
 }

@@ -12,6 +12,9 @@ struct listen_queues {
     bool taken;                      /* an error was that another listener has one */
     int spool;                       /* the work folder; -1: not open */
     const char *runner_version;      /* as GitHub is told; NULL: QUEUE_GITHUB_VERSION. Borrowed */
+    const char *const *env;          /* of the workers, borrowed: to it comes what a folder says */
+    struct arena arena;              /* what came of that */
+    VEC(struct http *) own; /* of registrations whose folder says how servers are reached */
 };
 
 #define LISTEN_QUEUES_INIT                                                                         \
@@ -27,10 +30,10 @@ MUST_CHECK int listen_queues_load(struct listen_queues *q, const char *const *fo
 /* One more, out of a just-in-time configuration: it lives in memory. ERR_INVALID: it is none. */
 MUST_CHECK int listen_queues_load_jit(struct listen_queues *q, const char *text, struct err *err);
 
-/* Makes their queues and gives them to L. WORK: for what servers have not taken yet, and for the journals of those that
+/* Makes their queues and gives them to L; HTTP and LOOP are L's. WORK: for what servers have not taken yet, and for the journals of those that
  * live in memory. */
-MUST_CHECK int listen_queues_add(struct listen_queues *q, struct listener *l, struct http *http,
-                                 const char *work, struct err *err);
+MUST_CHECK int listen_queues_add(struct listen_queues *q, struct listener *l, struct loop *loop,
+                                 struct http *http, const char *work, struct err *err);
 
 /* After the listener: lets go of them, and of folders that hold nothing any more. */
 void listen_queues_deinit(struct listen_queues *q);

@@ -17,11 +17,16 @@ const char *settings_env(const char *name)
     return value && *value ? value : NULL;
 }
 
+bool settings_is_on(const char *value)
+{
+    struct slice text = slice_of(value);
+
+    return slice_eq(text, SLICE("1")) || slice_eq_nocase(text, SLICE("true"));
+}
+
 bool settings_flag(const char *name)
 {
-    struct slice value = slice_of(settings_env(name));
-
-    return slice_eq(value, SLICE("1")) || slice_eq_nocase(value, SLICE("true"));
+    return settings_is_on(settings_env(name));
 }
 
 const char *settings_home(void)

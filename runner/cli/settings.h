@@ -78,6 +78,7 @@ const char *settings_env(const char *name);
 
 /* Whether NAME is "1" or "true", in any case: how GitHub's runner reads its switches. */
 bool settings_flag(const char *name);
+bool settings_is_on(const char *value); /* the same of what it says; NULL is fine */
 
 /* The folder of a tool cache that is there: $RUNNER_TOOL_CACHE, $AGENT_TOOLSDIRECTORY; NULL: none. */
 const char *settings_tool_cache(void);

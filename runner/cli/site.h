@@ -5,6 +5,7 @@
  * `.env` is the application's, and GitHub does not read it either. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
 
 /* Changes our own environment, from which jobs and all our helpers get theirs; once, before anything is read from
@@ -16,6 +17,12 @@
  *   SSL_CERT_FILE is given to the tools that know it by another name, unless they have their own
  * A missing file is fine; one that cannot be read, or that others may write, is an error. */
 MUST_CHECK int site_adopt(struct err *err);
+
+/* The same for one registration, whose folder FOLDER may have the two files, too, as GitHub's runner has them in its own:
+ * BASE with what they say in it. *RET lies in A; it is BASE itself where they say nothing. *RET_NET: they name proxies or
+ * certificates, which then count for the registration's own server as well. */
+MUST_CHECK int site_of_folder(struct arena *a, const char *folder, const char *const *base,
+                              const char *const **ret, bool *ret_net, struct err *err);
 
 /* Names that `.env` has set: jobs get them, too. Valid until the process ends. NULL-terminated. */
 const char *const *site_names(void);

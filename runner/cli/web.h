@@ -7,3 +7,7 @@
  * runner. ERR_NOT_FOUND: there is no libcurl. */
 MUST_CHECK int web_open(struct loop *loop, const char *agent, int64_t retry_ms, struct http **ret,
                         struct err *err);
+
+/* The same, where the environment ENV says how. */
+MUST_CHECK int web_open_with(struct loop *loop, const char *agent, int64_t retry_ms,
+                             const char *const *env, struct http **ret, struct err *err);

@@ -67,7 +67,7 @@ static void start(struct workers *all, struct job *job)
     struct err err = ERR_INIT;
 
     equip(all, job);
-    if (pool_start(all->pool, job, all->spec->services, -1, &err) < 0 &&
+    if (pool_start(all->pool, job, NULL, all->spec->services, -1, &err) < 0 &&
         q->ops->ended(q, job->key, err.text, &err) < 0)
         fail(all, &err);
     job_deinit(job);

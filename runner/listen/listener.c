@@ -93,6 +93,7 @@ void listener_add(struct listener *l, const struct listener_member *member)
                          .url = copy_of(member->url),
                          .labels = copy_of(member->labels),
                          .capacity = member->capacity,
+                         .env = member->env,
                          .queue = member->take_queue,
                          .journal = member->take_journal,
                          .turn = ++l->turns,

@@ -75,6 +75,7 @@ struct listener_member {
     const char *name; /* copied, as are the next three; unique */
     const char *kind, *url, *labels;
     int capacity;             /* jobs that it can have at once, 1 or more */
+    const char *const *env;   /* of the workers of its jobs, borrowed; NULL: the listener's */
     struct queue *take_queue; /* of one that talks to a server */
     struct journal *take_journal;
 };

@@ -144,7 +144,7 @@ static int start(struct listener *l, struct task *t, struct job *job, struct err
         return r;
     outfit_apply(l->spec.outfit, dir, job);
     serve(l, t, job);
-    r = pool_start(l->pool, job, t->services, journal_hold(t->entry), err);
+    r = pool_start(l->pool, job, t->member->env, t->services, journal_hold(t->entry), err);
     if (r < 0)
         remove_folder(l, t->member, t->dir);
     return r;

@@ -18,6 +18,7 @@ struct member { /* one registration */
     struct listener *listener;
     char *name, *kind, *url, *labels;
     int capacity;
+    const char *const *env;
     struct queue *queue;
     struct journal *journal;
     int running;

@@ -230,8 +230,8 @@ static int open_services(struct worker *w, int *ret_theirs, struct err *err)
                       err);
 }
 
-static int start_process(struct worker *w, const struct spawn_fd *fds, size_t n_fds,
-                         struct err *err)
+static int start_process(struct worker *w, const char *const *env, const struct spawn_fd *fds,
+                         size_t n_fds, struct err *err)
 {
     const struct pool_spec *pool = &w->pool->spec;
     const char *program = pool->program ? pool->program : "/proc/self/exe";
@@ -239,7 +239,7 @@ static int start_process(struct worker *w, const struct spawn_fd *fds, size_t n_
     struct proc_spec spec = PROC_SPEC_INIT;
 
     spec.argv = argv;
-    spec.env = pool->env;
+    spec.env = env ? env : pool->env;
     spec.err = STDERR_FILENO;
     spec.fds = fds;
     spec.n_fds = n_fds;
@@ -252,8 +252,8 @@ static int start_process(struct worker *w, const struct spawn_fd *fds, size_t n_
     return r == ERR_OK ? proc_watch(w->proc, pool->loop, on_exit_of_worker, w, err) : r;
 }
 
-int pool_start(struct pool *p, const struct job *job, struct services *services, int hold,
-               struct err *err)
+int pool_start(struct pool *p, const struct job *job, const char *const *env,
+               struct services *services, int hold, struct err *err)
 {
     CLEANUP(fd_closep) int message = -1;
     CLEANUP(fd_closep) int events = -1;
@@ -282,7 +282,7 @@ int pool_start(struct pool *p, const struct job *job, struct services *services,
                                  {hold, WORKER_HOLD_FD}};
 
         (void)fcntl(events, F_SETPIPE_SZ, EVENT_PIPE_SIZE); /* else the default size does */
-        r = start_process(w, fds, COUNT_OF(fds) - (hold < 0), err);
+        r = start_process(w, env, fds, COUNT_OF(fds) - (hold < 0), err);
     }
     if (r < 0) {
         worker_free(w);

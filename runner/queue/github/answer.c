@@ -5,7 +5,10 @@
 
 #include <stdio.h>
 
-enum { BODY_MAX = 64 << 10 }; /* of an error; what is larger was not made by these services */
+enum {
+    BODY_MAX = 64 << 10, /* of an error; what is larger was not made by these services */
+    SECRET_BEGINS = 12,  /* bytes by which one is known; no other text has them */
+};
 
 struct named {
     const char *name;
@@ -78,6 +81,32 @@ void answer_line(struct slice text, char *ret, size_t size)
             len--;
     }
     ret[len] = '\0';
+}
+
+/* What goes on behind its beginning belongs to it. */
+static void hide_from(char *line, const char *beginning)
+{
+    static const char stars[] = "***";
+
+    for (char *at = line; (at = strstr(at, beginning)); at += sizeof stars - 1) {
+        size_t len = strcspn(at, " '\"<>,;()[]{}");
+
+        if (len < sizeof stars - 1)
+            return;
+        memcpy(at, stars, sizeof stars - 1);
+        memmove(at + sizeof stars - 1, at + len, strlen(at + len) + 1);
+    }
+}
+
+void answer_hide(char *line, const char *secret)
+{
+    char beginning[SECRET_BEGINS + 1];
+
+    hide_from(line, "eyJ"); /* '{"' in base64: a JWT's header */
+    if (!secret || strlen(secret) < SECRET_BEGINS / 2)
+        return;
+    (void)snprintf(beginning, sizeof beginning, "%s", secret);
+    hide_from(line, beginning);
 }
 
 static enum answer_kind by_status(int status)

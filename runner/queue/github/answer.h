@@ -47,5 +47,9 @@ const char *answer_name(enum answer_kind kind);
  * NULL: there is none. */
 void answer_read(int status, struct slice body, struct slice retry_after, struct answer *ret);
 
+/* A server may repeat what it was sent: SECRET (NULL: none), or the beginning of it that there was room for, becomes "***"
+ * in LINE, which is changed in its place. So does whatever looks like a signed token. */
+void answer_hide(char *line, const char *secret);
+
 /* TEXT of a server's made fit for a line of a log: no control characters, cut at SIZE, NUL-terminated. */
 void answer_line(struct slice text, char *ret, size_t size);

@@ -135,6 +135,7 @@ static void on_answer(void *ctx, struct http_answer *http, const struct err *err
         answer_read(http->status, body, http_header(http, "Retry-After"), &a);
     else
         answer_line(slice_of(err->text), a.text, sizeof a.text);
+    answer_hide(a.text, c->bearer ? c->bearer : c->present);
     if (err && err->code == ERR_LIMIT) /* it will not be smaller the next time */
         a.kind = ANSWER_REFUSED;
     count(c->caller, &a);

@@ -1,6 +1,7 @@
 #include "queue/github/delivery.h"
 
 #include "base/clock.h"
+#include "queue/github/answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@ struct delivery {
     struct delivery **owner;
     struct http_call *http;
     struct timer *failed; /* it could not even begin: told from the loop */
+    char *token;          /* what must not show in what is said of it; NULL: none */
     char *text;           /* the JSON that is sent */
     size_t text_size;
     delivery_fn *fn;
@@ -33,6 +35,7 @@ struct delivery *delivery_free(struct delivery *c)
     http_call_free(c->http);
     timer_free(c->failed);
     wipe(c->text, c->text_size);
+    wipe(c->token, c->token ? strlen(c->token) : 0);
     free(c);
     return NULL;
 }
@@ -117,8 +120,10 @@ static void on_done(void *ctx, struct http_answer *a, const struct err *err)
     }
     json_t *answer = json_loadb(a->body.ptr, a->body.len, 0, &ignored);
     bool fine = a->status >= 200 && a->status <= 299;
-    if (!fine)
+    if (!fine) {
         refuse(a, answer, &refused);
+        answer_hide(refused.text, c->token);
+    }
     end(c, a->status, answer, fine ? NULL : &refused);
     json_decref(answer);
 }
@@ -190,6 +195,8 @@ void delivery_start(struct delivery **ret, struct http *http, struct loop *loop,
     c->fn = fn;
     c->ctx = ctx;
     *ret = c;
+    if (spec->token)
+        c->token = mem_dup(spec->token, strlen(spec->token));
     if (spec->json) {
         c->text = json_dumps(spec->json, JSON_COMPACT);
         c->text_size = c->text ? strlen(c->text) : 0;

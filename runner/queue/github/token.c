@@ -315,6 +315,7 @@ static void on_error(struct github_token *t, const struct http_answer *a)
     struct answer answer;
 
     answer_read(a->status, buf_slice(&a->body), http_header(a, "Retry-After"), &answer);
+    answer_hide(answer.text, t->token); /* and the assertion, which is a JWT */
     enum github_token_trouble trouble = trouble_of(&answer, buf_slice(&a->body));
     bool of_time = trouble == GITHUB_TOKEN_SKEW || trouble == GITHUB_TOKEN_INVALID_CLIENT;
     if (of_time && puts_clock_right(t, a))

@@ -1,5 +1,6 @@
 """Jobs of GitHub, both ways of delivery: what comes in, what the service gets to know, and what may go wrong between."""
 
+import json
 import shutil
 import signal
 import threading
@@ -201,6 +202,47 @@ def an_ephemeral_runner_takes_one_job_and_is_gone(w):
             double.check()
             check(job.conclusion == "succeeded" and other.agent is None, f"{job.conclusion}, {other.agent}")
         shutil.rmtree(w.root / "registrations", ignore_errors=True)
+
+
+def tokens_of(double, folder):
+    """All that must not show: what proves something to a service, and the key."""
+    key = json.loads((folder / ".credentials_rsaparams").read_text(encoding="utf-8-sig"))
+    return {*double.runner_tokens, *(word for job in double.jobs for word in job.hidden), key["d"], key["p"], key["q"]}
+
+
+@case()
+def what_a_folder_says_is_for_its_own_jobs_and_no_token_shows(w):
+    """.env and .path, as the official runner has them in its folder; debug logs are on."""
+    script = 'echo "said: $ONLY_HERE, ${PATH%%:*}, ${LANG-}, ${http_proxy-}"; echo "$WORD ${{ github.token }}" | rev | rev'
+    said = {"env": {"WORD": "${{ secrets.WORD }}"}, "steps": [{"name": "say", "run": script}]}
+    with GitHubDouble("V") as double:
+        folders = [github_registration(w, double, name, key=name) for name in ("one", "two")]
+        for path, text in ((".env", "ONLY_HERE=a b=c\nLANG=\nnonsense\nhttp_proxy=127.0.0.1:9\n"), (".path", "/of/one:/usr/bin:/bin\n")):
+            (folders[0] / path).write_text(text)
+            (folders[0] / path).chmod(0o600)
+        jobs = [double.push(said, agent=agent, secrets=SECRETS, flags={"ACTIONS_STEP_DEBUG": "true", "ACTIONS_RUNNER_DEBUG": "true"},
+                            mask=[{"type": "regex", "value": r"\bsaid: (?=nobody)"}]) for agent in double.agents]
+        listener = Listener(w, "--log", "json", env={"LANG": "C.UTF-8"})
+        for job in jobs:
+            double.finished(job)
+        token = next(token for token, agent in double.runner_tokens.items() if agent is double.agents[0])
+        double.fault("poll", "status", status=500, body=json.dumps({"message": f"who is '{token}'?"}), type="application/json",
+                     when=lambda call: token in call.headers.get("Authorization", ""))
+        third = double.push(echo("after all that"), agent=double.agents[0])
+        double.finished(third)
+        done = listener.drain()
+        double.check()
+        logs = [job.log(job.step_id(0)) for job in jobs]
+        check("said: a b=c, /of/one, , http://127.0.0.1:9\n" in logs[0], logs[0])
+        check("a b=c" not in logs[1] and "/of/one" not in logs[1] and "C.UTF-8" in logs[1], logs[1])
+        check(all("##[debug]" in log and "*** ***" in log for log in logs), logs)
+        shown = done.err + done.out + "".join(p.read_text(errors="replace") for p in (w.root / "work").rglob("*") if p.is_file())
+        found = [word for folder in folders for word in tokens_of(double, folder) if word in shown]
+        check("who is '***'?" in done.err, f"what the server said is not told\n{done}")
+        check(not found, f"tokens can be seen: {found}\n{shown}")
+    (folders[0] / ".env").chmod(0o666)
+    done = w.start(folders[0], command="listen", json_out=False).finish(30).exits(1)
+    check(".env" in done.err, str(done))
 
 
 @case()

@@ -261,7 +261,7 @@ static json_t *files(const struct hub_options *o)
     json_object_set_new(runner, "serverUrlV2", json_sprintf("%s/broker/", hub_address));
     if (!o->newer)
         return json_pack("{s:o, s:{s:s, s:{s:s}}}", ".runner", runner, ".credentials", "scheme",
-                         "OAuthAccessToken", "data", "token", "RUNNER1");
+                         "OAuthAccessToken", "data", "token", o->token ? o->token : "RUNNER1");
     struct rsa_key *key = rsa_key_new();
     json_t *documents = json_pack(
         "{s:o, s:{s:s, s:{s:s, s:o, s:o, s:s}}, s:o}", ".runner", runner, ".credentials", "scheme",

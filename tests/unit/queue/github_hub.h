@@ -40,7 +40,8 @@ void hub_start(const struct hub_rule *rules, size_t n);
 /* The queue of a registration there. */
 struct hub_options {
     bool legacy, ephemeral;
-    bool newer; /* with a second authority, at /newer/token, whose token is RUNNER2 */
+    const char *token; /* of .credentials; NULL: RUNNER1 */
+    bool newer;        /* with a second authority, at /newer/token, whose token is RUNNER2 */
     const struct github_waits *waits; /* NULL: hub_waits */
 };
 void hub_open(const struct hub_options *o);

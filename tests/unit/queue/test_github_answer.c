@@ -112,3 +112,27 @@ Test(answer, a_pause_that_the_server_asks_for_has_its_limit)
     answer_read(503, SLICE(""), SLICE("Fri, 31 Dec 1999 23:59:59 GMT"), &a);
     cr_assert_eq(a.retry_ms, 0);
 }
+
+Test(github_answer, what_was_sent_does_not_show_in_what_is_said)
+{
+    static const struct {
+        const char *line, *secret, *wanted;
+    } lines[] = {
+        {"no such token 'ghs_0123456789abcdef'", "ghs_0123456789abcdef", "no such token '***'"},
+        {"ghs_0123456789abcdef ghs_0123456789abcdef!", "ghs_0123456789abcdef", "*** ***"},
+        {"cut off: ghs_0123456789a", "ghs_0123456789abcdef", "cut off: ***"},
+        {"assertion eyJhbGciOiJSUzI1NiJ9.e30.c2ln is old", NULL, "assertion *** is old"},
+        {"nothing in here", "ghs_0123456789abcdef", "nothing in here"},
+        {"a short one is no secret", "a", "a short one is no secret"},
+        {"", "ghs_0123456789abcdef", ""},
+        {"eyJ", NULL, "***"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        char line[200];
+
+        snprintf(line, sizeof line, "%s", lines[i].line);
+        answer_hide(line, lines[i].secret);
+        cr_expect_str_eq(line, lines[i].wanted, "row %zu: '%s'", i, line);
+    }
+}

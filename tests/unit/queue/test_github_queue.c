@@ -466,6 +466,25 @@ Test(github_queue, a_job_without_a_service_is_the_tenants)
     hub_until("complete", 1);
 }
 
+Test(github_queue, what_a_server_repeats_of_a_token_shows_nowhere)
+{
+    HUB_START({"open", 1, 1, 500, "{\"message\":\"what is RUNNER1-and-more-of-it?\"}"},
+              {"poll", 1, 1, 500, "{\"message\":\"what is RUNNER1-and-more-of-it?\"}"},
+              {"poll", 2, 2, 200, REFERENCE("")},
+              {"acquire", 1, 5, 500, "{\"message\":\"what is RUNNER1-and-more-of-it?\"}"});
+    static const struct hub_options long_token = {.token = "RUNNER1-and-more-of-it"};
+    struct queue_health h;
+
+    hub_open(&long_token);
+    hub_until("open", 2);
+    hub_queue->ops->health(hub_queue, &h);
+    has(h.trouble, "what is ***");
+    hub_until("acquire", 5);
+    hub_until("poll", 3);
+    has(hub_notes, "what is ***");
+    has_not(hub_notes, "RUNNER1");
+}
+
 Test(github_queue, a_job_that_cannot_be_read_is_told_as_failed)
 {
     HUB_START({"poll", 1, 1, 200, REFERENCE("")},
