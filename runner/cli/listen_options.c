@@ -22,6 +22,7 @@ enum option_id {
     OPT_SOCKET,
     OPT_JITCONFIG,
     OPT_RUNNER_VERSION,
+    OPT_STARTUP,
 };
 
 const struct option listen_options_table[] = {
@@ -46,6 +47,7 @@ const struct option listen_options_table[] = {
     {"socket", required_argument, NULL, OPT_SOCKET},
     {"jitconfig", required_argument, NULL, OPT_JITCONFIG},
     {"runner-version", required_argument, NULL, OPT_RUNNER_VERSION},
+    {"startuptype", required_argument, NULL, OPT_STARTUP},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
@@ -145,7 +147,7 @@ static int take(struct listen_options *o, int option, const char *text, struct e
     case 'h':
         o->run.help = true;
         break;
-    default: /* --config was read before all others */
+    default: /* --config was read before all others; how GitHub's own service starts it is nothing to us */
         break;
     }
     return ERR_OK;
@@ -195,6 +197,7 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
     }
     if (!o->jitconfig && inputs_get("jitconfig"))
         (void)take(o, OPT_JITCONFIG, inputs_get("jitconfig"), err); /* it is taken as it is */
+    o->once |= inputs_flag("once");
     inputs_wipe();
     for (; optind < argc; optind++)
         vec_push(&o->folders, argv[optind]);

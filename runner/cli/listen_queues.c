@@ -129,14 +129,28 @@ static int64_t minute_ms(void)
     return wanted && num_parse_i64(slice_of(wanted), 1, 60000, &ms, &ignored) == ERR_OK ? ms : 0;
 }
 
+/* As the official runner has it: seconds that a call may take, 100 to 1200 (10.1). */
+static int64_t request_ms(void)
+{
+    const char *wanted = settings_env("GITHUB_ACTIONS_RUNNER_HTTP_TIMEOUT");
+    struct err ignored = ERR_INIT; /* then it is its default */
+    int64_t s = 0;
+
+    if (!wanted || num_parse_i64(slice_of(wanted), 1, INT32_MAX, &s, &ignored) < 0)
+        return 0;
+    return 1000 * (s < 100 ? 100 : s > 1200 ? 1200 : s);
+}
+
 static int make_queue(const struct listen_queues *q, struct registration *r, struct http *http,
                       const char *work, struct queue **ret, struct err *err)
 {
+    const struct github_waits waits = {.request = request_ms()};
     struct queue_github_spec github = {.registration = r,
                                        .http = http,
                                        .spool = q->spool,
                                        .version = q->runner_version,
                                        .deprecated_exit = deprecated_exit(),
+                                       .waits = &waits,
                                        .minute_ms = minute_ms()};
     struct gitea_queue_spec gitea = {
         .registration = r, .http = http, .version = OSTLER_VERSION, .scratch = work};

@@ -241,6 +241,14 @@ static void on_lost(void *ctx, bool gone, const char *why)
         finish(a, RECORDS_FAILED);
 }
 
+static void on_named(void *ctx, const char *name)
+{
+    const struct assignment *a = ctx;
+
+    if (a->spec.client.renamed && strcmp(name, a->spec.settings->agent_name) != 0)
+        a->spec.client.renamed(a->spec.client.ctx, name);
+}
+
 /* ---- from the message to the worker ---- */
 
 /* What a step is called where that is plain before the job runs; NULL: it is not. */
@@ -344,8 +352,9 @@ int assignment_new(const struct assignment_spec *spec, struct slice text, struct
         snprintf(a->why, sizeof a->why, "%s", why.text);
         finish(a, RECORDS_FAILED);
     } else {
-        lease_begin(&a->lease, spec->caller, &a->job, spec->settings->pool_id,
-                    &(struct lease_client){.held = on_held, .lost = on_lost, .ctx = a});
+        lease_begin(
+            &a->lease, spec->caller, &a->job, spec->settings->pool_id,
+            &(struct lease_client){.held = on_held, .lost = on_lost, .named = on_named, .ctx = a});
     }
     *ret = a;
     return ERR_OK;

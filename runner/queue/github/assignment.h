@@ -27,9 +27,11 @@ struct assignment;
 
 struct
     assignment_client { /* called from the loop, or out of any function below but assignment_new() */
-    void (*ready)(void *ctx);                  /* assignment_next() has it */
-    void (*stop)(void *ctx, const char *why);  /* the worker is to end */
-    void (*kill)(void *ctx, const char *why);  /* it did not in time; NULL: it has all it wants */
+    void (*ready)(void *ctx);                 /* assignment_next() has it */
+    void (*stop)(void *ctx, const char *why); /* the worker is to end */
+    void (*kill)(void *ctx, const char *why); /* it did not in time; NULL: it has all it wants */
+    /* The server calls this runner NAME, which it was not called before. NULL: not wanted. */
+    void (*renamed)(void *ctx, const char *name);
     void (*note)(void *ctx, const char *text); /* something that people should know of it */
     void (*over)(void *ctx); /* from the loop only; the assignment may be freed in it */
     void *ctx;

@@ -43,14 +43,10 @@ static int64_t server_now(const struct http_answer *http)
 }
 
 /* An answer that says nothing, or that we are late, does not take the lease away: only a refusal does. */
-static int64_t left_ms(struct slice body, const struct http_answer *http)
+static int64_t left_ms(const json_t *doc, const struct http_answer *http)
 {
-    CLEANUP(loose_wipep) json_t *doc = NULL;
-    struct err ignored = ERR_INIT;
-    int64_t until = -1;
+    int64_t until = lease_time(loose_text(doc, "lockedUntil"));
 
-    if (loose_parse(body, &doc, &ignored) == ERR_OK)
-        until = lease_time(loose_text(doc, "lockedUntil"));
     if (until < 0)
         return LEASE_MS;
     int64_t left = until - server_now(http);
@@ -103,14 +99,21 @@ static void on_renewed(void *ctx, const struct answer *a, struct slice body,
                        const struct http_answer *http)
 {
     struct lease *l = ctx;
+    CLEANUP(loose_wipep) json_t *doc = NULL;
+    struct err ignored = ERR_INIT;
 
     l->call = NULL;
     if (a->kind != ANSWER_FINE) {
         failed(l, a);
         return;
     }
+    if (loose_parse(body, &doc, &ignored) < 0)
+        doc = NULL; /* what counts is that it was answered */
+    const char *name = loose_text(loose_find(doc, "reservedAgent"), "name");
+    if (*name && l->client.named)
+        l->client.named(l->client.ctx, name);
     l->errors = 0;
-    l->until_ms = clock_ms() + left_ms(body, http);
+    l->until_ms = clock_ms() + left_ms(doc, http);
     renew_in(l, l->caller->waits->renew);
     if (!l->held) {
         l->held = true;

@@ -13,6 +13,8 @@ struct lease_client {
     void (*held)(void *ctx); /* once: the job may start */
     /* It is over: GONE, the server says so itself; else nothing was heard from it for too long. */
     void (*lost)(void *ctx, bool gone, const char *why);
+    /* What the server calls this runner, whenever it says so (of the tenant alone). NULL: not wanted. */
+    void (*named)(void *ctx, const char *name);
     void *ctx;
 };
 

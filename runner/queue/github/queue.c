@@ -290,6 +290,7 @@ struct assignment_client github_job_client(struct github *g)
     return (struct assignment_client){.ready = on_job_ready,
                                       .stop = on_job_stop,
                                       .kill = g->base.client.kill ? on_job_kill : NULL,
+                                      .renamed = github_renamed,
                                       .note = on_job_note,
                                       .over = on_job_over,
                                       .ctx = g};

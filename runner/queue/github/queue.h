@@ -29,7 +29,7 @@ struct queue_github_spec {
      * 0: 1 */
     int deprecated_exit;
     /* For tests: */
-    const struct github_waits *waits; /* NULL: the official runner's */
+    const struct github_waits *waits; /* copied; NULL: the official runner's */
     int64_t minute_ms;                /* how long a minute of them takes; 0: a minute */
     int64_t batch_ms;                 /* see github_report_spec */
 };

@@ -86,6 +86,25 @@ void github_deferred(void *ctx, const char *why)
     say(g, text);
 }
 
+/* People rename runners on the server's pages (4.4). Known by its number, it goes on with the old name until the next
+ * start. */
+void github_renamed(void *github, const char *name)
+{
+    struct github *g = github;
+    CLEANUP(loose_freep) json_t *runner = NULL;
+    struct err err = ERR_INIT;
+    char shown[80], text[2 * ERR_TEXT_SIZE];
+
+    if (g->renamed || registration_read(g->registration, ".runner", &runner, &err) < 0)
+        return;
+    g->renamed = true;
+    json_object_set_new(runner, "agentName", json_string(name));
+    answer_line(slice_of(name), shown, sizeof shown);
+    snprintf(text, sizeof text, "the server calls this runner '%s' now", shown);
+    github_note(g,
+                registration_write(g->registration, ".runner", runner, &err) < 0 ? err.text : text);
+}
+
 /* ---- in the place of what was ---- */
 
 /* With the settings that are there now; MIGRATED as for github_settings_load(). False: they cannot be read, and all

@@ -63,6 +63,7 @@ struct github {
     struct call *refreshing;       /* RunnerRefreshConfig */
     struct github_refresh refresh; /* of it */
     bool renew_due;                /* a file was replaced: once no job runs, it is taken in */
+    bool renamed;                  /* and that was written down */
     bool migrates;                 /* the service has said so while we ran */
     struct telling *tellings;
 };
@@ -96,6 +97,7 @@ void github_put_down(struct github *g);
 void github_tell_state(struct github *g, const char *state, const char *text);
 void github_tellings_free(struct github *g);
 void github_deferred(void *github, const char *why); /* fits struct caller */
+void github_renamed(void *github, const char *name); /* fits struct assignment_client */
 /* A message RunnerRefreshConfig; leads to github_poll_next(). */
 void github_refresh(struct github *g, const json_t *message);
 /* Begins anew with the files that are there now. */
