@@ -29,6 +29,22 @@ const char cmd_listen_help[] =
     "  --runner-version V      the official runner's version that GitHub is told; it turns away\n"
     "                          what is too old (default: 2.336.0)\n"
     "\n"
+    "A scale set of GitHub's\n"
+    "  --scale-set NAME        runners are made as jobs come, each for one job; without FOLDER\n"
+    "                          it is all that is served\n"
+    "  --url URL               its repository, organisation or enterprise\n"
+    "  --min N                 runners that wait without a job (default: 0)\n"
+    "  --max N                 runners at most (default: --slots, else one a processor)\n"
+    "  --runnergroup NAME      its runner group (default: the default one)\n"
+    "  --labels LIST           its labels, with commas between them (default: its name)\n"
+    "  --pat TOKEN             a personal access token\n"
+    "  --pat-file FILE         a file with one; -: stdin\n"
+    "  --app-id ID             an app instead: its client id or number\n"
+    "  --app-installation N    its installation\n"
+    "  --app-key-file FILE     its private key\n"
+    "  --token TOKEN           a registration token instead: it is good for an hour\n"
+    "  --token-file FILE       a file with one; -: stdin\n"
+    "\n"
     "How jobs are run\n"
     "  --isolation sandbox|host  (default: sandbox)\n"
     "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200, disk=10G\n"
@@ -101,6 +117,12 @@ static int on_admit(void *ctx, const struct job *job, struct err *err)
     if (r < 0)
         listen_watch_refused(c->watch);
     return r;
+}
+
+static void on_assigned(void *ctx, const struct listener_job *job, int64_t waited_ms)
+{
+    const struct call *c = ctx;
+    listen_watch_assigned(c->watch, job, waited_ms);
 }
 
 static void on_started(void *ctx, const struct listener_job *job)
@@ -193,6 +215,7 @@ static int open_listener(struct call *c, struct err *err)
         .version = OSTLER_VERSION,
         .hooks = {.note = on_note,
                   .admit = on_admit,
+                  .assigned = on_assigned,
                   .started = on_started,
                   .ended = on_ended,
                   .draining = on_draining,
@@ -211,7 +234,11 @@ static int prepare(struct call *c, struct err *err)
 
     if (r == ERR_OK && c->options.jitconfig)
         r = listen_queues_load_jit(&c->queues, c->options.jitconfig, err);
-    if (r == ERR_OK && (c->options.folders.len || !c->options.jitconfig))
+    if (r == ERR_OK && c->options.scale.name)
+        r = listen_scale_open(&c->options.scale, &c->arena, c->state, &c->queues.taken, err);
+    if (r == ERR_OK && c->options.scale.name)
+        c->queues.capacity += c->options.scale.most;
+    if (r == ERR_OK && (c->options.folders.len || !(c->options.jitconfig || c->options.scale.name)))
         r = listen_queues_load(&c->queues, c->options.folders.ptr, c->options.folders.len,
                                arena_printf(&c->arena, "%s/registrations", c->state), err);
     if (r == ERR_OK)
@@ -226,6 +253,8 @@ static int prepare(struct call *c, struct err *err)
     c->queues.env = c->env;
     if (r == ERR_OK)
         r = listen_queues_add(&c->queues, c->listener, c->loop, c->http, c->work, err);
+    if (r == ERR_OK && c->options.scale.name)
+        r = listen_scale_add(&c->options.scale, &c->queues, c->listener, c->http, err);
     if (r == ERR_OK)
         r = listen_watch_begin(c->watch, c->listener, err);
     return r;

@@ -157,7 +157,7 @@ static const char *age(char ret[AGE_SIZE], int64_t s)
 /* How it gets on with its server, in a few words. */
 static void say_contact(const json_t *r, struct buf *out)
 {
-    const json_t *contact = json_object_get(r, "contact_s");
+    const json_t *contact = json_object_get(r, "contact_s"), *scale = json_object_get(r, "scale");
     const char *trouble = text_at(r, "trouble");
     char ago[AGE_SIZE];
 
@@ -169,6 +169,9 @@ static void say_contact(const json_t *r, struct buf *out)
         buf_printf(out, "%s, last answer %s ago",
                    json_is_true(json_object_get(r, "connected")) ? "connected" : "not connected",
                    age(ago, json_integer_value(contact)));
+    if (json_is_object(scale))
+        buf_printf(out, ", %" PRId64 " of %" PRId64 " to %" PRId64 " runners wanted",
+                   number_at(scale, "desired"), number_at(scale, "min"), number_at(scale, "max"));
     if (*trouble)
         buf_printf(out, ": %s", trouble);
 }

@@ -36,9 +36,23 @@ static const struct key {
 
 /* Of `listen:`, beside its policy. */
 static const struct key listen_keys[] = {
-    {"address", SCALAR, false},  {"log", SCALAR, false},
-    {"min-free", SCALAR, false}, {"runner-version", SCALAR, false},
-    {"slots", SCALAR, false},    {"socket", SCALAR, true},
+    {"address", SCALAR, false},
+    {"app-id", SCALAR, false},
+    {"app-installation", SCALAR, false},
+    {"app-key-file", SCALAR, true},
+    {"labels", SCALAR, false},
+    {"log", SCALAR, false},
+    {"max", SCALAR, false},
+    {"min", SCALAR, false},
+    {"min-free", SCALAR, false},
+    {"pat-file", SCALAR, true},
+    {"runner-version", SCALAR, false},
+    {"runnergroup", SCALAR, false},
+    {"scale-set", SCALAR, false},
+    {"slots", SCALAR, false},
+    {"socket", SCALAR, true},
+    {"token-file", SCALAR, true},
+    {"url", SCALAR, false},
     {"work", SCALAR, true},
 };
 

@@ -1,11 +1,15 @@
 #include "cli/inputs.h"
 
-#include "base/slice.h"
+#include "base/fd.h"
+#include "base/path.h"
 #include "base/vec.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { SECRET_MAX = 16 << 10 };
 
 static const struct slice prefix = SLICE_INIT("ACTIONS_RUNNER_INPUT_");
 
@@ -67,4 +71,28 @@ void inputs_wipe(void)
         free(one->name);
     }
     vec_deinit(&taken);
+}
+
+static void wipe_buf(struct buf *b)
+{
+    explicit_bzero(b->ptr, b->len);
+    buf_deinit(b);
+}
+
+int inputs_read_secret(const char *file, char **ret, struct err *err)
+{
+    CLEANUP(wipe_buf) struct buf text = BUF_INIT(SECRET_MAX);
+    int r = strcmp(file, "-") == 0 ? fd_read_all(STDIN_FILENO, &text, err)
+                                   : path_read(AT_FDCWD, file, &text, err);
+    struct slice secret = slice_trim(buf_slice(&text));
+
+    if (r < 0)
+        return r;
+    if (secret.len == 0)
+        return err_set(err, ERR_INVALID, "'%s' holds no token: it is empty", file);
+    if (*ret)
+        explicit_bzero(*ret, strlen(*ret));
+    free(*ret);
+    *ret = mem_dup(secret.ptr, secret.len);
+    return ERR_OK;
 }

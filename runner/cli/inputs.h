@@ -2,6 +2,8 @@
  * the official runner takes them. */
 #pragma once
 
+#include "base/err.h"
+
 #include <stdbool.h>
 
 /* Takes all of them out of our environment, and overwrites them where /proc would still show them: no job and no helper ever
@@ -17,3 +19,7 @@ bool inputs_flag(const char *name);
 
 /* They have all been read: there may be secrets among them. */
 void inputs_wipe(void);
+
+/* The secret that FILE holds ("-": stdin), without the white space around it. *RET, which may hold another one, is wiped
+ * and replaced; it is the caller's. */
+MUST_CHECK int inputs_read_secret(const char *file, char **ret, struct err *err);

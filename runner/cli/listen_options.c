@@ -23,6 +23,7 @@ enum option_id {
     OPT_JITCONFIG,
     OPT_RUNNER_VERSION,
     OPT_STARTUP,
+    OPT_SCALE, /* one of a scale set's: taken by its name */
 };
 
 const struct option listen_options_table[] = {
@@ -48,13 +49,26 @@ const struct option listen_options_table[] = {
     {"jitconfig", required_argument, NULL, OPT_JITCONFIG},
     {"runner-version", required_argument, NULL, OPT_RUNNER_VERSION},
     {"startuptype", required_argument, NULL, OPT_STARTUP},
+    {"scale-set", required_argument, NULL, OPT_SCALE},
+    {"url", required_argument, NULL, OPT_SCALE},
+    {"min", required_argument, NULL, OPT_SCALE},
+    {"max", required_argument, NULL, OPT_SCALE},
+    {"runnergroup", required_argument, NULL, OPT_SCALE},
+    {"labels", required_argument, NULL, OPT_SCALE},
+    {"token", required_argument, NULL, OPT_SCALE},
+    {"token-file", required_argument, NULL, OPT_SCALE},
+    {"pat", required_argument, NULL, OPT_SCALE},
+    {"pat-file", required_argument, NULL, OPT_SCALE},
+    {"app-id", required_argument, NULL, OPT_SCALE},
+    {"app-installation", required_argument, NULL, OPT_SCALE},
+    {"app-key-file", required_argument, NULL, OPT_SCALE},
     {"help", no_argument, NULL, 'h'},
     {0},
 };
 
 void listen_options_init(struct listen_options *o)
 {
-    *o = (struct listen_options){.min_free = MIN_FREE_DEFAULT};
+    *o = (struct listen_options){.min_free = MIN_FREE_DEFAULT, .scale = LISTEN_SCALE_INIT};
     run_options_init(&o->run);
 }
 
@@ -69,6 +83,7 @@ void listen_options_deinit(struct listen_options *o)
 {
     wipe(o->jitconfig);
     free(o->jitconfig);
+    listen_scale_deinit(&o->scale);
     vec_deinit(&o->folders);
     run_options_deinit(&o->run);
 }
@@ -163,7 +178,10 @@ static int take_configuration(struct listen_options *o, const char *named, struc
 
         while (strcmp(known->name, set->name) != 0)
             known++;
-        r = take(o, known->val, set->value, err);
+        CLEANUP(free_ptr) char *value = mem_dup(set->value, strlen(set->value));
+        r = known->val == OPT_SCALE
+                ? listen_scale_take(&o->scale, &o->run.arena, set->name, value, err)
+                : take(o, known->val, set->value, err);
         if (r < 0)
             r = err_in(err, "%s:%d:%d", set->file, set->line, set->col);
     }
@@ -187,9 +205,13 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
                            argv[optind - 1]);
         if (option == ':')
             return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
-        r = option == OPT_SHARED
-                ? run_options_set(&o->run, listen_options_table[at].name, optarg, err)
-                : take(o, option, optarg, err);
+        if (option == OPT_SCALE)
+            r = listen_scale_take(&o->scale, &o->run.arena, listen_options_table[at].name, optarg,
+                                  err);
+        else
+            r = option == OPT_SHARED
+                    ? run_options_set(&o->run, listen_options_table[at].name, optarg, err)
+                    : take(o, option, optarg, err);
         if (option == OPT_JITCONFIG) /* others may look at a command line */
             wipe(optarg);
         if (r < 0)
@@ -198,7 +220,12 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
     if (!o->jitconfig && inputs_get("jitconfig"))
         (void)take(o, OPT_JITCONFIG, inputs_get("jitconfig"), err); /* it is taken as it is */
     o->once |= inputs_flag("once");
+    r = listen_scale_take_inputs(&o->scale, &o->run.arena, err);
     inputs_wipe();
+    if (r == ERR_OK)
+        r = listen_scale_check(&o->scale, o->slots, err);
+    if (r < 0)
+        return r;
     for (; optind < argc; optind++)
         vec_push(&o->folders, argv[optind]);
     if (o->run.pull && o->run.offline)

@@ -1,6 +1,7 @@
 /* listen_options - the command line of "ostler listen", checked and complete. */
 #pragma once
 
+#include "cli/listen_scale.h"
 #include "cli/run_options.h"
 
 struct listen_options {
@@ -15,6 +16,7 @@ struct listen_options {
     const char *address, *socket; /* of the monitor; NULL: not said */
     char *
         jitconfig; /* a registration as GitHub gives it for one job; NULL: none. Wiped with the options */
+    struct listen_scale scale;
 };
 
 void listen_options_init(struct listen_options *o);

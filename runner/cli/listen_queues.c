@@ -141,20 +141,27 @@ static int64_t request_ms(void)
     return 1000 * (s < 100 ? 100 : s > 1200 ? 1200 : s);
 }
 
+struct queue_github_spec listen_queues_github(const struct listen_queues *q, struct http *http,
+                                              struct github_waits *waits)
+{
+    *waits = (struct github_waits){.request = request_ms()};
+    return (struct queue_github_spec){.http = http,
+                                      .spool = q->spool,
+                                      .version = q->runner_version,
+                                      .deprecated_exit = deprecated_exit(),
+                                      .waits = waits,
+                                      .minute_ms = minute_ms()};
+}
+
 static int make_queue(const struct listen_queues *q, struct registration *r, struct http *http,
                       const char *work, struct queue **ret, struct err *err)
 {
-    const struct github_waits waits = {.request = request_ms()};
-    struct queue_github_spec github = {.registration = r,
-                                       .http = http,
-                                       .spool = q->spool,
-                                       .version = q->runner_version,
-                                       .deprecated_exit = deprecated_exit(),
-                                       .waits = &waits,
-                                       .minute_ms = minute_ms()};
+    struct github_waits waits;
+    struct queue_github_spec github = listen_queues_github(q, http, &waits);
     struct gitea_queue_spec gitea = {
         .registration = r, .http = http, .version = OSTLER_VERSION, .scratch = work};
 
+    github.registration = r;
     return r->kind == REGISTRATION_GITHUB ? queue_github_new(&github, ret, err)
                                           : queue_gitea_new(&gitea, ret, err);
 }

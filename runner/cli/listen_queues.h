@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "io/http.h"
 #include "listen/listener.h"
+#include "queue/github/queue.h"
 #include "queue/registration.h"
 
 struct listen_queues {
@@ -34,6 +35,11 @@ MUST_CHECK int listen_queues_load_jit(struct listen_queues *q, const char *text,
  * live in memory. */
 MUST_CHECK int listen_queues_add(struct listen_queues *q, struct listener *l, struct loop *loop,
                                  struct http *http, const char *work, struct err *err);
+
+/* What all queues of GitHub's have in common: all but the registration. WAITS is filled in and borrowed by it. After
+ * listen_queues_add(). */
+struct queue_github_spec listen_queues_github(const struct listen_queues *q, struct http *http,
+                                              struct github_waits *waits);
 
 /* After the listener: lets go of them, and of folders that hold nothing any more. */
 void listen_queues_deinit(struct listen_queues *q);

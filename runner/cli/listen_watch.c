@@ -7,6 +7,7 @@
 #include "listen/monitor.h"
 #include "listen/notify.h"
 
+#include <string.h>
 #include <unistd.h>
 
 struct listen_watch {
@@ -97,6 +98,14 @@ void listen_watch_refused(struct listen_watch *w)
     metrics_refused(w->metrics);
 }
 
+void listen_watch_assigned(struct listen_watch *w, const struct listener_job *job,
+                           int64_t waited_ms)
+{
+    struct metrics_job labels = counted(job);
+
+    metrics_started(w->metrics, &labels, waited_ms);
+}
+
 void listen_watch_started(struct listen_watch *w, const struct listener_job *job)
 {
     const struct logline_field fields[] = {{"registration", job->registration},
@@ -108,7 +117,8 @@ void listen_watch_started(struct listen_watch *w, const struct listener_job *job
     struct metrics_job labels = counted(job);
 
     w->running++;
-    metrics_started(w->metrics, &labels, clock_ms() - job->started_ms);
+    if (strcmp(job->kind, "scale-set") != 0) /* its server tells when: listen_watch_assigned() */
+        metrics_started(w->metrics, &labels, clock_ms() - job->started_ms);
     say(w, LOGLINE_INFO, "job started", fields);
     tell_state(w);
 }

@@ -24,6 +24,8 @@ MUST_CHECK int listen_watch_begin(struct listen_watch *w, struct listener *l, st
 /* What a listener tells (listener.h). */
 void listen_watch_note(struct listen_watch *w, const struct listener_note *note);
 void listen_watch_refused(struct listen_watch *w);
+void listen_watch_assigned(struct listen_watch *w, const struct listener_job *job,
+                           int64_t waited_ms);
 void listen_watch_started(struct listen_watch *w, const struct listener_job *job);
 void listen_watch_ended(struct listen_watch *w, const struct listener_job *job);
 void listen_watch_draining(struct listen_watch *w);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-enum { SECRET_MAX = 16 << 10, FIRST = 256 };
+enum { FIRST = 256 };
 
 enum of { OF_REGISTER = 1, OF_UNREGISTER = 2, OF_BOTH = 3 };
 enum kind { TEXT, FLAG, SECRET, SECRET_FILE };
@@ -62,29 +62,6 @@ void register_options_deinit(struct register_options *o)
     *o = (struct register_options){0};
 }
 
-static void wipe_buf(struct buf *b)
-{
-    explicit_bzero(b->ptr, b->len);
-    buf_deinit(b);
-}
-
-/* "-" is stdin. */
-static int read_secret(const char *file, char **ret, struct err *err)
-{
-    CLEANUP(wipe_buf) struct buf text = BUF_INIT(SECRET_MAX);
-    int r = strcmp(file, "-") == 0 ? fd_read_all(STDIN_FILENO, &text, err)
-                                   : path_read(AT_FDCWD, file, &text, err);
-    struct slice secret = slice_trim(buf_slice(&text));
-
-    if (r < 0)
-        return r;
-    if (secret.len == 0)
-        return err_set(err, ERR_INVALID, "'%s' holds no token: it is empty", file);
-    wipe_free(*ret);
-    *ret = mem_dup(secret.ptr, secret.len);
-    return ERR_OK;
-}
-
 /* VALUE: NULL for a flag. */
 static int take(struct register_options *o, const struct option_of *k, char *value, struct err *err)
 {
@@ -99,7 +76,7 @@ static int take(struct register_options *o, const struct option_of *k, char *val
         *(char **)at = mem_dup(value, strlen(value));
         return ERR_OK;
     case SECRET_FILE:
-        return read_secret(value, at, err);
+        return inputs_read_secret(value, at, err);
     default:
         *(const char **)at = arena_str(&o->arena, slice_of(value));
         return ERR_OK;

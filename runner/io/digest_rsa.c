@@ -2,10 +2,13 @@
 
 #include "io/late.h"
 
+#include <limits.h>
+#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <string.h>
 
@@ -49,6 +52,11 @@ static struct {
     __typeof__(BN_bin2bn) *from_bytes;
     __typeof__(BN_bn2bin) *to_bytes;
     __typeof__(BN_bn2binpad) *to_padded;
+    __typeof__(BIO_new_mem_buf) *text_new;
+    __typeof__(BIO_free) *text_free;
+    __typeof__(PEM_read_bio_PrivateKey) *read_pem;
+    __typeof__(EVP_PKEY_get_bits) *key_bits;
+    __typeof__(EVP_PKEY_is_a) *key_is_a;
     __typeof__(BN_clear_free) *number_free;
 } crypto;
 
@@ -91,6 +99,11 @@ static void load(void)
         {"BN_bin2bn", &crypto.from_bytes},
         {"BN_bn2bin", &crypto.to_bytes},
         {"BN_bn2binpad", &crypto.to_padded},
+        {"BIO_new_mem_buf", &crypto.text_new},
+        {"BIO_free", &crypto.text_free},
+        {"PEM_read_bio_PrivateKey", &crypto.read_pem},
+        {"EVP_PKEY_get_bits", &crypto.key_bits},
+        {"EVP_PKEY_is_a", &crypto.key_is_a},
         {"BN_clear_free", &crypto.number_free},
         {NULL, NULL},
     };
@@ -111,6 +124,34 @@ struct rsa_key *rsa_key_new(void)
     if (!k->key)
         BUG("libcrypto makes no RSA keys");
     return k;
+}
+
+/* Without it libcrypto asks at the terminal. */
+static int no_passphrase(char *text, int size, int writes, void *ctx)
+{
+    (void)text;
+    (void)size;
+    (void)writes;
+    (void)ctx;
+    return -1;
+}
+
+int rsa_key_parse_pem(struct slice text, struct rsa_key **ret, struct err *err)
+{
+    load();
+    BIO *bio = text.len && text.len < INT_MAX ? crypto.text_new(text.ptr, (int)text.len) : NULL;
+    EVP_PKEY *key = bio ? crypto.read_pem(bio, NULL, no_passphrase, NULL) : NULL;
+
+    if (bio)
+        crypto.text_free(bio);
+    if (!key || !crypto.key_is_a(key, "RSA") || crypto.key_bits(key) != KEY_BITS) {
+        crypto.key_free(key);
+        return err_set(err, ERR_INVALID, "this is no RSA key of %d bits in PEM", KEY_BITS);
+    }
+    struct rsa_key *k = mem_new(sizeof *k);
+    k->key = key;
+    *ret = k;
+    return ERR_OK;
 }
 
 struct rsa_key *rsa_key_free(struct rsa_key *k)

@@ -34,6 +34,10 @@ struct rsa_key *rsa_key_new(void);
 MUST_CHECK int rsa_key_load(const struct rsa_numbers *numbers, struct rsa_key **ret,
                             struct err *err);
 
+/* One in PEM (PKCS #1 or #8, not encrypted), as programs keep it in a file. ERR_INVALID: it is none, or not of 2048
+ * bits. */
+MUST_CHECK int rsa_key_parse_pem(struct slice text, struct rsa_key **ret, struct err *err);
+
 /* Wiped. Returns NULL; NULL does nothing. */
 struct rsa_key *rsa_key_free(struct rsa_key *k);
 

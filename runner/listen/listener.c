@@ -8,6 +8,20 @@
 
 /* ---- what queues ask for ---- */
 
+static void tell_assigned(const struct member *m, const json_t *event)
+{
+    const struct listener_hooks *hooks = &m->listener->spec.hooks;
+    const struct listener_job job = {
+        .registration = m->name,
+        .kind = m->kind,
+        .repository = json_string_value(json_object_get(event, "repository")),
+        .name = json_string_value(json_object_get(event, "name")),
+        .event = json_string_value(json_object_get(event, "event_name"))};
+
+    if (hooks->assigned)
+        hooks->assigned(hooks->ctx, &job, json_integer_value(json_object_get(event, "waited_ms")));
+}
+
 static int on_queue_event(void *ctx, json_t *event, struct slice log, struct err *err)
 {
     const struct member *m = ctx;
@@ -19,6 +33,8 @@ static int on_queue_event(void *ctx, json_t *event, struct slice log, struct err
     if (name && strcmp(name, "note") == 0 && text)
         listener_say(m->listener, LISTENER_INFO, m,
                      json_string_value(json_object_get(event, "job")), "%s", text);
+    else if (name && strcmp(name, "job.assigned") == 0)
+        tell_assigned(m, event);
     return ERR_OK;
 }
 

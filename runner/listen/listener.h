@@ -33,6 +33,7 @@ struct listener_note {
 /* A job as others see it. All is borrowed for the call. */
 struct listener_job {
     const char *key, *registration;
+    const char *kind;                                 /* of the registration */
     const char *repository, *name, *workflow, *event; /* NULL: not known */
     const char *result; /* "success", ...: when it has ended; NULL: it never said one */
     int64_t started_ms; /* clock_ms() */
@@ -43,6 +44,8 @@ struct listener_hooks {
     void (*note)(void *ctx, const struct listener_note *note);
     /* ERR_DENIED: JOB may not run here; its server is told the text. */
     int (*admit)(void *ctx, const struct job *job, struct err *err);
+    /* A scale set's server gave JOB (its key is NULL) to a runner of ours, WAITED_MS after the set had got it. */
+    void (*assigned)(void *ctx, const struct listener_job *job, int64_t waited_ms);
     void (*started)(void *ctx, const struct listener_job *job);
     void (*ended)(void *ctx, const struct listener_job *job);
     void (*draining)(void *ctx); /* no job is taken from here on; once */

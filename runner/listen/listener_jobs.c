@@ -93,6 +93,7 @@ static struct listener_job job_of(const struct task *t)
 {
     return (struct listener_job){.key = t->key,
                                  .registration = t->member->name,
+                                 .kind = t->member->kind,
                                  .repository = t->repository,
                                  .name = t->name,
                                  .workflow = t->workflow,

@@ -209,64 +209,68 @@ static void add_scope_labels(struct buf *out, const struct snapshot_registration
     add_label(out, "namespace", (struct slice){0});
 }
 
-static bool is_scale_set(const struct snapshot_registration *r)
+/* As the server counts: a registration is one runner, whatever it runs at once; of a scale set it says it itself. */
+static const struct queue_scale *scale_of(const struct snapshot_registration *r)
 {
-    return r->kind && strcmp(r->kind, "scale-set") == 0;
-}
-
-/* As the server counts: a registration is one runner, whatever it runs at once; a scale set has one for each slot. */
-static int runners(const struct snapshot *s, const struct snapshot_registration *r)
-{
-    return r->health.ended ? 0 : is_scale_set(r) ? s->slots : 1;
+    return r->health.scale;
 }
 
 typedef double value_fn(const struct snapshot *s, const struct snapshot_registration *r,
                         int64_t now_ms);
 
+static double assigned(const struct snapshot *s, const struct snapshot_registration *r, int64_t now)
+{
+    (void)s;
+    (void)now;
+    return scale_of(r) ? (double)scale_of(r)->assigned : r->running;
+}
+
 static double running(const struct snapshot *s, const struct snapshot_registration *r, int64_t now)
 {
     (void)s;
     (void)now;
-    return r->running;
+    return scale_of(r) ? (double)scale_of(r)->running : r->running;
 }
 
 static double registered(const struct snapshot *s, const struct snapshot_registration *r,
                          int64_t now)
 {
+    (void)s;
     (void)now;
-    return runners(s, r);
+    return scale_of(r) ? (double)scale_of(r)->registered : !r->health.ended;
 }
 
 static double busy(const struct snapshot *s, const struct snapshot_registration *r, int64_t now)
 {
-    (void)now;
-    return r->running < runners(s, r) ? r->running : runners(s, r);
+    if (scale_of(r))
+        return (double)scale_of(r)->busy;
+    return r->running < registered(s, r, now) ? r->running : registered(s, r, now);
 }
 
 static double idle(const struct snapshot *s, const struct snapshot_registration *r, int64_t now)
 {
-    return runners(s, r) - busy(s, r, now);
+    return scale_of(r) ? (double)scale_of(r)->idle : registered(s, r, now) - busy(s, r, now);
 }
 
 static double least(const struct snapshot *s, const struct snapshot_registration *r, int64_t now)
 {
-    (void)r;
+    (void)s;
     (void)now;
-    return s->slots_min;
+    return scale_of(r)->least;
 }
 
 static double most(const struct snapshot *s, const struct snapshot_registration *r, int64_t now)
 {
-    (void)r;
+    (void)s;
     (void)now;
-    return s->slots_max;
+    return scale_of(r)->most;
 }
 
 static double desired(const struct snapshot *s, const struct snapshot_registration *r, int64_t now)
 {
-    (void)r;
+    (void)s;
     (void)now;
-    return s->slots;
+    return scale_of(r)->desired;
 }
 
 static double connected(const struct snapshot *s, const struct snapshot_registration *r,
@@ -304,7 +308,7 @@ static const struct {
     value_fn *value;
     bool scale_sets; /* others have none */
 } of_registrations[] = {
-    {"gha_assigned_jobs", "gauge", "Jobs assigned to this registration.", running, false},
+    {"gha_assigned_jobs", "gauge", "Jobs assigned to this registration.", assigned, false},
     {"gha_running_jobs", "gauge", "Jobs running, or about to.", running, false},
     {"gha_registered_runners", "gauge", "Runners that are registered.", registered, false},
     {"gha_busy_runners", "gauge", "Registered runners that run a job.", busy, false},
@@ -330,7 +334,7 @@ static void add_registrations(struct buf *out, const struct snapshot *now, int64
             const struct snapshot_registration *r = &now->registrations[k];
             CLEANUP(buf_deinit) struct buf labels = BUF_INIT(20 * METRICS_LABEL_MAX);
 
-            if (of_registrations[i].scale_sets && !is_scale_set(r))
+            if (of_registrations[i].scale_sets && !scale_of(r))
                 continue;
             if (!said)
                 add_head(out, name, of_registrations[i].type, of_registrations[i].help);

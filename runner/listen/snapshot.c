@@ -77,16 +77,27 @@ static json_t *seconds(int64_t ms)
     return json_integer(ms < 0 ? 0 : ms / 1000);
 }
 
+static json_t *scale_json(const struct queue_scale *s)
+{
+    if (!s)
+        return json_null();
+    return json_pack("{s:i, s:i, s:i, s:{s:I, s:I}, s:{s:I, s:I, s:I}}", "min", s->least, "max",
+                     s->most, "desired", s->desired, "jobs", "assigned", (json_int_t)s->assigned,
+                     "running", (json_int_t)s->running, "runners", "registered",
+                     (json_int_t)s->registered, "busy", (json_int_t)s->busy, "idle",
+                     (json_int_t)s->idle);
+}
+
 static json_t *registration_json(const struct snapshot_registration *r, int64_t now_ms)
 {
     const struct queue_health *h = &r->health;
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:b, s:I, s:I, s:i}", "name",
-                     text(r->name), "kind", text(r->kind), "url", text(r->url), "labels",
-                     text(r->labels), "connected", h->connected, "contact_s",
-                     h->contact_ms ? seconds(now_ms - h->contact_ms) : json_null(), "trouble",
-                     text(h->trouble), "ended", h->ended, "requests", (json_int_t)h->requests,
-                     "failures", (json_int_t)h->failures, "running", r->running);
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:b, s:I, s:I, s:i, s:o}", "name", text(r->name),
+        "kind", text(r->kind), "url", text(r->url), "labels", text(r->labels), "connected",
+        h->connected, "contact_s", h->contact_ms ? seconds(now_ms - h->contact_ms) : json_null(),
+        "trouble", text(h->trouble), "ended", h->ended, "requests", (json_int_t)h->requests,
+        "failures", (json_int_t)h->failures, "running", r->running, "scale", scale_json(h->scale));
 }
 
 static json_t *job_json(const struct snapshot_job *j, int64_t now_ms)

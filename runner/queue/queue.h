@@ -26,7 +26,7 @@ struct queue_health;
 /* What a queue asks of its caller, at any time between the first next() and free(). */
 struct queue_client { /* the functions may be called out of any other call */
     /* An event of the queue's own (run.started, job.queued, job.finished of a job that never ran,
-     * run.finished, note), for the reports; the log is always empty. */
+     * run.finished, note; job.assigned of a scale set), for the reports; the log is always empty. */
     event_fn *event;
     /* Cancel the running job KEY for the reason WHY; its worker still ends in its own time. */
     void (*stop)(void *ctx, const char *key, const char *why);
@@ -84,6 +84,14 @@ struct queue_health {
     bool ended;   /* for good: it has nothing to do any more, or TROUBLE says why it cannot go on */
     int exit_code; /* when it has ended: what the listener is to exit with, as the official runner does */
     uint64_t requests, failures;
+    const struct queue_scale *scale; /* NULL: it is no scale set; valid as TROUBLE is */
+};
+
+/* A queue that makes its runners as they are needed: how many, and how its server counts. */
+struct queue_scale {
+    int least, most, desired;       /* runners */
+    int64_t assigned, running;      /* jobs */
+    int64_t registered, busy, idle; /* runners */
 };
 
 struct queue {

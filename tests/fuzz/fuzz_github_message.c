@@ -37,7 +37,7 @@ static void check(struct job *j, const struct github_job *g)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    static const struct github_place place = {
+    static const struct github_origin place = {
         .registration = "r", .runner = "box", .url = "https://github.com/a/b"};
     struct err err = ERR_INIT;
     struct github_job g;

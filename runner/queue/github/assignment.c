@@ -441,9 +441,11 @@ json_t *assignment_lease(const struct assignment *a)
 
     if (a->gone || !github_job_can_be_told(j))
         return NULL;
-    json_t *lease = json_pack("{s:s, s:b, s:I, s:I}", "kind", "github", "results_only",
-                              (int)j->results_only, "request_id", (json_int_t)j->request_id,
-                              "plan_version", (json_int_t)j->plan_version);
+    json_t *lease =
+        json_pack("{s:s, s:b, s:I, s:I, s:I}", "kind", "github", "results_only",
+                  (int)j->results_only, "request_id", (json_int_t)j->request_id, "plan_version",
+                  (json_int_t)j->plan_version, "pool_id", (json_int_t)a->spec.settings->pool_id);
+    add_text(lease, "server_url", a->spec.settings->server_url);
     add_text(lease, "url", j->url);
     add_text(lease, "token", j->token);
     add_text(lease, "plan_id", j->plan_id);
@@ -454,8 +456,7 @@ json_t *assignment_lease(const struct assignment *a)
     return lease;
 }
 
-struct call *assignment_recover(struct caller *c, const struct github_settings *settings,
-                                const json_t *lease, call_fn *done, void *ctx)
+struct call *assignment_recover(struct caller *c, const json_t *lease, call_fn *done, void *ctx)
 {
     static const char why[] = "The runner was stopped while the job ran on it.";
     const char *url = loose_text(lease, "url"), *token = loose_text(lease, "token");
@@ -469,14 +470,14 @@ struct call *assignment_recover(struct caller *c, const struct github_settings *
             run_service_lost(plan, job, loose_text(lease, "billing_owner"), "failed", why);
         return run_service_complete(c, url, token, body, done, ctx);
     }
-    const struct legacy_finish f = {.server_url = settings->server_url,
+    const struct legacy_finish f = {.server_url = loose_text(lease, "server_url"),
                                     .url = url,
                                     .token = token,
                                     .scope_id = loose_text(lease, "scope_id"),
                                     .plan_type = loose_text(lease, "plan_type"),
                                     .plan_id = plan,
                                     .plan_version = loose_int(lease, "plan_version", 0),
-                                    .pool_id = settings->pool_id,
+                                    .pool_id = loose_int(lease, "pool_id", 0),
                                     .request_id = loose_int(lease, "request_id", 0)};
     CLEANUP(loose_freep) json_t *event = legacy_lost(job, f.request_id, "failed");
     return legacy_complete(c, &f, event, done, ctx);

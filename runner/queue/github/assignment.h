@@ -40,7 +40,7 @@ struct
 struct assignment_spec { /* borrowed until assignment_free() but for PLACE and the spool */
     struct caller *caller;
     const struct github_settings *settings;
-    struct github_place place;
+    struct github_origin place;
     const char *billing_owner; /* of the message that led to it, copied; "": none */
     int spool;                 /* see github_report_spec */
     int64_t batch_ms;
@@ -74,5 +74,4 @@ bool assignment_cancel(struct assignment *a, enum assignment_cause cause, const 
 json_t *assignment_lease(const struct assignment *a);
 
 /* Tells the server that the job of LEASE is lost. NULL: LEASE is none of ours. */
-struct call *assignment_recover(struct caller *c, const struct github_settings *settings,
-                                const json_t *lease, call_fn *done, void *ctx);
+struct call *assignment_recover(struct caller *c, const json_t *lease, call_fn *done, void *ctx);

@@ -10,7 +10,7 @@ struct call {
     call_fn *done;
     void *ctx;
 
-    char *method, *url, *bearer, *body;
+    char *method, *url, *scheme, *bearer, *body;
     size_t body_size;
     char *headers[HEADERS_MAX]; /* all but the authorization */
     size_t n_headers;
@@ -70,6 +70,7 @@ struct call *call_free(struct call *c)
     wipe_free(c->bearer);
     wipe_free(c->body);
     free(c->method);
+    free(c->scheme);
     free(c->url);
     free(c);
     return NULL;
@@ -184,7 +185,7 @@ static void send_it(struct call *c, const char *token)
                              .answer_max = c->answer_max};
     struct err err = ERR_INIT;
 
-    buf_printf(&authorization, "Authorization: Bearer %s", token);
+    buf_printf(&authorization, "Authorization: %s %s", c->scheme, token);
     headers[0] = authorization.ptr;
     for (size_t i = 0; i < c->n_headers; i++)
         headers[i + 1] = c->headers[i];
@@ -231,14 +232,19 @@ static void begin(struct call *c)
 
 /* ---- making one ---- */
 
+static void add_line(struct call *c, const char *line)
+{
+    if (c->n_headers == HEADERS_MAX)
+        BUG("too many headers");
+    c->headers[c->n_headers++] = copy_of(line);
+}
+
 static void add_header(struct call *c, const char *name, const char *value)
 {
     CLEANUP(buf_deinit) struct buf line = BUF_INIT(HTTP_HEADERS_MAX);
 
-    if (c->n_headers == HEADERS_MAX)
-        BUG("too many headers");
     buf_printf(&line, "%s: %s", name, value);
-    c->headers[c->n_headers++] = buf_take(&line);
+    add_line(c, line.ptr);
 }
 
 static int prepare_tenant(struct call *c, const struct call_spec *spec, struct err *err)
@@ -261,15 +267,19 @@ static int prepare_tenant(struct call *c, const struct call_spec *spec, struct e
     return ERR_OK;
 }
 
-static int prepare_service(struct call *c, const char *url, struct err *err)
+static int prepare_service(struct call *c, const struct call_spec *spec, struct err *err)
 {
+    const char *url = spec->url;
+
     if (c->caller->secure && !slice_starts(slice_of(url), SLICE("https://")))
         return err_set(err, ERR_DENIED,
                        "the server sent us to an address without https://, although it has https");
     c->url = copy_of(url);
-    add_header(c, "Accept", "application/json");
+    add_header(c, "Accept", spec->accept ? spec->accept : "application/json");
     if (c->body)
         add_header(c, "Content-Type", "application/json; charset=utf-8");
+    for (const char *const *one = spec->headers; one && *one; one++)
+        add_line(c, *one);
     return ERR_OK;
 }
 
@@ -283,6 +293,7 @@ struct call *call_start(struct caller *caller, const struct call_spec *spec, cal
                        .done = done,
                        .ctx = ctx,
                        .method = copy_of(spec->method ? spec->method : "GET"),
+                       .scheme = copy_of(spec->scheme ? spec->scheme : "Bearer"),
                        .bearer = copy_of(spec->bearer),
                        .may_be_newer = spec->newer,
                        .tries = spec->tries ? spec->tries : 1,
@@ -293,7 +304,7 @@ struct call *call_start(struct caller *caller, const struct call_spec *spec, cal
         c->body = json_dumps(spec->body, JSON_COMPACT | JSON_ENCODE_ANY);
         c->body_size = strlen(c->body);
     }
-    int r = spec->tenant ? prepare_tenant(c, spec, &err) : prepare_service(c, spec->url, &err);
+    int r = spec->tenant ? prepare_tenant(c, spec, &err) : prepare_service(c, spec, &err);
     if (caller->agent)
         add_header(c, "User-Agent", caller->agent);
     if (r < 0) {

@@ -52,6 +52,9 @@ struct call_spec {      /* all is copied */
     const struct tenant *whose; /* which tenant's; NULL: the caller's. Borrowed for the call */
     const char *bearer;         /* a job's token; NULL: the registration's, */
     bool newer;                 /* of the newer authority while that is used */
+    const char *scheme;         /* that BEARER is given as; NULL: "Bearer" */
+    const char *accept;         /* of a service of today; NULL: JSON of whatever version */
+    const char *const *headers; /* further ones of such a call, "Name: value"; NULL: none */
     const json_t *body;         /* NULL: none */
     unsigned tries;             /* 0: 1 */
     unsigned settled;           /* CALL_SETTLES(): answers after which it is not tried again */

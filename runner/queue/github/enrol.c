@@ -186,25 +186,24 @@ static struct slice authority_of(struct slice url)
 
 /* The token goes nowhere but to the server it is for (1.4): an Enterprise Server has its tenant on its own host, and
  * what began over TLS stays there. */
-static int check_tenant(const struct enrol *e, struct err *err)
+int enrol_check_tenant(const struct github_place *place, const char *url, struct err *err)
 {
-    struct slice ours = authority_of(slice_of(e->place.url));
-    struct slice theirs = authority_of(slice_of(e->tenant_url));
-    bool secure = slice_starts(slice_of(e->place.url), SLICE("https:"));
+    struct slice ours = authority_of(slice_of(place->url));
+    struct slice theirs = authority_of(slice_of(url));
+    bool secure = slice_starts(slice_of(place->url), SLICE("https:"));
 
     bool same = slice_eq_nocase(ours, theirs) ||
                 (theirs.len > ours.len && theirs.ptr[theirs.len - ours.len - 1] == '.' &&
                  slice_eq_nocase(slice_from(theirs, theirs.len - ours.len), ours));
-    if (!e->place.hosted && !same)
+    if (!place->hosted && !same)
         return err_set(
             err, ERR_FAILED,
             "this GitHub Enterprise Server is not properly configured: it is '%.*s', but "
             "its runner service is said to be '%.*s'; its administrator can put that "
             "right",
             SLICE_ARG(slice_head(ours, 60)), SLICE_ARG(slice_head(theirs, 60)));
-    if (!slice_starts(slice_of(e->tenant_url), secure ? SLICE("https://") : SLICE("http")))
-        return err_set(err, ERR_FAILED, "GitHub's runner service is said to be at '%.80s'",
-                       e->tenant_url);
+    if (!slice_starts(slice_of(url), secure ? SLICE("https://") : SLICE("http")))
+        return err_set(err, ERR_FAILED, "GitHub's runner service is said to be at '%.80s'", url);
     return ERR_OK;
 }
 
@@ -229,7 +228,7 @@ static int find_tenant(struct enrol *e, const char *event, struct err *err)
     e->tenant_token = copy_of(loose_text(a.json, "token"));
     e->use_v2_flow = loose_bool(a.json, "use_v2_flow", false);
     e->tenant = tenant_new(e->tenant_url);
-    return check_tenant(e, err);
+    return enrol_check_tenant(&e->place, e->tenant_url, err);
 }
 
 int enrol_place(struct enrol *e, const char *event, struct err *err)

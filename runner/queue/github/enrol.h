@@ -27,6 +27,10 @@ MUST_CHECK int enrol_discover(struct enrol *e, struct err *err);
 /* Gets a token for EVENT with the personal access token that there is, in the place of the one before. */
 MUST_CHECK int enrol_exchange(struct enrol *e, const char *event, struct err *err);
 
+/* The tenant at URL may be given the token for PLACE: ERR_FAILED says why not. */
+MUST_CHECK int enrol_check_tenant(const struct github_place *place, const char *url,
+                                  struct err *err);
+
 /* A question to the tenant; the token is put in here. */
 MUST_CHECK int enrol_ask(const struct enrol *e, struct tenant_query *q, const json_t *body,
                          struct rest_answer *ret, struct err *err);

@@ -8,7 +8,7 @@
 
 struct reader {
     const json_t *json; /* the message */
-    const struct github_place *place;
+    const struct github_origin *place;
     struct job *job;
     struct github_job *github;
     struct err *err;
@@ -580,7 +580,7 @@ static void json_wipep(json_t **json)
     json_decref(*json);
 }
 
-int github_message_parse(struct slice text, const struct github_place *place, struct job *ret_job,
+int github_message_parse(struct slice text, const struct github_origin *place, struct job *ret_job,
                          struct github_job *ret, struct err *err)
 {
     json_error_t where;

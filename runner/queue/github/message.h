@@ -17,7 +17,7 @@ enum {
 };
 
 /* What is known of the registration that the message came to; borrowed for the call. */
-struct github_place {
+struct github_origin {
     const char *registration; /* its name in this listener: the job's key begins with it */
     const char *runner;       /* the runner's name on the server */
     const char *url; /* that it was registered with: old enterprise servers leave it to us to
@@ -74,7 +74,7 @@ struct github_job {
  *
  * An error names the member that is wrong ("steps[2].reference: ..."). The job can still be reported as failed if
  * github_job_can_be_told(). ERR_LIMIT: too large, too deep, too many steps. */
-MUST_CHECK int github_message_parse(struct slice text, const struct github_place *place,
+MUST_CHECK int github_message_parse(struct slice text, const struct github_origin *place,
                                     struct job *ret_job, struct github_job *ret, struct err *err);
 
 /* Whether the server can be told of it: plan, job, address and token are known. */

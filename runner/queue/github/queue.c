@@ -551,13 +551,20 @@ static void recover(struct queue *q, const json_t *its_lease)
 
     github_set_up(g);
     r->github = g;
-    r->call = assignment_recover(&g->caller, g->settings, its_lease, on_recovered, r);
+    r->call = assignment_recover(&g->caller, its_lease, on_recovered, r);
     if (!r->call) {
         free(r);
         return;
     }
     r->next = g->recoveries;
     g->recoveries = r;
+}
+
+bool queue_github_is_free(const struct queue *q)
+{
+    const struct github *g = github_of(q);
+
+    return !is_busy(g) && !g->held.body && !g->reference && !g->served;
 }
 
 static const struct queue_ops github_ops = {

@@ -37,3 +37,6 @@ struct queue_github_spec {
 /* The registration's files are read here. *RET is the caller's: ops->free(). It asks for nothing before want(). */
 MUST_CHECK int queue_github_new(const struct queue_github_spec *spec, struct queue **ret,
                                 struct err *err);
+
+/* True while Q has no job, none is on its way, and it had none of those that use it up. */
+bool queue_github_is_free(const struct queue *q);

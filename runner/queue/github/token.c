@@ -41,6 +41,7 @@ struct github_token {
     int64_t ends_ms;
     int64_t offset; /* seconds that the server's clock is ahead */
     bool put_right; /* in this fetch */
+    bool fetching;  /* spec.fetch() is under way */
     VEC(struct waiter) waiters;
     unsigned round;
     bool *gone; /* set when it is freed in the middle of telling */
@@ -172,6 +173,10 @@ static enum github_token_trouble trouble_of(const struct answer *answer, struct 
 static void explain(const struct github_token *t, enum github_token_trouble trouble,
                     const char *text, struct err *err)
 {
+    if (!t->settings) { /* whoever fetched it knows better what to say */
+        (void)err_set(err, trouble == GITHUB_TOKEN_REFUSED ? ERR_DENIED : ERR_FAILED, "%s", text);
+        return;
+    }
     switch (trouble) {
     case GITHUB_TOKEN_INVALID_CLIENT:
         (void)err_set(err, ERR_DENIED,
@@ -208,24 +213,29 @@ static void renew_at(struct github_token *t, int64_t at_ms)
 }
 
 /* ERR_INVALID: that is no token. */
-static int take_token(struct github_token *t, struct slice body, struct err *err)
+static int keep_token(struct github_token *t, const char *token, int64_t life, struct err *err)
 {
-    CLEANUP(loose_wipep) json_t *json = NULL;
-    int r = loose_parse(body, &json, err);
-
-    if (r < 0)
-        return r;
-    const char *token = loose_text(json, "access_token");
     size_t len = strlen(token);
+    int64_t now = clock_ms();
+
     if (!len || len > TOKEN_MAX || strcspn(token, "\r\n ") != len)
         return err_set(err, ERR_INVALID, "the answer holds no token");
-    int64_t life = loose_int(json, "expires_in", EXPIRES_S), now = clock_ms();
     life = life < 1 ? EXPIRES_S : life > EXPIRES_MAX_S ? EXPIRES_MAX_S : life;
     wipe_free(t->token);
     t->token = mem_dup(token, len);
     t->ends_ms = now + life * 1000;
     renew_at(t, now + life * 800); /* 80 % of it */
     return ERR_OK;
+}
+
+static int take_token(struct github_token *t, struct slice body, struct err *err)
+{
+    CLEANUP(loose_wipep) json_t *json = NULL;
+    int r = loose_parse(body, &json, err);
+
+    return r < 0 ? r
+                 : keep_token(t, loose_text(json, "access_token"),
+                              loose_int(json, "expires_in", EXPIRES_S), err);
 }
 
 /* ---- a fetch ---- */
@@ -247,8 +257,13 @@ static void fetch(struct github_token *t)
                                           "Accept: application/json", NULL};
     struct err err = ERR_INIT;
 
-    if (t->call)
+    if (t->call || t->fetching)
         return;
+    if (t->spec.fetch) {
+        t->fetching = true;
+        t->spec.fetch(t->spec.ctx);
+        return;
+    }
     wipe_buf(&t->body);
     buf_add_str(&t->body, "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams"
                           "%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=");
@@ -324,6 +339,18 @@ static void on_error(struct github_token *t, const struct http_answer *a)
         fail(t, trouble, answer.text);
 }
 
+/* R and WHY: what became of the token that was answered. */
+static void settle(struct github_token *t, int r, const struct err *why)
+{
+    if (r < 0) {
+        fail(t, GITHUB_TOKEN_NO_ANSWER, why->text);
+        return;
+    }
+    backoff_reset(&t->backoff);
+    t->put_right = false;
+    tell(t, GITHUB_TOKEN_FINE, NULL);
+}
+
 static void on_answer(void *ctx, struct http_answer *a, const struct err *err)
 {
     struct github_token *t = ctx;
@@ -342,13 +369,22 @@ static void on_answer(void *ctx, struct http_answer *a, const struct err *err)
     }
     int r = take_token(t, buf_slice(&a->body), &why);
     explicit_bzero(a->body.ptr, a->body.len);
-    if (r < 0) {
-        fail(t, GITHUB_TOKEN_NO_ANSWER, why.text);
-        return;
-    }
-    backoff_reset(&t->backoff);
-    t->put_right = false;
-    tell(t, GITHUB_TOKEN_FINE, NULL);
+    settle(t, r, &why);
+}
+
+void github_token_take(struct github_token *t, const char *token, int64_t life_s)
+{
+    struct err why = ERR_INIT;
+
+    t->fetching = false;
+    settle(t, keep_token(t, token, life_s, &why), &why);
+}
+
+void github_token_fail(struct github_token *t, enum github_token_trouble trouble, const char *text)
+{
+    t->fetching = false;
+    if (trouble != GITHUB_TOKEN_NO_ANSWER || !tries_again(t, 0))
+        fail(t, trouble, text);
 }
 
 /* ---- what others do ---- */
@@ -375,10 +411,11 @@ struct github_token *github_token_new(const struct github_settings *settings, st
         .settings = settings, .http = http, .loop = loop, .body = BUF_INIT(2 * ASSERTION_MAX)};
     if (spec)
         t->spec = *spec;
-    choose_authority(t, t->spec.authority);
+    if (settings)
+        choose_authority(t, t->spec.authority);
     t->backoff.first_ms = t->spec.retry_ms ? t->spec.retry_ms : RETRY_MS;
     t->backoff.most_ms = RETRY_MOST_MS;
-    if (*settings->access_token) { /* one that is good as it is */
+    if (settings && *settings->access_token) { /* one that is good as it is */
         t->token = mem_dup(settings->access_token, strlen(settings->access_token));
         t->ends_ms = CLOCK_NEVER;
     }
@@ -388,6 +425,9 @@ struct github_token *github_token_new(const struct github_settings *settings, st
 static void stop(struct github_token *t)
 {
     t->call = http_call_free(t->call);
+    if (t->fetching)
+        t->spec.stop(t->spec.ctx);
+    t->fetching = false;
     t->retry = timer_free(t->retry);
     t->renew = timer_free(t->renew);
     wipe_buf(&t->body);
@@ -415,7 +455,7 @@ void github_token_get(struct github_token *t, github_token_fn *done, void *ctx)
     if (is_good(t)) {
         if (!t->deliver)
             t->deliver = loop_timer(t->loop, clock_ms(), on_deliver, t);
-    } else if (!t->call && !t->retry) {
+    } else if (!t->call && !t->fetching && !t->retry) {
         renew_at(t, clock_ms()); /* from the loop, as all is told from there */
     }
 }
@@ -432,7 +472,8 @@ void github_token_forget(struct github_token *t, const void *ctx)
 
 void github_token_drop(struct github_token *t, const char *token)
 {
-    if (*t->settings->access_token || (token && (!t->token || strcmp(token, t->token) != 0)))
+    if ((t->settings && *t->settings->access_token) ||
+        (token && (!t->token || strcmp(token, t->token) != 0)))
         return; /* that one cannot be had anew; or somebody else was faster */
     wipe_free(t->token);
     t->token = NULL;

@@ -30,11 +30,15 @@ struct github_token_spec {
         *authority; /* copied: another one to be asked than the settings name; NULL: theirs */
     /* Something to be told once: clocks that differ. NULL: not wanted. */
     void (*note)(void *ctx, const char *text);
+    /* Whence it is had instead, without SETTINGS: begins to fetch one, and later github_token_take() or
+     * github_token_fail() is called, once, unless stop() was before. Both or none. */
+    void (*fetch)(void *ctx);
+    void (*stop)(void *ctx);
     void *ctx;
 };
 
-/* SETTINGS (borrowed until github_token_free()) has the key and the address; HTTP and LOOP outlive the token. SPEC may be
- * NULL. */
+/* SETTINGS (borrowed until github_token_free()) has the key and the address; NULL with fetch(). HTTP and LOOP outlive the
+ * token. SPEC may be NULL. */
 struct github_token *github_token_new(const struct github_settings *settings, struct http *http,
                                       struct loop *loop, const struct github_token_spec *spec);
 
@@ -49,6 +53,11 @@ void github_token_forget(struct github_token *t, const void *ctx);
 /* TOKEN was refused with 401, or the service asked for a new one (NULL: whatever it is): the next get() fetches one. A
  * token that is not the present one any more has been dropped already. */
 void github_token_drop(struct github_token *t, const char *token);
+
+/* What fetch() came to: TOKEN (copied), good for LIFE_S; 0: it does not say. */
+void github_token_take(struct github_token *t, const char *token, int64_t life_s);
+/* Or there is none: TEXT says it, with the cure. NO_ANSWER is tried again a few times first. */
+void github_token_fail(struct github_token *t, enum github_token_trouble trouble, const char *text);
 
 /* For times that the server judges: what to add to this machine's clock, in seconds; 0 unless it is off. */
 int64_t github_token_offset(const struct github_token *t);

@@ -70,6 +70,115 @@ static const char oaep_sha256[] =
     "xaCVucWakY68QQdU6ivhapSCoPt78HOTSSR2UTMkNtDJ75bf/5QVHTTUZu4W4UuctE6otOuZuO+0"
     "MVfYoG+hFEARPfpqZqnGqxacRrq94AEXZPBNyQ==";
 
+/* The same key as files have it, and what is none that we take. */
+static const char pkcs1[] = "-----BEGIN RSA PRIVATE KEY-----\n"
+                            "MIIEowIBAAKCAQEArgA8LPSczFSPb2sEEVGi5dc9krL+M+8hD+XYf0MFKvG/dgWs\n"
+                            "tpsigimNQ1fNZlGBlDXn6H/QssoY2L93gAvAYA1Pn6kHtoBrY3TuBnn67hxjsCvc\n"
+                            "KavvvKvfbTrrbLitOJRNgMVdAZyyUqSbcvJvySiwq5I83mcBTEqL9C/2j7sFuy70\n"
+                            "6/rm/s3swIoNuCmPQ2nLqDTLJJgL39cgJrGpegcOYrsq0pKuHDfSHMpi+xT53pnO\n"
+                            "s6if+V+r0jc8Stu1W27+4m6Nvz4hYKy1RMS2HjOIHzyCiRbVCuBfcYB0KBINzfEy\n"
+                            "swC7Vo7bsgqzXXiJq27gFzfQ9ZdPVF9ERkoxxwIDAQABAoIBAAnveoAopuFl/LC5\n"
+                            "1XLLDLhUuNqCZ6XTLuSc/7vjOaLQ81lLtqfQpkD0xXEFzPUy4elyxd9j7lNJ20RZ\n"
+                            "HnuMcDuBLGhApcTugp3xudEF2xBd75/0yS6vTNJNpXAzxT32h5xA9PH4PbjPV+wE\n"
+                            "eS8wQmDOoX6SgZuYxHK07laO/I8KteKLldbKcTmk6RNk1Sqq9+KHjHm38qmzixtN\n"
+                            "w1nYee3C7dtutaE0jksCWM0OLUfHiLxjhlsyzHQrjCLNzYt6zLLRPkDqKqvBpVE0\n"
+                            "jX8dB/cLNMiD1lj0LTOBw2sfgCPyZInoqzRboR9pCo0KKse5eNeboMMX9zGo00iZ\n"
+                            "7tf+WGUCgYEA04/ym74SUx11xOqyiKpzGlrLp4NnBi8xkMCrM2qkXlOpaLl+eqwG\n"
+                            "amjvs836EQ1PPa8QD8btqhNc36EFJ+xdaElAFHzKCCwiRoI5bPBZ9sdMCs6pfbP4\n"
+                            "cdsNj8wi108bPxJZJ2komTko2icTs7bBsxbTsGwOiNM4GcBDSQDjwPMCgYEA0oyM\n"
+                            "5aq2w1Po4kDdDoixRtir5CPFf/rqfYbMVafwn2FGsvEnXOP77omQqxcM0RUWHYPV\n"
+                            "xCpkFNVI4pVreWEag3XEzrnZURNX+1+pfqWg7w+5SmoPXNgjc1d7C/fZsIqqxXQ9\n"
+                            "bYi/MBoUrlzXhQ6rCHISo2Eu/FbdEGFSvFnI4N0CgYAHhlgvt+v47tRQg7SD7eQY\n"
+                            "LOCPfbn9W1Jc/q1YL9PW0wz0f5yDCnlT8ZWNBKd/UcTewcpFdWLgqL2l6pk/WUXd\n"
+                            "PrW7xNB+x+sULO+T81yPzXjj7YPTx8HvcsYhtjYLCHJEpQdswm3CPWk5kSg/PSHY\n"
+                            "l9hBryY5MaIOMGt0PkbbhwKBgHi+wc60KDu8U0HtkNhU69WFTI55NTo/21pBg81b\n"
+                            "klLUpobYZYqP9FrH6X80qNT/Er+6a00kQmDwL+xBZHEnjtz1HPiw/D/SqBIwujM3\n"
+                            "KSPwEILscAL+sNXkxVwHt3/XBjhWgSPf2ETtsA6Oj8purwcY5Ddt9FQiPIS4S4pY\n"
+                            "syrBAoGBAI3dBxztRzAEswG4ttCJGvvtTC67FXE4nzECMN0QRdxVNl//aAf8OgPE\n"
+                            "BtHuVDPuVXhMxZeM5JaOiqcFEeOSg8gfz2lmwNYrBKhzWPncM+iIAG8Ills+Fw3P\n"
+                            "jcVS3id8zzBtYoVSVoVA8p2pmcI4KTeq7nMJxzo0jrGZvT2WAdug\n"
+                            "-----END RSA PRIVATE KEY-----\n";
+static const char pkcs8[] = "-----BEGIN PRIVATE KEY-----\n"
+                            "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCuADws9JzMVI9v\n"
+                            "awQRUaLl1z2Ssv4z7yEP5dh/QwUq8b92Bay2myKCKY1DV81mUYGUNefof9CyyhjY\n"
+                            "v3eAC8BgDU+fqQe2gGtjdO4GefruHGOwK9wpq++8q99tOutsuK04lE2AxV0BnLJS\n"
+                            "pJty8m/JKLCrkjzeZwFMSov0L/aPuwW7LvTr+ub+zezAig24KY9DacuoNMskmAvf\n"
+                            "1yAmsal6Bw5iuyrSkq4cN9IcymL7FPnemc6zqJ/5X6vSNzxK27Vbbv7ibo2/PiFg\n"
+                            "rLVExLYeM4gfPIKJFtUK4F9xgHQoEg3N8TKzALtWjtuyCrNdeImrbuAXN9D1l09U\n"
+                            "X0RGSjHHAgMBAAECggEACe96gCim4WX8sLnVcssMuFS42oJnpdMu5Jz/u+M5otDz\n"
+                            "WUu2p9CmQPTFcQXM9TLh6XLF32PuU0nbRFkee4xwO4EsaEClxO6CnfG50QXbEF3v\n"
+                            "n/TJLq9M0k2lcDPFPfaHnED08fg9uM9X7AR5LzBCYM6hfpKBm5jEcrTuVo78jwq1\n"
+                            "4ouV1spxOaTpE2TVKqr34oeMebfyqbOLG03DWdh57cLt2261oTSOSwJYzQ4tR8eI\n"
+                            "vGOGWzLMdCuMIs3Ni3rMstE+QOoqq8GlUTSNfx0H9ws0yIPWWPQtM4HDax+AI/Jk\n"
+                            "ieirNFuhH2kKjQoqx7l415ugwxf3MajTSJnu1/5YZQKBgQDTj/KbvhJTHXXE6rKI\n"
+                            "qnMaWsung2cGLzGQwKszaqReU6louX56rAZqaO+zzfoRDU89rxAPxu2qE1zfoQUn\n"
+                            "7F1oSUAUfMoILCJGgjls8Fn2x0wKzql9s/hx2w2PzCLXTxs/ElknaSiZOSjaJxOz\n"
+                            "tsGzFtOwbA6I0zgZwENJAOPA8wKBgQDSjIzlqrbDU+jiQN0OiLFG2KvkI8V/+up9\n"
+                            "hsxVp/CfYUay8Sdc4/vuiZCrFwzRFRYdg9XEKmQU1UjilWt5YRqDdcTOudlRE1f7\n"
+                            "X6l+paDvD7lKag9c2CNzV3sL99mwiqrFdD1tiL8wGhSuXNeFDqsIchKjYS78Vt0Q\n"
+                            "YVK8Wcjg3QKBgAeGWC+36/ju1FCDtIPt5Bgs4I99uf1bUlz+rVgv09bTDPR/nIMK\n"
+                            "eVPxlY0Ep39RxN7BykV1YuCovaXqmT9ZRd0+tbvE0H7H6xQs75PzXI/NeOPtg9PH\n"
+                            "we9yxiG2NgsIckSlB2zCbcI9aTmRKD89IdiX2EGvJjkxog4wa3Q+RtuHAoGAeL7B\n"
+                            "zrQoO7xTQe2Q2FTr1YVMjnk1Oj/bWkGDzVuSUtSmhthlio/0WsfpfzSo1P8Sv7pr\n"
+                            "TSRCYPAv7EFkcSeO3PUc+LD8P9KoEjC6MzcpI/AQguxwAv6w1eTFXAe3f9cGOFaB\n"
+                            "I9/YRO2wDo6Pym6vBxjkN230VCI8hLhLilizKsECgYEAjd0HHO1HMASzAbi20Ika\n"
+                            "++1MLrsVcTifMQIw3RBF3FU2X/9oB/w6A8QG0e5UM+5VeEzFl4zklo6KpwUR45KD\n"
+                            "yB/PaWbA1isEqHNY+dwz6IgAbwiWWz4XDc+NxVLeJ3zPMG1ihVJWhUDynamZwjgp\n"
+                            "N6rucwnHOjSOsZm9PZYB26A=\n"
+                            "-----END PRIVATE KEY-----\n";
+static const char elliptic[] = "-----BEGIN EC PRIVATE KEY-----\n"
+                               "MHcCAQEEIIGvB2odC8QXwT4+0AxZeokwyyRyux7xLGVdKvRO/5DLoAoGCCqGSM49\n"
+                               "AwEHoUQDQgAEQDGNHs3Q4WCn3ydc2ql61iyGIqGjFetKbgXl5KmUkNHoYTXXdviz\n"
+                               "iz9nRpCom9iN8SR99JuTkh+raUKicKP1UA==\n"
+                               "-----END EC PRIVATE KEY-----\n";
+static const char small[] = "-----BEGIN PRIVATE KEY-----\n"
+                            "MIICdQIBADANBgkqhkiG9w0BAQEFAASCAl8wggJbAgEAAoGBAL6UZZ/HMlTRS4kl\n"
+                            "xuiv5E9BboWH1Dl21mjKE6oC5Y1vSMPkmcaYwkujFEFptnqlKhRnv1rOgo0F6k1Z\n"
+                            "htLtztUoVl06EZ0+vM1UY/dKnuWT8E3B2l9RqZTBYO7MfweIxEBrVsu+QnSvsIwY\n"
+                            "ackODfPjgBgzLjfs8cuYLe3GOVUXAgMBAAECgYA9GLHjoSZ/joFavGOiIRFeXymh\n"
+                            "YUQmD/T4rx/Stw8EYpK/SkAKLNrNCMDrn4pCk0SEOiZcZCvyLd1JYtQYNujBWlsY\n"
+                            "v7XkQ3Gky1ivwfSIHNncXqwykv7ONYJoV2QEs6MR2aay1O76UNUQQxcloPNEU65r\n"
+                            "Mn1N2zV96I6XaJDCMQJBAPs1tm6HUJ4y0Cb7LGCEXHIxek0dxEr6dp3OzNeTDjW+\n"
+                            "F0wa5kLSnO/Ehy9mP89p62iKzMQWQryDJ18tWsUr/bMCQQDCNrd6bmWQpr3tRopN\n"
+                            "spl9vXJJ9izWdvTBhoKh5Bn7wp1z1nDhG64hENPzR89tXsjEbDTVHzczEnBKfkvO\n"
+                            "oUENAkAweyVCH4tHfLb/Tuo5llHhF/tqdpwzfDL4MbkGwbK0XINShL57lvoCrAMK\n"
+                            "+sjF1sM/4cmy7jji+MzYaYBjHSJRAkAmWkPVa6Om8yaiisGZImHpUNYXAQRNveQL\n"
+                            "q5J0geUXsJEDZR+ZdKvoX7hbXJz7zjH7iBrO04FFFqkSLOqvfWypAkBxUWXZ3F/H\n"
+                            "dZXwci8KZYCiAKiJv6vw9u+qrFfvRu4waJVvOI6BcXU/E32EdotLKhpxe116rhkR\n"
+                            "oiFWhQ3abTWg\n"
+                            "-----END PRIVATE KEY-----\n";
+static const char with_passphrase[] =
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIIFLTBXBgkqhkiG9w0BBQ0wSjApBgkqhkiG9w0BBQwwHAQIctP/8GI5/vYCAggA\n"
+    "MAwGCCqGSIb3DQIJBQAwHQYJYIZIAWUDBAEqBBDT2tRYhUF7kJ9PQXkUsYx9BIIE\n"
+    "0Lkor0bSNPldCA3F3nKtGEMr4UytRtXLBEWaAzBscIA+0yP2cGIyw1pEHEFARDxz\n"
+    "tMG23Fomml9AUuQNaw5t+xWg2HxVmND2sogmkG17BhOSj2yb1vOVfJnRTymqK4Wt\n"
+    "W4lJkG6Zeh6bsyz5tpqva1l3RYK0HH1Vb6oM6GErSj0SXfsV0gM5T52Ac2bB5nyF\n"
+    "hHA5KNdpxT4dZTj5MvRwMPV95PB3oPZuj0Z2KlQZffzbIlEjHi0tPCA3xaYlh8Js\n"
+    "uwBpWtRCZ1OtrpqBcqeWiGACAx9BdR9bRZrKOGhtnp/OnC6qLR7dnTLTTr2nUeSj\n"
+    "VLW/ik5fIBYqtmKHdBVFMg0jcxkXgR+kOep7etm1ll1McjfQOIKE6ZNGTTXlKa6B\n"
+    "BLMIoe+0OSi9+1a9rQ0B+zv8uWPft30qiXLj21NVEz5exl8yypK7AbkoGyVRjIzX\n"
+    "RYZZkue+UycuCYga4VAWpshFMH1svu7vbT6DxGGl/h5yx1zT/fpLQsVrF9aZIzi2\n"
+    "y9MVD4R7FU4SFDhP08QdR+28ljOvPA5LfSQXJvifLQdBi0VgrBLmlEBE1EY4UrZX\n"
+    "O7NLpAsm0JtnHacD0OLje3v1VBmpWKTLbwmcA7IWfoZGncVrEYmGbfBCcsnm7Mpv\n"
+    "7UhVuk1crbe5udcPwD334LCQXYSkGW/oHBTRMU3urG98Rkga8WZr8O1CkQYbB++w\n"
+    "WihWYAuQsBO6ESHeAl+vfL4GuTZxbYNWs/kX8jIFNnTAS3ibg6N6i2T5jU7f6EtM\n"
+    "Zl5TfTpdqdNad1zxP36ihZJds/JPwS2BkeY3Na+Ra33SMz39MUrzP3nsdCLTsOdd\n"
+    "nyCzotSpESir2pZWe+usk+go7Eg+Sz5B6ZX6cT68MI1NeaEgQ2DOEX3CFdLhqV8x\n"
+    "K9WhEhioUgEmWB/+3BNjiq1MeqDWmR1+iVBYA00+8HkQluF7crtHYnlTuWD2xGD5\n"
+    "r5bolOJkdqE0ELYTgu32lgxvNhsCsVSjWONTdmzeNzY4CfOfKoGK8cAbg+4f18Xp\n"
+    "hzDEIL9Jsr8ppV/U9KIKP6YStIGJjHU0BoDRrhcrr7mM28peHZ7mH42D+KIrgD6p\n"
+    "g1B71qBD/0XG4xHQRgiPlfNRODMhGJzFRVk32k2/ftO33FDOjdHrBRMvjHoGzPLL\n"
+    "TimL5jMIkoba84f7HiuCDqyM8VeHbJ/4Yi06YC/FCpyTCgx6uIYgXKVf8AqJNEDc\n"
+    "Qxl9wZysp7OHmq5RfN2geN+ElSuRSK6sW9Q7q0x/wOECYC3gpuqzRuVR5kFUpM7J\n"
+    "RsGpLoMlZN9r6HIE551/U1UqClXicAuD8XhiN5bbrIkatJeS8NN71Yv9ExzORCZu\n"
+    "neb7StWVSrJ1W+X6FaccYPE8bZj5uTKnsgsdjVuqvpaSgXdxTxNbtswuLOh6WAPt\n"
+    "ykkslNRqKWnBIXehzsvQvbASm7YLTw+5acQ9AJJKgB50yDhBP2HRtWarCGcIN01J\n"
+    "wyfdsm5Y6qv07hoj8+5Czrg5KJET2gX+HBraG8u8zyvpDGppt6lfhnH1NZ97S2pu\n"
+    "v+hgPCuMoF2jrY6IQlvFEn4SAAQapdTc0BZcir7x40Exo2aNlOCM/QeHEDrynj2P\n"
+    "kpx/UbKu0OxBG5bPnKZCem7tHWhbj/u7Sf0GHXRrlgPa\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n";
+
 static struct rsa_key *key;
 
 static struct slice decode(const char *text, struct buf *to)
@@ -269,4 +378,40 @@ Test(aes, refuses_what_is_no_whole_number_of_blocks)
             cr_assert_eq(aes_decrypt(aes_key, aes_iv, slice_head(coded, n), &plain, &err),
                          ERR_INVALID, "%zu", n);
     cr_assert_eq(aes_decrypt(aes_key, aes_iv, coded, &plain, &err), ERR_LIMIT);
+}
+
+Test(rsa, a_key_is_read_as_files_have_it)
+{
+    static const char *const good[] = {pkcs1, pkcs8};
+
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        struct rsa_key *same = NULL;
+        struct rsa_numbers ours, theirs;
+        struct err err = ERR_INIT;
+
+        cr_assert_eq(rsa_key_parse_pem(slice_of(good[i]), &same, &err), ERR_OK, "%s", err.text);
+        rsa_key_numbers(key, &ours);
+        rsa_key_numbers(same, &theirs);
+        cr_assert_eq(memcmp(&ours, &theirs, sizeof ours), 0, "%zu", i);
+        rsa_key_free(same);
+    }
+}
+
+Test(rsa, what_is_no_key_of_ours_is_not_read)
+{
+    static const char *const bad[] = {"",
+                                      "no key",
+                                      elliptic,
+                                      small,
+                                      with_passphrase,
+                                      "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n"
+                                      "-----END RSA PRIVATE KEY-----\n"};
+
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct rsa_key *none = NULL;
+        struct err err = ERR_INIT;
+
+        cr_expect_eq(rsa_key_parse_pem(slice_of(bad[i]), &none, &err), ERR_INVALID, "%zu", i);
+        cr_expect_null(none);
+    }
 }

@@ -118,6 +118,14 @@ Test(metrics, no_more_series_than_there_may_be)
 
 Test(metrics, registrations_and_the_listener_as_they_are_now)
 {
+    static const struct queue_scale scale = {.least = 1,
+                                             .most = 8,
+                                             .desired = 5,
+                                             .assigned = 4,
+                                             .running = 2,
+                                             .registered = 3,
+                                             .busy = 2,
+                                             .idle = 1};
     struct snapshot_registration all[] = {
         {.name = "one",
          .kind = "github",
@@ -127,15 +135,13 @@ Test(metrics, registrations_and_the_listener_as_they_are_now)
         {.name = "set",
          .kind = "scale-set",
          .url = "https://ghes.example/enterprises/big",
-         .running = 2,
-         .health = {.contact_ms = NOW}},
+         .running = 1, /* of those that the server counts */
+         .health = {.contact_ms = NOW, .scale = &scale}},
         {.name = "tea", .kind = "gitea", .url = "https://tea.example", .health = {.ended = true}},
     };
     struct snapshot s = {.version = "1",
                          .started_ms = NOW - 60000,
                          .slots = 3,
-                         .slots_min = 1,
-                         .slots_max = 8,
                          .disk_free = 5,
                          .disk_wanted = 4,
                          .registrations = all,
@@ -156,7 +162,9 @@ Test(metrics, registrations_and_the_listener_as_they_are_now)
     has("gha_idle_runners" ONE "0");
     has("gha_min_runners" SET "1");
     has("gha_max_runners" SET "8");
-    has("gha_desired_runners" SET "3");
+    has("gha_desired_runners" SET "5");
+    has("gha_assigned_jobs" SET "4");
+    has("gha_assigned_jobs" ONE "1");
     has_not("gha_min_runners" ONE);
     has("ostler_registration_connected" ONE "1");
     has("ostler_registration_contact_age_seconds" ONE "1.5");

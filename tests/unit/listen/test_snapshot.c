@@ -85,6 +85,24 @@ Test(snapshot, a_listener_is_alive_while_it_is_in_contact)
     cr_assert(snapshot_is_alive(&s, NOW), "it has just begun");
 }
 
+Test(snapshot, a_scale_set_is_shown_with_its_figures)
+{
+    static const struct queue_scale scale = {.least = 1, .most = 8, .desired = 5, .assigned = 4};
+    struct snapshot_registration both[] = {at(true, 0, NULL), at(true, 0, NULL)};
+    struct snapshot s = of(both, 2);
+
+    both[1].health.scale = &scale;
+    json_t *json = snapshot_json(&s, NOW);
+    const json_t *list = json_object_get(json, "registrations");
+    const json_t *shown = json_object_get(json_array_get(list, 1), "scale");
+    cr_assert(json_is_null(json_object_get(json_array_get(list, 0), "scale")));
+    cr_assert_eq(json_integer_value(json_object_get(shown, "max")), 8);
+    cr_assert_eq(json_integer_value(json_object_get(shown, "desired")), 5);
+    cr_assert_eq(json_integer_value(json_object_get(json_object_get(shown, "jobs"), "assigned")),
+                 4);
+    json_decref(json);
+}
+
 Test(snapshot, as_json_it_is_whole_and_valid)
 {
     struct snapshot_registration one = at(true, 2500, "sla\xff");

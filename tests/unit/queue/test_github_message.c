@@ -10,7 +10,7 @@
 
 #define SAMPLE OSTLER_SOURCE_DIR "/tests/data/github/message.json"
 
-static const struct github_place place = {
+static const struct github_origin place = {
     .registration = "acme", .runner = "box-1", .url = "https://ghe.example.test:8443/acme/widgets"};
 
 static json_t *sample(void)

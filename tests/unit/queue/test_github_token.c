@@ -448,3 +448,76 @@ Test(github_token, that_was_given_needs_no_service)
     settings->access_token = NULL;
     free(given);
 }
+
+/* ---- what is had from elsewhere ---- */
+
+static int fetches, stops;
+
+static void on_fetch(void *ctx)
+{
+    (void)ctx;
+    fetches++;
+}
+
+static void on_fetch_stop(void *ctx)
+{
+    (void)ctx;
+    stops++;
+}
+
+static void from_elsewhere(void)
+{
+    fetches = stops = 0;
+    token = github_token_new(
+        NULL, client, loop,
+        &(struct github_token_spec){.retry_ms = 10, .fetch = on_fetch, .stop = on_fetch_stop});
+}
+
+Test(github_token, may_be_had_from_elsewhere)
+{
+    struct told one = {0}, two = {0};
+
+    from_elsewhere();
+    github_token_get(token, on_token, &one);
+    github_token_get(token, on_token, &two);
+    turn_until(&fetches, 1);
+    github_token_take(token, "ELSE", 3600);
+    cr_assert_str_eq(one.token, "ELSE");
+    cr_assert_str_eq(two.token, "ELSE");
+    cr_assert_str_eq(get().token, "ELSE");
+    cr_assert_eq(fetches, 1);
+    github_token_drop(token, "ELSE");
+    github_token_get(token, on_token, &one);
+    turn_until(&fetches, 2);
+    github_token_fail(token, GITHUB_TOKEN_REFUSED, "the cure");
+    cr_assert_eq(one.times, 2);
+    cr_assert_eq(one.trouble, GITHUB_TOKEN_REFUSED);
+    cr_assert_str_eq(one.why, "the cure");
+    cr_assert_eq(stops, 0);
+}
+
+Test(github_token, from_elsewhere_is_tried_again_when_nobody_answers)
+{
+    struct told one = {0};
+
+    from_elsewhere();
+    github_token_get(token, on_token, &one);
+    turn_until(&fetches, 1);
+    github_token_fail(token, GITHUB_TOKEN_NO_ANSWER, "nobody");
+    turn_until(&fetches, 2);
+    cr_assert_eq(one.times, 0);
+    github_token_take(token, "not a\ntoken", 0);
+    cr_assert_eq(one.trouble, GITHUB_TOKEN_NO_ANSWER);
+}
+
+Test(github_token, that_is_being_fetched_elsewhere_can_be_given_up)
+{
+    struct told one = {0};
+
+    from_elsewhere();
+    github_token_get(token, on_token, &one);
+    turn_until(&fetches, 1);
+    token = github_token_free(token);
+    cr_assert_eq(stops, 1);
+    cr_assert_eq(one.times, 0);
+}
