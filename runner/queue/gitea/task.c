@@ -534,6 +534,7 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
 {
     const struct workflow_job *d = r->def;
     const int64_t most = r->spec->settings->timeout_ms;
+    const char *runner = r->spec->settings->name;
     struct slice name = {0};
     struct err err = ERR_INIT;
 
@@ -550,6 +551,8 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
     j->key = arena_str(&j->arena, slice_of(r->task->key));
     j->name = name.len ? arena_str(&j->arena, name) : d->id;
     j->file = r->workflow->file;
+    if (runner && *runner)
+        j->runner_name = arena_str(&j->arena, slice_of(runner));
     j->contexts = contexts(r);
     j->default_shell = d->default_shell;
     j->default_working_directory = d->default_working_directory;

@@ -247,6 +247,7 @@ Test(gitea_task, takes_contexts_as_odd_as_webhooks_are)
     cr_expect_null(task.job->store_source);
     cr_expect_null(task.summary);
     cr_expect_str_eq(task.job->work_root, "work/work");
+    cr_expect_str_eq(task.job->runner_name, "n", "as it is registered");
     take(JOB(""), "{\"context\":[],\"secrets\":7,\"needs\":[],\"vars\":\"\"}");
     cr_expect_eq(task.fate, TASK_RUN, "%.*s", SLICE_ARG(task.reason));
 }
