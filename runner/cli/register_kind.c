@@ -10,9 +10,9 @@ enum { PATIENCE_MS = 20000 };
 static json_t *ask(struct http *http, const char *method, const char *base, const char *path,
                    const char *body, struct http_answer *ret_answer, struct err *err)
 {
-    static const char *const headers[] = {"Content-Type: application/json",
-                                          "Connect-Protocol-Version: 1", "Accept: application/json",
-                                          NULL};
+    static const char *const headers[] = {
+        "Content-Type: application/json", "Connect-Protocol-Version: 1", "Accept: application/json",
+        "User-Agent: ostler/" OSTLER_VERSION, NULL}; /* nobody's runner yet */
     CLEANUP(buf_deinit) struct buf url = BUF_INIT(TENANT_URL_MAX);
     struct err ignored = ERR_INIT;
     json_t *json = NULL;
