@@ -167,6 +167,7 @@ class GitHubDouble(Reports, Storage, Double):
         self.newer_tokens = set()         # those of runner_tokens that the second authority gave
         self.refreshed = {}               # "runner" or "credentials": what the service makes of the file, from the present one
         self.failing = False              # a case's faults let reports get lost: what they leave out is not complained of
+        self.live = True                  # a job of which nobody could look on is complained of
         self.renew_gap = 75.0
         self.message_ids = 0
         self.prepare_storage()
@@ -825,6 +826,9 @@ class GitHubDouble(Reports, Storage, Double):
         for job in self.jobs:
             if job.known and not job.over and not self.failing and job.agent in self.agents:
                 self.complain(f"the job {job.id} was never completed")
+            said = job.job_logged or job.logs
+            if job.over and said and self.live and not self.failing and not self.turn.wait_for(lambda j=job: j.feed, 2):
+                self.complain(f"the job {job.id} had no live lines")
 
 
 __all__ = ["GitHubDouble", "Agent", "Session", "Message"]

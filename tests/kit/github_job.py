@@ -130,7 +130,7 @@ class Job:
                  "repositoryUrl": "git://github.com/acme/widgets.git", "run_id": str(9000000000 + number), "run_number": str(number),
                  "run_attempt": "1", "retention_days": "90", "actor": "octo", "actor_id": "1", "triggering_actor": "octo",
                  "workflow": "ci", "workflow_ref": "acme/widgets/.github/workflows/ci.yml@refs/heads/main",
-                 "event_name": "push", "head_ref": "", "base_ref": "", "server_url": url, "api_url": f"{url}/api/v3",
+                 "event_name": "push", "head_ref": "", "base_ref": "", "secret_source": "Actions", "server_url": url, "api_url": f"{url}/api/v3",
                  "graphql_url": f"{url}/api/graphql", "event": event or {"ref": "refs/heads/main", "forced": False}, **(github or {})}
         contexts = {"github": about, "inputs": inputs or {}, "matrix": matrix, "vars": variables or {},
                     "strategy": {"fail-fast": True, "job-index": 0, "job-total": 1, "max-parallel": 1}, "needs": needs or {},

@@ -16,6 +16,7 @@ AZURE = {"x-ms-request-id": "1", "x-ms-version": "2020-10-02", "ETag": '"0x1"'}
 class Blob:
     def __init__(self):
         self.data, self.blocks, self.kind, self.sealed = b"", {}, None, False
+        self.type = "application/octet-stream"  # that it is given back with
 
 
 class Storage:
@@ -53,15 +54,16 @@ class Storage:
     def read_blob(blob, call):
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", call.headers.get("x-ms-range") or call.headers.get("Range") or "")
         if not asked:
-            return Answer(body=blob.data, type="application/octet-stream", headers={"Accept-Ranges": "bytes", **AZURE})
+            return Answer(body=blob.data, type=blob.type, headers={"Accept-Ranges": "bytes", **AZURE})
         first, last = int(asked[1]), min(int(asked[2] or 1 << 62), len(blob.data) - 1)
-        return Answer(206, blob.data[first:last + 1], "application/octet-stream",
+        return Answer(206, blob.data[first:last + 1], blob.type,
                       {"Content-Range": f"bytes {first}-{last}/{len(blob.data)}", **AZURE})
 
     def write_blob(self, blob, call, kind):
         if blob.sealed:
             self.complain("blob: it is sealed")
             return Answer(409, headers=AZURE)
+        blob.type = call.headers.get("x-ms-blob-content-type", blob.type)
         if kind == "block":
             blob.blocks[call.query["blockid"][0]] = call.raw
         elif kind == "blocklist":
@@ -106,6 +108,8 @@ class Storage:
         if what not in ("CreateArtifact", "FinalizeArtifact", "ListArtifacts", "GetSignedArtifactURL", "DeleteArtifact"):
             self.complain(f"{call.name}: no such call")
             return Answer(404, {"code": "bad_route", "msg": "no handler"})
+        if what == "GetSignedArtifactURL" and job:  # the job that made it, as the list says
+            job = self.artifacts.get((run, data.get("name")), {}).get("job", job)
         if data.get("workflow_run_backend_id", run) != run or (job and data.get("workflow_job_run_backend_id", job) != job):
             self.complain(f"{call.name}: the run and job are not those of the token")
         return getattr(self, what)(data, run)
@@ -114,7 +118,8 @@ class Storage:
         if (run, data.get("name")) in self.artifacts:
             return Answer(409, {"code": "already_exists", "msg": "an artifact with this name already exists"})
         name = self.new_blob()
-        self.artifacts[run, data.get("name")] = {"blob": name, "id": str(len(self.artifacts) + 1), "done": False}
+        self.artifacts[run, data.get("name")] = {"blob": name, "id": str(len(self.artifacts) + 1), "done": False,
+                                                 "job": data.get("workflow_job_run_backend_id", "")}
         return Answer(body={"ok": True, "signed_upload_url": self.blob_url(name)})
 
     def FinalizeArtifact(self, data, run):
@@ -128,7 +133,7 @@ class Storage:
 
     def ListArtifacts(self, data, run):
         wanted = data.get("name_filter")
-        rows = [{"name": name, "database_id": a["id"], "workflow_run_backend_id": run, "workflow_job_run_backend_id": "",
+        rows = [{"name": name, "database_id": a["id"], "workflow_run_backend_id": run, "workflow_job_run_backend_id": a["job"],
                  "size": str(len(self.blobs[a["blob"]].data)), "created_at": "2026-08-01T10:00:00Z",
                  **({"digest": a["digest"]} if a.get("digest") else {})}
                 for (of, name), a in self.artifacts.items() if of == run and a["done"] and wanted in (None, name)]
