@@ -305,7 +305,7 @@ static int run_command(struct run *run, const char *command, const char *name, e
 
 int box_hook_prepare(struct run *run, struct err *err)
 {
-    return run_command(run, "prepare_job", "Initialize containers", STAGE_MAIN, err);
+    return run_command(run, "prepare_job", "Initialize containers", STAGE_PRE, err);
 }
 
 int box_hook_clean_up(struct run *run, struct err *err)

@@ -468,6 +468,11 @@ static void remove_network(struct run *run, struct log *log, const char *network
     }
 }
 
+bool containers_begun(const struct run *run)
+{
+    return run->containers && run->containers->network;
+}
+
 void containers_stop(struct run *run)
 {
     struct containers *c = run->containers;

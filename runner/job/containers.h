@@ -12,6 +12,9 @@ bool containers_wanted(const struct run *run);
  * `job` context. */
 void containers_start(struct run *run);
 
+/* Something was begun: "Stop containers" will come. */
+bool containers_begun(const struct run *run);
+
 /* "Stop containers": the services' logs, then everything is removed. */
 void containers_stop(struct run *run);
 

@@ -8,19 +8,21 @@
  *   run.started     schema, run, workflow, file, event_name, ref, sha, time
  *   job.queued      job, name, needs
  *   job.started     job, name, time, isolation
- *   step.started    job, step, name, stage ("setup", "pre", "main", "post", "complete"), time [, record]
+ *   step.started    job, step, name, stage ("setup", "pre", "main", "post", "complete"), time [, record, left]
  *   log             job, step, time, size [, part]
  *   annotation      job, step, level ("notice", "warning", "error"), message
  *                   [, title, file, line, end_line, col, end_col]
  *   progress        job, step, label, done, total    -1: not known; never recorded
  *   summary         job, step, markdown
- *   step.finished   job, step, outcome, conclusion, elapsed_ms [, exit_code, reason]
+ *   step.finished   job, step, outcome, conclusion, elapsed_ms [, exit_code, reason, kind, by]
  *   note            [job,] text                      what was done instead, said out loud
  *   job.finished    job, name, result, elapsed_ms, outputs [, environment_url, reason]
  *   run.finished    result, elapsed_ms
  *
  * "record" is what the queue calls the step of the workflow that it belongs to (struct step); steps of the runner's
- * own have none. "job" is unique in the run; "step" counts from 1 in the order of starting, steps that were skipped
+ * own have none. "left" counts the post steps that are still to come behind this one. "kind" is what ran the step
+ * ("run", "node", "composite", "docker", "plugin"...; missing: nothing did), "by" its shell ("bash") or runtime
+ * ("node20"). "job" is unique in the run; "step" counts from 1 in the order of starting, steps that were skipped
  * included. outcome, conclusion and result are "success", "failure", "cancelled" or "skipped". */
 #pragma once
 

@@ -157,6 +157,7 @@ int hook_step(struct run *run, const struct instance *like, const char *name, en
     *def = (struct step){.id = "", .name = token, .condition = "success()"};
     *one = *like;
     one->def = def;
+    run->own_posts -= stage == STAGE_POST;
     one->frame = run->root;
     vec_deinit(&run->seq.items);
     run->seq = (struct sequence){.run = run, .frame = run->root, .done = on_done, .ctx = run};

@@ -147,8 +147,10 @@ static int node_start(struct step_run *s, struct err *err)
     struct state *st = mem_new(sizeof *st);
     struct sandbox *place = NULL;
     const char *node = NULL;
+    int major = node_wanted(s, action->using);
 
     s->state = st;
+    s->by = arena_printf(&s->arena, "node%d", major);
     int r = job_container_place(s, &place, err);
     if (r == ERR_OK)
         r = inputs_evaluate(s, action->inputs, action->n_inputs, err);
@@ -160,7 +162,7 @@ static int node_start(struct step_run *s, struct err *err)
     else if (s->run->box)
         r = find_in_box(s, &node, err);
     else
-        r = node_find(s, node_wanted(s, action->using), on_found, s, &node, &st->find, err);
+        r = node_find(s, major, on_found, s, &node, &st->find, err);
     if (r < 0)
         return r;
     handler_register_post(s);

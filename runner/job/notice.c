@@ -14,8 +14,11 @@ void notice_begin(struct notice *n, struct run *run, const char *name, const cha
     spec.step = n->number;
     n->log = log_new(&spec);
     clock_stamp(now);
-    run_emit(run, json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.started", "step", n->number,
-                            "name", name, "stage", stage, "time", now));
+    json_t *event = json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.started", "step",
+                              n->number, "name", name, "stage", stage, "time", now);
+    if (strcmp(stage, "post") == 0)
+        json_object_set_new(event, "left", json_integer(--run->own_posts));
+    run_emit(run, event);
 }
 
 void notice_end(struct notice *n, enum result result)

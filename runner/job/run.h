@@ -164,6 +164,7 @@ struct run {
     struct frame *frames;
     struct frame *root;
     VEC(struct sequence_item) posts; /* a stack */
+    int own_posts; /* the runner's own steps behind those that are still to come */
     struct sequence seq;
     int step_count; /* numbers given out */
     enum result status;
@@ -210,6 +211,8 @@ struct step_run {
     struct files *files;
 
     const struct handler *handler;
+    const char
+        *by;     /* its shell or runtime, in the arena; NULL: it has none, or it is not known yet */
     void *state; /* the handler's */
     struct timer *timeout;
     int64_t timeout_minutes;         /* 0: none */

@@ -115,6 +115,8 @@ static int script_start(struct step_run *s, struct err *err)
     if (r == ERR_OK)
         r = find_shell(s, &e, spec.place, &sh, &program, err);
     if (r == ERR_OK)
+        s->by = sh.unset ? "sh" : sh.command; /* also where it is bash: GitHub's runner says so */
+    if (r == ERR_OK)
         header_script(s, script,
                       !in_container(s->run) ? program
                       : sh.unset            ? "sh"

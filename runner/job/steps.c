@@ -161,14 +161,20 @@ void step_error(struct step_run *s, const char *text)
 static void tell_started(struct step_run *s)
 {
     static const char *const stages[] = {"pre", "main", "post"};
+    const struct sequence *seq = s->seq;
     char now[CLOCK_STAMP_SIZE];
 
     if (s->outer)
         return;
     clock_stamp(now);
-    run_emit(s->run, json_pack("{s:s, s:i, s:s, s:s, s:s, s:s*}", "event", "step.started", "step",
-                               s->number, "name", s->name, "stage", stages[s->stage], "time", now,
-                               "record", s->def->record));
+    json_t *event = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s*}", "event", "step.started", "step",
+                              s->number, "name", s->name, "stage", stages[s->stage], "time", now,
+                              "record", s->def->record);
+    if (s->stage == STAGE_POST)
+        json_object_set_new(
+            event, "left",
+            json_integer((json_int_t)(seq->items.len - seq->next) + s->run->own_posts));
+    run_emit(s->run, event);
 }
 
 static void tell_finished(struct step_run *s)
@@ -183,6 +189,15 @@ static void tell_finished(struct step_run *s)
         json_object_set_new(event, "exit_code", json_integer(s->exit_code));
     if (s->reason)
         json_object_set_new(event, "reason", json_string(s->reason));
+    if (s->handler)
+        json_object_set_new(event, "kind", json_string(s->handler->kind));
+    if (s->by) {
+        CLEANUP(buf_deinit) struct buf masked = BUF_INIT(NAME_MASKED_MAX);
+
+        mask_apply(s->run->mask, slice_of(s->by),
+                   &masked); /* a shell may be an expression's value */
+        json_object_set_new(event, "by", event_text_new(masked.ptr));
+    }
     run_emit(s->run, event);
 }
 

@@ -558,6 +558,8 @@ static int run_steps(struct run *run, struct err *err)
         else if ((r = box_hook_prepare(run, err)) < 0)
             return r;
     }
+    run->own_posts = (scripted ? run->containers != NULL : containers_begun(run)) +
+                     (hook_path(HOOK_COMPLETED) != NULL);
     if (!run->lost) {
         start_steps(run);
         r = loop_run(run->loop, err);

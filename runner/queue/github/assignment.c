@@ -304,7 +304,8 @@ static int open_report(struct assignment *a, const struct job *job, struct err *
                                                               : s->context,
                                          .type = s->type,
                                          .action = s->action,
-                                         .ref = s->ref};
+                                         .ref = s->ref,
+                                         .context = s->context};
     }
     return github_report_new(&spec, a->spec.caller->http, a->spec.caller->loop, &a->report, err);
 }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { TELEMETRY_MESSAGES = 3, TELEMETRY_CHARACTERS = 256 };
+
 static const char *text_of(const json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
@@ -71,6 +73,7 @@ static void record_deinit(struct record *s)
     free(s->type);
     free(s->action);
     free(s->ref);
+    free(s->context);
     json_decref(s->issues);
 }
 
@@ -88,18 +91,53 @@ static struct record *record_new(const char *id, const char *name)
     return s;
 }
 
+static void set_text_to(char **at, const char *text)
+{
+    free(*at);
+    *at = copy_of(text);
+}
+
 static void set_kind(struct record *s, const char *type, const char *action, const char *ref)
 {
-    s->type = copy_of(type);
-    s->action = copy_of(action);
-    s->ref = copy_of(ref);
+    set_text_to(&s->type, type);
+    set_text_to(&s->action, action);
+    set_text_to(&s->ref, ref);
+}
+
+/* What ran it, as GitHub's runner calls that (src/Runner.Worker/Handlers/): nothing, of a step that was skipped. */
+static void set_ran(struct record *s, const char *kind, const char *by)
+{
+    bool script = is(kind, "run"), image = is(s->type, "docker");
+
+    if (is(s->type, "runner"))
+        return;
+    if (!kind)
+        set_kind(s, NULL, NULL, NULL);
+    else if (script && by)
+        set_text_to(&s->action, by);
+    else if (is(kind, "docker"))
+        set_text_to(&s->type, image ? "DockerHub" : "Dockerfile");
+    else if (is(kind, "node"))
+        set_text_to(&s->type, by ? by : kind);
+    else if (!script && !is(kind, "control"))
+        set_text_to(&s->type, kind);
 }
 
 /* A step of the runner's own is called by its name: "initialize_containers". */
-static void set_own_kind(struct record *s, const char *stage)
+static void set_own_kind(struct record *s)
 {
-    char *name = copy_of(is(stage, "setup") && is(s->name, "Set up job") ? "setup_job" : s->name);
+    static const struct {
+        const char *name, *action;
+    } others[] = {{"Set up job", "setup_job"},
+                  {"Set up runner", "Pre Job Hook"},
+                  {"Complete runner", "Post Job Hook"}};
 
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (is(s->name, others[i].name)) {
+            set_kind(s, "runner", others[i].action, NULL);
+            return;
+        }
+    char *name = copy_of(s->name);
     for (char *c = name; c && *c; c++)
         *c = *c == ' ' ? '_' : *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
     set_kind(s, "runner", name, NULL);
@@ -118,6 +156,8 @@ void records_init(struct records *r, const struct records_spec *spec)
         struct record *s = record_new(one->id, one->name);
 
         set_kind(s, one->type, one->action, one->ref);
+        s->stage = "Main";
+        s->context = copy_of(one->context);
         s->is_main = true;
         s->order = (int)i + 2; /* "Set up job" comes first */
         vec_push(&r->steps, s);
@@ -177,9 +217,10 @@ static void number_anew(struct records *r)
 }
 
 /* Which steps there are before the first of the message ("Initialize containers", "Pre ...") shows only as they begin:
- * those of the message make room. The first post step reserves as many numbers as there are records; all post steps
- * have theirs there, and "Complete job" the one behind (actions/runner, ExecutionContext.CreatePostChild). */
-static void place(struct records *r, struct record *s, const char *stage)
+ * those of the message make room. The first post step reserves as many numbers as there are records: they are given
+ * out from the last one down as post steps are registered, which run in the reverse of that order. LEFT of them are
+ * to come behind this one, then "Complete job" (actions/runner, ExecutionContext.CreatePostChild). */
+static void place(struct records *r, struct record *s, const char *stage, int64_t left)
 {
     bool post = is(stage, "post"), last = is(stage, "complete");
 
@@ -191,15 +232,13 @@ static void place(struct records *r, struct record *s, const char *stage)
     }
     if (post && !r->reserved)
         r->reserved = (int)r->steps.len;
-    if (post)
-        r->posts++;
     vec_push(&r->steps, s);
     if (!r->reserved)
         s->order = (int)r->steps.len;
-    else if (post && r->posts <= r->reserved)
-        s->order = r->reserved + r->posts;
+    else if (post)
+        s->order = 2 * r->reserved - (int)left;
     else
-        s->order = 2 * r->reserved + 1 + (r->posts > r->reserved ? r->posts - r->reserved : 0);
+        s->order = 2 * r->reserved + 1;
 }
 
 /* ---- issues ---- */
@@ -295,6 +334,11 @@ static void end_step(struct records *r, struct record *s, enum records_result re
     vec_push(&r->ended, s);
 }
 
+static const char *stage_of(const char *name)
+{
+    return is(name, "main") ? "Main" : is(name, "post") || is(name, "complete") ? "Post" : "Pre";
+}
+
 static struct record *start_step(struct records *r, const json_t *event, const char *time)
 {
     const char *stage = text_of(event, "stage"), *begun = text_of(event, "time");
@@ -307,8 +351,9 @@ static struct record *start_step(struct records *r, const json_t *event, const c
         if (of)
             set_kind(s, of->type, of->action, of->ref);
         else
-            set_own_kind(s, stage);
-        place(r, s, stage);
+            set_own_kind(s);
+        s->stage = stage_of(stage);
+        place(r, s, stage, number_of(event, "left"));
     } else if (name && *name) { /* evaluated by now */
         free(s->name);
         s->name = copy_of(name);
@@ -319,6 +364,13 @@ static struct record *start_step(struct records *r, const json_t *event, const c
     set_time(s->started, begun && strlen(begun) == CLOCK_STAMP_SIZE - 1 ? begun : time);
     change(s);
     return s;
+}
+
+static void finish_step(struct records *r, struct record *s, const json_t *event, const char *time)
+{
+    s->elapsed_ms = number_of(event, "elapsed_ms");
+    set_ran(s, text_of(event, "kind"), text_of(event, "by"));
+    end_step(r, s, records_result_of(text_of(event, "conclusion")), time);
 }
 
 static void start_job(struct records *r, const char *time)
@@ -354,7 +406,7 @@ struct record *records_event(struct records *r, const json_t *event, int64_t n_l
     else if (is(name, "annotation") && s)
         annotate(s, event, n_lines);
     else if (is(name, "step.finished") && s)
-        end_step(r, s, records_result_of(text_of(event, "conclusion")), time);
+        finish_step(r, s, event, time);
     return s;
 }
 
@@ -524,6 +576,45 @@ json_t *records_step_results(const struct records *r)
         set_text(j, "type", s->type);
         set_text(j, "action_name", s->action);
         set_text(j, "ref", s->ref);
+        json_array_append_new(all, j);
+    }
+    return all;
+}
+
+/* The first three errors and warnings are told, each up to 256 characters. */
+static json_t *messages_of(const struct record *s)
+{
+    json_t *all = json_array(), *issue;
+    size_t i;
+
+    json_array_foreach (s->issues, i, issue) {
+        struct slice text = slice_of(text_of(issue, "message"));
+
+        if (text.len && !is(text_of(issue, "type"), "notice") &&
+            json_array_size(all) < TELEMETRY_MESSAGES)
+            json_array_append_new(all,
+                                  json_stringn(text.ptr, records_cut(text, TELEMETRY_CHARACTERS)));
+    }
+    return all;
+}
+
+json_t *records_telemetry(const struct records *r)
+{
+    json_t *all = json_array();
+
+    VEC_EACH (at, &r->ended) {
+        const struct record *s = *at;
+
+        if (!s->type)
+            continue;
+        json_t *j =
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "type", s->type, "stage",
+                      s->stage, "stepId", s->id, "startTime", s->started, "finishTime", s->finished,
+                      "result", records_result_name(s->result), "executionTimeInSeconds",
+                      (json_int_t)(s->elapsed_ms + 999) / 1000, "errorMessages", messages_of(s));
+        set_text(j, "action", s->action);
+        set_text(j, "ref", s->ref);
+        set_text(j, "stepContextName", s->context);
         json_array_append_new(all, j);
     }
     return all;

@@ -52,7 +52,10 @@ struct record {
     enum records_result result;
     char started[CLOCK_STAMP_SIZE], finished[CLOCK_STAMP_SIZE]; /* "": not yet */
     char *type, *action, *ref; /* "run" "bash"; "repository" "a/b" "v1"; NULL: not known */
-    int event_step;            /* its number among the events; 0: it has not begun */
+    const char *stage;         /* "Pre", "Main" or "Post" */
+    char *context;             /* its key in the steps context; NULL: none */
+    int64_t elapsed_ms;
+    int event_step; /* its number among the events; 0: it has not begun */
     bool is_main;
     int count[RECORDS_LEVELS]; /* seen, kept or not */
     json_t *issues;            /* array, as the timeline has them */
@@ -65,6 +68,7 @@ struct records_step { /* a step of the job message, in its order */
     const char *id;   /* its GUID */
     const char *name;
     const char *type, *action, *ref; /* NULL: not known */
+    const char *context;             /* its key in the steps context; NULL: none */
 };
 
 struct records_spec { /* copied */
@@ -83,7 +87,6 @@ struct records {
     size_t n_before;            /* of `steps` those before the first step of the message */
     bool settled;               /* a step of the message has begun: numbers change no more */
     int reserved;               /* K: records when the first post step began; 0: none has yet */
-    int posts;                  /* post steps that began */
     json_t *outputs;            /* name to text, of job.finished; NULL: none */
     char *environment_url;      /* NULL: none */
 };
@@ -126,6 +129,8 @@ json_t *record_step_update(const struct record *step);
 json_t *record_timeline(const struct records *r, const struct record *one);
 /* completejob: "stepResults", in the order in which they ended. */
 json_t *records_step_results(const struct records *r);
+/* JobCompleted: "actionsStepsTelemetry", of all steps that ran, in the same order. */
+json_t *records_telemetry(const struct records *r);
 /* completejob: what was found about the job itself. */
 json_t *records_job_annotations(const struct records *r);
 /* {"name": {"value": "text"}}; {} when there are none. */

@@ -282,10 +282,11 @@ json_t *github_report_completion(const struct github_report *r)
 
 json_t *github_report_plan_event(const struct github_report *r)
 {
-    json_t *j = json_pack("{s:s, s:s, s:I, s:s, s:o, s:[], s:[]}", "name", "JobCompleted", "jobId",
+    json_t *j = json_pack("{s:s, s:s, s:I, s:s, s:o, s:o, s:[]}", "name", "JobCompleted", "jobId",
                           r->records.job.id, "requestId", (json_int_t)r->request_id, "result",
                           records_result_name(r->records.job.result), "outputs",
-                          records_outputs(&r->records), "actionsStepsTelemetry", "jobTelemetry");
+                          records_outputs(&r->records), "actionsStepsTelemetry",
+                          records_telemetry(&r->records), "jobTelemetry");
 
     if (r->environment)
         json_object_set_new(

@@ -14,8 +14,8 @@ static struct records records;
 static void enter(void)
 {
     static const struct records_step steps[] = {
-        {FIRST, "Run actions/setup-node@v4", "repository", "actions/setup-node", "v4"},
-        {SECOND, "Test", "run", "bash", NULL},
+        {FIRST, "Run actions/setup-node@v4", "repository", "actions/setup-node", "v4", NULL},
+        {SECOND, "Test", "run", "bash", NULL, "test"},
     };
 
     records_init(&records, &(struct records_spec){.job_id = JOB,
@@ -71,8 +71,20 @@ static void run(int step, const char *stage, const char *name, const char *recor
 
     (void)records_event(&records, j, 0, NOW);
     json_decref(j);
-    j = json_pack("{s:s, s:i, s:s}", "event", "step.finished", "step", step, "conclusion",
-                  "success");
+    bool action = record && strcmp(record, FIRST) == 0;
+    j = json_pack("{s:s, s:i, s:s, s:s, s:s}", "event", "step.finished", "step", step, "conclusion",
+                  "success", "kind", action ? "plugin" : "run", "by", "sh");
+    (void)records_event(&records, j, 0, NOW);
+    json_decref(j);
+}
+
+/* A post step that LEFT others follow. */
+static void run_post(int step, const char *name, const char *record, int left)
+{
+    json_t *j =
+        json_pack("{s:s, s:i, s:s, s:s, s:s, s:s*, s:i}", "event", "step.started", "step", step,
+                  "name", name, "stage", "post", "time", NOW, "record", record, "left", left);
+
     (void)records_event(&records, j, 0, NOW);
     json_decref(j);
 }
@@ -128,11 +140,11 @@ Test(github_records, post_steps_have_the_numbers_that_are_reserved_for_them)
     run(1, "setup", "Set up job", NULL);
     run(2, "main", "Run actions/setup-node@v4", FIRST);
     run(3, "main", "Test on node 22", SECOND);
-    run(4, "post", "Post Run actions/setup-node@v4", FIRST);
-    run(5, "post", "Stop containers", NULL);
+    run_post(4, "Post Run actions/setup-node@v4", FIRST, 1);
+    run_post(5, "Stop containers", NULL, 0);
     run(6, "complete", "Complete job", NULL);
     orders("1 Set up job; 2 Run actions/setup-node@v4; 3 Test on node 22; "
-           "4 Post Run actions/setup-node@v4; 5 Stop containers; 7 Complete job; ");
+           "5 Post Run actions/setup-node@v4; 6 Stop containers; 7 Complete job; ");
 }
 
 Test(github_records, without_post_steps_there_is_no_gap)
@@ -142,15 +154,6 @@ Test(github_records, without_post_steps_there_is_no_gap)
     run(3, "main", "Test", SECOND);
     run(4, "complete", "Complete job", NULL);
     orders("1 Set up job; 2 Run actions/setup-node@v4; 3 Test; 4 Complete job; ");
-}
-
-Test(github_records, more_post_steps_than_numbers_still_sort_behind_each_other)
-{
-    run(1, "post", "a", NULL);
-    run(2, "post", "b", NULL);
-    run(3, "post", "c", NULL);
-    run(4, "complete", "Complete job", NULL);
-    orders("2 Run actions/setup-node@v4; 3 Test; 3 a; 4 b; 6 c; 6 Complete job; ");
 }
 
 /* ---- who is who ---- */
@@ -177,7 +180,10 @@ Test(github_records, steps_of_the_runner_are_called_by_their_names)
         const char *stage, *name, *action;
     } rows[] = {{"setup", "Set up job", "setup_job"},
                 {"setup", "Initialize containers", "initialize_containers"},
+                {"pre", "Set up runner", "Pre Job Hook"},
+                {"setup", "Pull busybox:1", "pull_busybox:1"},
                 {"post", "Stop containers", "stop_containers"},
+                {"post", "Complete runner", "Post Job Hook"},
                 {"complete", "Complete job", "complete_job"}};
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -186,6 +192,59 @@ Test(github_records, steps_of_the_runner_are_called_by_their_names)
         cr_assert_str_eq(one->type, "runner");
         cr_assert_str_eq(one->action, rows[i].action);
     }
+}
+
+/* Lets step STEP end, run by KIND and BY, and says what its result has of it. */
+static void ran(int step, const char *kind, const char *by, const char *type, const char *action)
+{
+    json_t *j = json_pack("{s:s, s:i, s:s, s:s*, s:s*}", "event", "step.finished", "step", step,
+                          "conclusion", kind ? "success" : "skipped", "kind", kind, "by", by);
+    const struct record *s = records_event(&records, j, 0, NOW);
+
+    json_decref(j);
+    cr_assert_str_eq(s->type ? s->type : "none", type, "%s: %s", kind, s->type);
+    cr_assert_str_eq(s->action ? s->action : "none", action, "%s: %s", kind, s->action);
+}
+
+Test(github_records, what_ran_a_step_is_known_at_its_end)
+{
+    static const struct {
+        const char *record, *kind, *by, *type, *action;
+    } rows[] = {{SECOND, "run", "sh", "run", "sh"},
+                {FIRST, "node", "node24", "node24", "actions/setup-node"},
+                {FIRST, "composite", NULL, "composite", "actions/setup-node"},
+                {FIRST, "plugin", NULL, "plugin", "actions/setup-node"},
+                {FIRST, "docker", NULL, "Dockerfile", "actions/setup-node"},
+                {FIRST, NULL, NULL, "none", "none"},
+                {NULL, "hook", NULL, "runner", "x"}};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int step = (int)i + 1;
+        json_t *j = json_pack("{s:s, s:i, s:s, s:s, s:s*}", "event", "step.started", "step", step,
+                              "name", "x", "stage", "main", "record", rows[i].record);
+
+        (void)records_event(&records, j, 0, NOW);
+        json_decref(j);
+        ran(step, rows[i].kind, rows[i].by, rows[i].type, rows[i].action);
+    }
+}
+
+Test(github_records, the_plan_hears_what_ran_and_for_how_long)
+{
+    feed("{\"event\":\"step.started\",\"step\":1,\"stage\":\"main\",\"name\":\"Test\","
+         "\"time\":\"" NOW "\",\"record\":\"" SECOND "\"}");
+    feed("{\"event\":\"annotation\",\"step\":1,\"level\":\"notice\",\"message\":\"so\"}");
+    feed("{\"event\":\"annotation\",\"step\":1,\"level\":\"error\",\"message\":\"bad\"}");
+    feed("{\"event\":\"step.finished\",\"step\":1,\"conclusion\":\"failure\",\"kind\":\"run\","
+         "\"by\":\"bash\",\"elapsed_ms\":1001}");
+    feed("{\"event\":\"step.started\",\"step\":2,\"stage\":\"main\",\"name\":\"x\",\"record\":"
+         "\"" FIRST "\"}");
+    feed("{\"event\":\"step.finished\",\"step\":2,\"conclusion\":\"skipped\"}"); /* nothing did */
+    same(records_telemetry(&records),
+         "[{\"type\":\"run\",\"action\":\"bash\",\"stage\":\"Main\",\"stepContextName\":\"test\","
+         "\"stepId\":\"" SECOND "\","
+         "\"startTime\":\"" NOW "\",\"finishTime\":\"" NOW "\",\"result\":\"failed\","
+         "\"executionTimeInSeconds\":2,\"errorMessages\":[\"bad\"]}]");
 }
 
 /* ---- states and results ---- */
@@ -270,12 +329,12 @@ Test(github_records, step_results_come_in_the_order_of_their_ends)
     feed("{\"event\":\"step.started\",\"step\":1,\"stage\":\"main\",\"name\":\"a\",\"record\":"
          "\"" FIRST "\"}");
     run(2, "main", "b", SECOND);
-    feed("{\"event\":\"step.finished\",\"step\":1,\"conclusion\":\"failure\"}");
+    feed("{\"event\":\"step.finished\",\"step\":1,\"conclusion\":\"failure\",\"kind\":\"plugin\"}");
     same(records_step_results(&records),
          "[{\"external_id\":\"" SECOND "\",\"number\":3,\"name\":\"b\",\"type\":\"run\","
-         "\"action_name\":\"bash\",\"status\":\"completed\",\"conclusion\":\"succeeded\","
+         "\"action_name\":\"sh\",\"status\":\"completed\",\"conclusion\":\"succeeded\","
          "\"started_at\":\"" NOW_MS "\",\"completed_at\":\"" NOW_MS "\",\"annotations\":[]},"
-         "{\"external_id\":\"" FIRST "\",\"number\":2,\"name\":\"a\",\"type\":\"repository\","
+         "{\"external_id\":\"" FIRST "\",\"number\":2,\"name\":\"a\",\"type\":\"plugin\","
          "\"action_name\":\"actions/setup-node\",\"ref\":\"v4\",\"status\":\"completed\","
          "\"conclusion\":\"failed\",\"started_at\":\"" NOW_MS "\",\"completed_at\":\"" NOW_MS
          "\",\"annotations\":[]}]");

@@ -216,8 +216,8 @@ static void on_note(void *ctx, const char *text)
 
 static void open_report(const char *address, bool legacy, bool with_results)
 {
-    static const struct records_step steps[] = {{FIRST, "One", "run", "bash", NULL},
-                                                {SECOND, "Two", "run", "bash", NULL}};
+    static const struct records_step steps[] = {{FIRST, "One", "run", "bash", NULL, NULL},
+                                                {SECOND, "Two", "run", "bash", NULL, NULL}};
     char url[100], results_url[100];
     struct err err = ERR_INIT;
 
@@ -661,7 +661,7 @@ Test(github_report, a_report_that_takes_too_long_is_given_up)
 
     http = http_free(http);
     cr_assert_eq(http_new(&spec, loop, &http, &err), ERR_OK);
-    static const struct records_step steps[] = {{FIRST, "One", "run", "bash", NULL}};
+    static const struct records_step steps[] = {{FIRST, "One", "run", "bash", NULL, NULL}};
     char url[100];
     snprintf(url, sizeof url, "%s/results/", server_start(serve));
     struct github_report_spec one = {
