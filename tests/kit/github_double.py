@@ -582,6 +582,8 @@ class GitHubDouble(Reports, Storage, Double):
         if len(agent.polls) > 20 and now - agent.polls[-20] < 1:
             self.complain("poll: a busy loop: 20 in less than a second")
         self.look_at_status(call, agent, now)
+        if not broker:
+            self.look_for_unheard(call, agent)
         if not broker and call.query.get("lastMessageId", [None])[0] not in (None, *([str(session.newest)] if session.newest is not None else [])):
             self.complain(f"poll: lastMessageId is {call.query['lastMessageId'][0]}, the newest is {session.newest}")
         end = now + self.hold
@@ -598,6 +600,14 @@ class GitHubDouble(Reports, Storage, Double):
             self.turn.wait(0.05)
             session.polled = time.monotonic() if agent.session is session else session.polled
         return Answer(202 if broker else 204)
+
+    @staticmethod
+    def look_for_unheard(call, agent):
+        """What a client does not know of went to a poll that it had just given up: it is still there."""
+        heard = int(call.query.get("lastMessageId", ["0"])[0])
+        for message in agent.queue:
+            if message.given and not message.gone and message.id > heard:
+                message.given, agent.session.newest = False, heard or None
 
     def look_at_status(self, call, agent, now):
         busy = call.query.get("status") == ["Busy"]

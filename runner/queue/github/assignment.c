@@ -150,6 +150,7 @@ static void complete(struct assignment *a)
     const char *billing = j->billing_owner ? j->billing_owner : a->billing_owner;
 
     a->state = ASSIGNMENT_COMPLETING;
+    a->spec.client.completing(a->spec.client.ctx);
     if (!j->results_only) {
         const struct legacy_finish f = finish_of(a->spec.settings, j);
         a->completing = legacy_complete(a->spec.caller, &f, body, on_completed, a);

@@ -32,6 +32,7 @@ static void rest(struct github_poll *p)
     p->call = call_free(p->call);
     p->removes = false;
     p->wait = timer_free(p->wait);
+    p->aside = false;
 }
 
 void github_poll_deinit(struct github_poll *p)
@@ -55,6 +56,7 @@ static void on_wait(void *ctx)
     struct github_poll *p = ctx;
 
     p->wait = NULL;
+    p->aside = false;
     ask(p);
 }
 
@@ -254,16 +256,32 @@ void github_poll_start(struct github_poll *p)
     ask(p);
 }
 
+/* For an answer to a question. */
+static bool is_waiting(const struct github_poll *p)
+{
+    return p->call && !p->removes;
+}
+
 void github_poll_set_online(struct github_poll *p, bool online)
 {
     if (p->online == online)
         return;
     p->online = online;
-    if (!p->call || p->removes) /* the next question says so */
+    if (!p->aside && !is_waiting(p)) /* the next question says so */
         return;
-    p->call = call_free(p->call);
+    rest(p);
     p->at_broker = false;
     ask(p);
+}
+
+void github_poll_step_back(struct github_poll *p)
+{
+    if (!is_waiting(p))
+        return;
+    rest(p);
+    p->at_broker = false;
+    p->aside = true;
+    ask_in(p, p->session->caller->waits->aside);
 }
 
 static void on_removed(void *ctx, const struct answer *a, struct slice body,

@@ -42,6 +42,7 @@ struct github_poll { /* its owner's; filled in by github_poll_init(), to be read
     bool removes;      /* a message is being deleted; */
     bool hurry;        /* then the next is asked for at once */
     struct timer *wait;
+    bool aside; /* it is waited for the end of what github_poll_step_back() made way for */
     struct call *acknowledging;
     call_fn *acknowledged;
     void *acknowledged_ctx;
@@ -58,6 +59,10 @@ void github_poll_stop(struct github_poll *p);
 
 /* Whether a job would be taken now ("Online"), or not ("Busy"). A question that says otherwise is asked anew. */
 void github_poll_set_online(struct github_poll *p, bool online);
+
+/* What the server is told next, elsewhere, may lead to a message and to another status: a question that were cut off
+ * then would take the message with it. So it is cut off now, and asked anew with the other status, or a second later. */
+void github_poll_step_back(struct github_poll *p);
 
 /* What became of a message (3.6). The broker forgets what it delivered by itself, the legacy queue is told to. */
 enum github_poll_fate {

@@ -255,6 +255,14 @@ static void on_job_kill(void *ctx, const char *why)
     c->kill(c->ctx, assignment_key(g->job), why);
 }
 
+/* With the job's end the server may have the next one at hand at once. */
+static void on_job_completing(void *ctx)
+{
+    struct github *g = ctx;
+
+    github_poll_step_back(&g->poll);
+}
+
 static void on_job_note(void *ctx, const char *text)
 {
     github_note(ctx, text);
@@ -292,6 +300,7 @@ struct assignment_client github_job_client(struct github *g)
                                       .kill = g->base.client.kill ? on_job_kill : NULL,
                                       .renamed = github_renamed,
                                       .note = on_job_note,
+                                      .completing = on_job_completing,
                                       .over = on_job_over,
                                       .ctx = g};
 }

@@ -18,6 +18,7 @@ void github_waits_fill(struct github_waits *w, int64_t minute_ms)
     fill(&w->legacy_poll, 60 * SECOND, MINUTE);
     fill(&w->broker_poll, 100 * SECOND, MINUTE);
     fill(&w->pause, 15 * SECOND, minute_ms);
+    fill(&w->aside, SECOND, MINUTE);
     fill(&w->floor, SECOND, minute_ms);
     fill(&w->floor_most, 30 * SECOND, minute_ms);
     fill(&w->retry, 5 * SECOND, minute_ms);

@@ -10,6 +10,7 @@ struct github_waits {                 /* 0: as the official runner has it */
     int64_t legacy_poll, broker_poll; /* for an answer to a poll; 60 s, 100 s */
     int64_t
         pause; /* after a poll that failed, to twice as much; 15 s; 30 s from the sixth in a row on */
+    int64_t aside; /* without a question, for the end of a job to be told; 1 s */
     int64_t floor; /* a poll that comes back with nothing before this is answered too fast; 1 s */
     int64_t floor_most;  /* and the next one waits so long at most; 30 s */
     int64_t retry;       /* between two tries of a call, to three times as much; 5 s */

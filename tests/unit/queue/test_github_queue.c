@@ -157,8 +157,11 @@ Test(github_queue, an_ephemeral_runner_may_be_forgotten_before_its_job_has_ended
 
 Test(github_queue, nothing_is_taken_before_there_is_a_slot)
 {
+    struct github_waits patient = hub_waits;
+
+    patient.hold = 20000;
     HUB_START({"poll", 1, 1, 202, NULL}, {"poll", 2, 2, 200, REFERENCE("")});
-    hub_open(&broker);
+    hub_open(&(struct hub_options){.waits = &patient});
     hub_queue->ops->want(hub_queue, 0);
     hub_until("poll", 2);
     has(hub_last("poll"), "status=Busy");
@@ -191,6 +194,26 @@ Test(github_queue, a_change_of_slots_is_told_at_once)
     has(hub_last("poll"), "status=Busy");
     hub_queue->ops->want(hub_queue, 3);
     hub_until("poll", 3);
+    has(hub_last("poll"), "status=Online");
+}
+
+/* A poll that is open when the server hears of the end might be given the next job just as it is cut off. */
+Test(github_queue, no_question_is_open_when_the_end_of_a_job_is_told)
+{
+    struct github_waits hasty = hub_waits;
+
+    hasty.aside = 20;
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"complete", 1, 1, HUB_ON_CUE, "{}"});
+    hub_open(&(struct hub_options){.waits = &hasty});
+    struct job *job = hub_until_job();
+
+    hub_until("poll", 2);
+    hub_job_end(job, "success");
+    hub_until("complete", 1);
+    hub_until("poll", 3); /* it takes long: cancellations are listened for again */
+    has(hub_last("poll"), "status=Busy");
+    hub_cue();
+    hub_until("poll", 4);
     has(hub_last("poll"), "status=Online");
 }
 
