@@ -139,7 +139,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.rfile.readline()
             self.rfile.readline()
         else:
-            body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), LIMIT))
+            size = min(int(self.headers.get("Content-Length") or 0), LIMIT)
+            body = self.rfile.read(size)
+            if len(body) < size:
+                raise ConnectionError("its sender went away")
         coding = self.headers.get("Content-Encoding", "identity")
         if coding == "gzip":
             return gzip.decompress(body)
@@ -309,6 +312,9 @@ class Double:
             return
         try:
             raw, broken = request.read(), None
+        except ConnectionError:
+            request.close_connection = True  # half a request is none
+            return
         except (ValueError, OSError, zlib.error) as error:
             raw, broken = b"", error
         parts = urllib.parse.urlsplit(request.path)
