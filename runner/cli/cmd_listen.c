@@ -28,6 +28,7 @@ const char cmd_listen_help[] =
     "                          (default: 1G; 0: whatever it has)\n"
     "  --runner-version V      the official runner's version that GitHub is told; it turns away\n"
     "                          what is too old (default: 2.336.0)\n"
+    "  --startuptype TYPE      taken as GitHub's runner takes it, and means nothing\n"
     "\n"
     "A scale set of GitHub's\n"
     "  --scale-set NAME        runners are made as jobs come, each for one job; without FOLDER\n"

@@ -60,7 +60,7 @@ def a_scale_set_grows_with_its_jobs_and_shrinks_again(w):
         check(set(hub.sets[0].capacities) <= {1, 2, 3}, f"{hub.sets[0].capacities}")
 
 
-@case()
+@case(who="user")
 def what_a_killed_listener_left_the_next_one_puts_right(w):
     """Its session is closed, its runners are removed, the job that ran is told to be lost; then it goes on."""
     with ScaleSetDouble(most=2, hold=5.0) as hub:  # who keeps a session for a minute
@@ -86,7 +86,7 @@ def what_a_killed_listener_left_the_next_one_puts_right(w):
         check(not second.names() and not hub.runners(), f"{second.names()}, {hub.runners()}")
 
 
-@case()
+@case(who="user")
 def a_scale_set_that_is_stopped_ends_its_jobs_and_removes_its_runners(w):
     with ScaleSetDouble(most=2, hold=5.0) as hub:
         gate = w.root / "gate"
@@ -123,7 +123,7 @@ TROUBLES = [
 ]
 
 
-@case()
+@case(who="user")
 def a_scale_set_gets_over_every_trouble_of_its_service(w):
     """Once each; tokens that expire; a set that is deleted; jobs that are assigned without an offer."""
     with ScaleSetDouble(most=2, hold=1.0) as hub:
@@ -150,7 +150,7 @@ def a_scale_set_gets_over_every_trouble_of_its_service(w):
         check(len(hub.of("scale-refresh")) >= 1, "no token of the queue was had anew")
 
 
-@case()
+@case(who="user")
 def a_scale_set_is_seen_from_outside(w):
     """Of an app, in a group, with labels: that the set gets when it has others."""
     (w.root / "app.pem").touch(mode=0o600)
@@ -201,7 +201,7 @@ BAD = [  # options, what the double is made to do, exit code, what is said
 ]
 
 
-@case()
+@case(who="user")
 def what_is_wrong_with_a_scale_set_is_said_once_with_the_cure(w):
     with ScaleSetDouble(hold=1.0) as hub:
         for args, fault, code, wanted in BAD:
