@@ -58,6 +58,18 @@ static int refused(const struct http_answer *a, struct err *err)
 
 static void fill(struct upload *u);
 
+/* A storage has nothing to say to what it took: a page is somebody's in between, who has not even sent it on. */
+static bool is_page(void *ctx, const struct http_answer *a)
+{
+    (void)ctx;
+    return a->status <= 299 && slice_starts(slice_trim(buf_slice(&a->body)), SLICE("<"));
+}
+
+static bool is_taken(const struct http_answer *a)
+{
+    return a->status >= 200 && a->status <= 299 && !is_page(NULL, a);
+}
+
 static void on_sent(void *ctx, struct http_answer *a, const struct err *err)
 {
     struct block *b = ctx;
@@ -71,7 +83,7 @@ static void on_sent(void *ctx, struct http_answer *a, const struct err *err)
     if (err) {
         u->err = *err;
         (void)err_in(&u->err, "the upload");
-    } else if (a->status < 200 || a->status > 299) {
+    } else if (!is_taken(a)) {
         (void)refused(a, &u->err);
     } else {
         fill(u);
@@ -88,6 +100,7 @@ static void send_block(struct upload *u, struct block *b)
         .body = slice_make(b->bytes, b->size),
         .tries = UPLOAD_TRIES,
         .idle_ms = UPLOAD_IDLE_MS,
+        .judge = is_page,
         .retry = carrier_say_retry,
     };
 
@@ -223,11 +236,12 @@ int upload_commit(struct upload *u, struct uploaded *ret, struct err *err)
         .body = buf_slice(&list),
         .tries = UPLOAD_TRIES,
         .idle_ms = UPLOAD_IDLE_MS,
+        .judge = is_page,
         .retry = carrier_say_retry,
     };
     if (http_do(u->carrier->http, &q, &answer, err) < 0)
         return err_in(err, "the upload");
-    if (answer.status < 200 || answer.status > 299)
+    if (!is_taken(&answer))
         return refused(&answer, err);
     digest_finish(u->digest, sum);
     digest_hex(sum, ret->digest);

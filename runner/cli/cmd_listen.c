@@ -76,6 +76,8 @@ const char cmd_listen_help[] =
     "started again; 5 another listener has the registration.\n";
 
 /* Those of GitHub's runner, which supervisors know (github-protocol.md 9.4). */
+enum { RETRY_MS = 3000 }; /* as GitHub's clients have it */
+
 enum listen_exit { LISTEN_OK = 0, LISTEN_FAILED = 1, LISTEN_AGAIN = 2, LISTEN_CONFLICT = 5 };
 
 struct call {
@@ -247,7 +249,7 @@ static int prepare(struct call *c, struct err *err)
     if (r == ERR_OK)
         r = loop_new(&c->loop, err);
     if (r == ERR_OK)
-        r = web_open(c->loop, "ostler/" OSTLER_VERSION, 0, &c->http, err);
+        r = web_open(c->loop, "ostler/" OSTLER_VERSION, RETRY_MS, &c->http, err);
     if (r == ERR_OK)
         r = open_listener(c, err);
     c->queues.runner_version = c->options.runner_version;

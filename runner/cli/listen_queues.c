@@ -119,16 +119,6 @@ static int deprecated_exit(void)
     return wanted && strcasecmp(wanted, "true") == 0 ? 7 : 0;
 }
 
-/* For tests: see struct worker_spec. */
-static int64_t minute_ms(void)
-{
-    const char *wanted = settings_env("OSTLER_TEST_MINUTE_MS");
-    struct err ignored = ERR_INIT; /* then it is a real one */
-    int64_t ms = 0;
-
-    return wanted && num_parse_i64(slice_of(wanted), 1, 60000, &ms, &ignored) == ERR_OK ? ms : 0;
-}
-
 /* As the official runner has it: seconds that a call may take, 100 to 1200 (10.1). */
 static int64_t request_ms(void)
 {
@@ -150,7 +140,7 @@ struct queue_github_spec listen_queues_github(const struct listen_queues *q, str
                                       .version = q->runner_version,
                                       .deprecated_exit = deprecated_exit(),
                                       .waits = waits,
-                                      .minute_ms = minute_ms()};
+                                      .minute_ms = settings_minute_ms()};
 }
 
 static int make_queue(const struct listen_queues *q, struct registration *r, struct http *http,
@@ -158,8 +148,11 @@ static int make_queue(const struct listen_queues *q, struct registration *r, str
 {
     struct github_waits waits;
     struct queue_github_spec github = listen_queues_github(q, http, &waits);
-    struct gitea_queue_spec gitea = {
-        .registration = r, .http = http, .version = OSTLER_VERSION, .scratch = work};
+    struct gitea_queue_spec gitea = {.registration = r,
+                                     .http = http,
+                                     .version = OSTLER_VERSION,
+                                     .scratch = work,
+                                     .minute_ms = settings_minute_ms()};
 
     github.registration = r;
     return r->kind == REGISTRATION_GITHUB ? queue_github_new(&github, ret, err)

@@ -29,6 +29,15 @@ bool settings_flag(const char *name)
     return settings_is_on(settings_env(name));
 }
 
+int64_t settings_minute_ms(void)
+{
+    const char *wanted = settings_env("OSTLER_TEST_MINUTE_MS");
+    struct err ignored = ERR_INIT; /* then it is a real one */
+    int64_t ms = 0;
+
+    return wanted && num_parse_i64(slice_of(wanted), 1, 60000, &ms, &ignored) == ERR_OK ? ms : 0;
+}
+
 const char *settings_home(void)
 {
     const char *home = settings_env("HOME");

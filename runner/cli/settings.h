@@ -80,5 +80,9 @@ const char *settings_env(const char *name);
 bool settings_flag(const char *name);
 bool settings_is_on(const char *value); /* the same of what it says; NULL is fine */
 
+/* For tests: how long a minute takes, of those that a command waits for a server ($OSTLER_TEST_MINUTE_MS), in
+ * milliseconds; 0: a minute. */
+int64_t settings_minute_ms(void);
+
 /* The folder of a tool cache that is there: $RUNNER_TOOL_CACHE, $AGENT_TOOLSDIRECTORY; NULL: none. */
 const char *settings_tool_cache(void);

@@ -24,6 +24,7 @@ int web_open_with(struct loop *loop, const char *agent, int64_t retry_ms, const 
     const char *all = value_of(env, "all_proxy"), *http = value_of(env, "http_proxy"),
                *https = value_of(env, "https_proxy"), *none = value_of(env, "no_proxy"),
                *blind = value_of(env, "GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY");
+    int64_t minute_ms = settings_minute_ms();
     const struct http_spec spec = {
         .agent = agent,
         .http_proxy = http ? http : all,
@@ -32,7 +33,7 @@ int web_open_with(struct loop *loop, const char *agent, int64_t retry_ms, const 
             arena_printf(&a, "%s%slocalhost,127.0.0.1,::1", none ? none : "", none ? "," : ""),
         .ca_file = value_of(env, "SSL_CERT_FILE"),
         .trusts_all = settings_flag("GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY") || settings_is_on(blind),
-        .retry_ms = retry_ms,
+        .retry_ms = minute_ms ? retry_ms * minute_ms / 60000 + 1 : retry_ms,
     };
 
     if (spec.trusts_all)

@@ -3,7 +3,8 @@
 
 #include "io/http.h"
 
-/* A client for LOOP that calls itself AGENT; RETRY_MS as in struct http_spec. Loopback never goes through a proxy, whatever no_proxy says, as with the official
+/* A client for LOOP that calls itself AGENT; RETRY_MS as in struct http_spec, of minutes as settings_minute_ms() has
+ * them. Loopback never goes through a proxy, whatever no_proxy says, as with the official
  * runner. ERR_NOT_FOUND: there is no libcurl. */
 MUST_CHECK int web_open(struct loop *loop, const char *agent, int64_t retry_ms, struct http **ret,
                         struct err *err);

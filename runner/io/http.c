@@ -421,6 +421,7 @@ static int try(struct http_call *c, struct err *err)
     SET(c, CURLOPT_WRITEDATA, c);
     set_method(c);
     set_way(c);
+    SET(c, CURLOPT_FRESH_CONNECT, c->q.fresh ? 1L : 0L);
     set_times(c);
     set_headers(c);
     if (c->pipe)
@@ -455,8 +456,19 @@ static void on_wait(void *ctx)
         end(c, &err);
 }
 
-/* True: there will be another try. */
-static bool again(struct http_call *c, const char *why)
+/* The pause that the server asks for; 0: none. */
+static int64_t pause_wanted(const struct http_answer *a)
+{
+    struct err ignored = ERR_INIT; /* a date, or nothing: our own pause has to do */
+    int64_t seconds = 0;
+
+    (void)!num_parse_i64(slice_trim(http_header(a, "Retry-After")), 0, HTTP_RETRY_AFTER_MAX_S,
+                         &seconds, &ignored);
+    return seconds * 1000;
+}
+
+/* True: there will be another try, LEAST_MS from now at the earliest. */
+static bool again(struct http_call *c, const char *why, int64_t least_ms)
 {
     int64_t wait = c->http->retry_ms;
 
@@ -466,6 +478,8 @@ static bool again(struct http_call *c, const char *why)
         wait += wait / 2;
     if (c->tries > 1)
         wait += clock_ns() % (wait / 2 + 1);
+    if (wait < least_ms)
+        wait = least_ms;
     if (c->q.retry)
         c->q.retry(c->q.ctx, c->tries, why, wait);
     c->wait = loop_timer(c->http->loop, clock_ms() + wait, on_wait, c);
@@ -486,10 +500,10 @@ static void on_answer(struct http_call *c, int status)
     c->answer.size = c->to_sink ? c->got : (int64_t)c->answer.body.len;
     bool passing = is_passing(status) && !(status == 429 && c->q.trust_429);
     snprintf(why, sizeof why, "the server answered %d", status);
-    if (passing && again(c, why))
+    if (passing && again(c, why, pause_wanted(&c->answer)))
         return;
     if (!passing && c->q.judge && c->q.judge(c->q.ctx, &c->answer) &&
-        again(c, "the server's answer makes no sense"))
+        again(c, "the server's answer makes no sense", 0))
         return;
     end(c, NULL);
 }
@@ -534,7 +548,7 @@ static void on_failure(struct http_call *c, CURLcode code)
     struct err err = c->err;
 
     if (!err.code) {
-        if (is_worth_a_try(code) && again(c, why))
+        if (is_worth_a_try(code) && again(c, why, 0))
             return;
         (void)err_set(&err, code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_SYS, "'%.*s': %s",
                       SLICE_ARG(slice_head(host_of(c->url), 100)), why);

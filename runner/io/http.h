@@ -27,6 +27,7 @@ enum {
         8 << 20, /* bytes of an answer in memory, where a request names no other limit */
     HTTP_HEADERS_MAX = 64 << 10, /* bytes of all headers of an answer */
     HTTP_REDIRECTS_MAX = 10,
+    HTTP_RETRY_AFTER_MAX_S = 600,
     HTTP_CONNECT_MS = 30000,
     HTTP_IDLE_MS = 60000, /* without a byte in either direction */
     HTTP_IDLE_NEVER = -1,
@@ -64,9 +65,12 @@ struct http_request {           /* all is borrowed until the end but the texts, 
      * goes on where it was, if the server can. */
     http_sink_fn *sink;
     unsigned
-        tries; /* at most; 0: 1. After 429, 500, 502, 503, 504, no answer, and what JUDGE says */
+        tries; /* at most; 0: 1. After 429, 500, 502, 503, 504, no answer, and what JUDGE says; not before the server's
+                  Retry-After, up to HTTP_RETRY_AFTER_MAX_S */
     bool trust_429; /* it is an answer as others */
-    bool follow;    /* redirects: Authorization does not go to other hosts */
+    bool
+        fresh; /* over a connection of its own: on a kept one that breaks libcurl sends it once more by itself */
+    bool follow; /* redirects: Authorization does not go to other hosts */
     /* Of one try; 0: HTTP_IDLE_MS, no limit. A long poll sets HTTP_IDLE_NEVER and a total: to watch for idleness wakes
      * us up every second. */
     int64_t idle_ms, total_ms;

@@ -1,6 +1,7 @@
 """Registrations as the reference runners leave them, `ostler listen` over them, and the job that it is tried with."""
 
 import base64
+import functools
 import json
 import pathlib
 import re
@@ -141,6 +142,7 @@ def folder_with(w, key, files, bom=False):
     return folder
 
 
+@functools.cache
 def rsa_key():
     """A key as .credentials_rsaparams has it."""
     made = subprocess.run(["openssl", "genrsa", "2048"], capture_output=True, check=True).stdout

@@ -71,6 +71,7 @@ class Fault:
     headers: dict = dataclasses.field(default_factory=dict)
     change: object = None
     struck: int = 0
+    hits: list = dataclasses.field(default_factory=list)  # the calls that it struck
     lifted: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def lift(self):
@@ -178,7 +179,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         lines += [f"{name}: {value}" for name, value in headers.items()]
         data = ("\r\n".join(lines) + "\r\n\r\n").encode() + (b"" if self.command == "HEAD" else content)
         if part is not None:
-            data = data[:len(data) - len(content) + int(part * len(content))]
+            data = data[:int(part * len(data)) if not content else len(data) - len(content) + int(part * len(content))]
         if pace:
             size = max(1, len(data) // 40)
             for at in range(0, len(data), size):
@@ -351,6 +352,7 @@ class Double:
                 continue
             fault.times -= 1
             fault.struck += 1
+            fault.hits.append(call)
             call.fault = fault.kind
             return fault
         return None

@@ -125,6 +125,7 @@ class Agent:
     queue: list = dataclasses.field(default_factory=list)
     polls: list = dataclasses.field(default_factory=list)  # when
     seen: set = dataclasses.field(default_factory=set)     # jti of assertions
+    interrupted: int = 0      # how often its polls had to come back
 
     def active(self):
         return [job for job in self.jobs if job.known and not job.over]
@@ -137,7 +138,7 @@ class Session:
     key: bytes = None
     polled: float = 0.0
     poll: object = None       # the Call that waits now
-    newest: int = None        # id of the last message it was given
+    given: list = dataclasses.field(default_factory=list)  # ids of messages
 
 
 @dataclasses.dataclass
@@ -203,10 +204,29 @@ class GitHubDouble(Reports, Storage, Double):
             if job.agent:
                 self.tell("JobCancellation", {"jobId": job.id, "timeout": timeout}, job.agent, stale)
 
-    def expire_tokens(self):
-        """Every runner token given out is none any more."""
+    def expire_tokens(self, agent=None):
+        """Every runner token given out (to AGENT) is none any more: whoever has one is told at its next call."""
         with self.turn:
-            self.runner_tokens.clear()
+            self.runner_tokens = {token: whose for token, whose in self.runner_tokens.items() if agent and whose is not agent}
+            self._hang_up(agent)
+
+    def tell_lost(self, agent):
+        """The session of AGENT has ended here."""
+        with self.turn:
+            agent.session = None
+            self._hang_up(agent)
+
+    def _hang_up(self, agent):
+        for one in self.agents:
+            if agent in (None, one):
+                one.interrupted += 1  # a poll that waits comes back
+        self.turn.notify_all()
+
+    def lapse(self, job):
+        """Nobody renewed the lock of JOB: the server takes it for lost."""
+        with self.turn:
+            job.over, job.over_at, job.conclusion = True, time.monotonic(), "abandoned"
+            self.turn.notify_all()
 
     def remove(self, agent=None):
         """Somebody deletes the registration."""
@@ -249,6 +269,23 @@ class GitHubDouble(Reports, Storage, Double):
     @staticmethod
     def broker_trouble(kind, status):
         return {"source": "actions-broker-listener", "errorKind": kind, "statusCode": status, "errorMessage": f"the double says {kind}"}
+
+    def side(self, call):
+        """(agent, job) that CALL is of, as far as its token or address says; None for either: nobody's."""
+        scheme, _, value = call.headers.get("Authorization", "").partition(" ")
+        if call.name == "token":
+            form = urllib.parse.parse_qs(call.raw.decode(errors="replace"))
+            claims = parse(keys.unpadded(form["client_assertion"][0].split(".")[1]))
+            return next((a for a in self.agents if a.client == claims["iss"]), None), None
+        if call.name == "archive":
+            value = base64.b64decode(value).decode().removeprefix("x-access-token:code-")
+            job = next((job for job in self.jobs if job.id == value), None)
+        elif call.name == "blob":
+            blob = call.path.rpartition("/")[2]
+            job = next((job for job in self.jobs if blob in (job.job_log, *job.step_logs.values(), *job.summaries.values())), None)
+        else:
+            job = next((job for job in self.jobs if job.token == value), None)
+        return (job.agent if job else self.runner_tokens.get(value)), job
 
     # -- the wire --
 
@@ -582,17 +619,16 @@ class GitHubDouble(Reports, Storage, Double):
         if len(agent.polls) > 20 and now - agent.polls[-20] < 1:
             self.complain("poll: a busy loop: 20 in less than a second")
         self.look_at_status(call, agent, now)
-        if not broker:
-            self.look_for_unheard(call, agent)
-        if not broker and call.query.get("lastMessageId", [None])[0] not in (None, *([str(session.newest)] if session.newest is not None else [])):
-            self.complain(f"poll: lastMessageId is {call.query['lastMessageId'][0]}, the newest is {session.newest}")
-        end = now + self.hold
-        while time.monotonic() < end and not self.closing.is_set() and not call.request.gone() and not self.away:
+        last = None if broker else int(call.query.get("lastMessageId", [-1])[0])
+        if not broker and "lastMessageId" in call.query and last not in session.given:
+            self.complain(f"poll: lastMessageId is {last}, it was given {session.given}")
+        end, interrupted = now + self.hold, agent.interrupted
+        while time.monotonic() < end and agent.interrupted == interrupted and not self.closing.is_set() and not call.request.gone() and not self.away:
             if agent not in self.agents:
                 return self.broker_error(call, "RunnerNotFound", 404) if broker else \
                     Answer(404, self.trouble("TaskAgentNotFoundException", 404))
             self.hand_jobs(agent)
-            message = self.next_message(agent)
+            message = self.next_message(agent, last)
             if message:
                 call.message = message
                 session.polled = time.monotonic()
@@ -600,14 +636,6 @@ class GitHubDouble(Reports, Storage, Double):
             self.turn.wait(0.05)
             session.polled = time.monotonic() if agent.session is session else session.polled
         return Answer(202 if broker else 204)
-
-    @staticmethod
-    def look_for_unheard(call, agent):
-        """What a client does not know of went to a poll that it had just given up: it is still there."""
-        heard = int(call.query.get("lastMessageId", ["0"])[0])
-        for message in agent.queue:
-            if message.given and not message.gone and message.id > heard:
-                message.given, agent.session.newest = False, heard or None
 
     def look_at_status(self, call, agent, now):
         busy = call.query.get("status") == ["Busy"]
@@ -636,11 +664,13 @@ class GitHubDouble(Reports, Storage, Double):
                 agent.queue.append(Message(number, kind, json.dumps(body), job))
                 return
 
-    def next_message(self, agent):
+    def next_message(self, agent, last):
+        """LAST: the newest that a client of the older queue has had; None: of the broker's."""
         now = time.monotonic()
         for message in agent.queue:
             # A job that nobody acknowledged or acquired went to a poll that its client had just given up.
             lost = message.type == "RunnerJobRequest" and not message.job.acknowledged and now - message.at > 1
+            lost = lost or (last is not None and message.id is not None and message.id > last)
             if not message.gone and (not message.given or lost):
                 return message
         return next((m for m in agent.queue if m.stale), None)
@@ -660,7 +690,7 @@ class GitHubDouble(Reports, Storage, Double):
         if call.name == "poll" and message and call.told:
             message.given, message.at, session = True, time.monotonic(), call.agent.session
             if session:
-                session.newest = message.id
+                session.given.append(message.id)
             if session and session.broker and message.type != "RunnerJobRequest":
                 message.gone = not message.stale
             if message.job and self.legacy:
@@ -732,10 +762,11 @@ class GitHubDouble(Reports, Storage, Double):
         job = next((job for job in self.jobs if job.id == call.data["jobMessageId"]), None)
         if not job or job.cancelled and not job.known:
             return self.run_error(404, "job not found")
+        call.job = job
         if call.data.get("billingOwnerId") != "O_1":
             self.complain(f"acquire: billingOwnerId is {call.data.get('billingOwnerId')!r}")
         if job.agent is not call.agent or (job.known and job.acquired):
-            if job.agent is call.agent:
+            if job.agent is call.agent and any(c.told and c.job is job for c in self.of("acquire")):
                 self.complain("acquire: the job is this runner's already")
             return self.run_error(409, "already acquired by another runner")
         if self.acknowledging and not job.acknowledged and not any(c.name == "acknowledge" for c in self.calls):

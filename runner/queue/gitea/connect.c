@@ -210,6 +210,32 @@ json_t *connect_int_new(int64_t n)
     return json_sprintf("%" JSON_INTEGER_FORMAT, (json_int_t)n);
 }
 
+/* ---- pauses ---- */
+
+int64_t connect_pause(const struct connect *c, int64_t ms)
+{
+    int64_t scaled = c->minute_ms ? ms * c->minute_ms / 60000 : ms;
+
+    return scaled > 0 ? scaled : 1;
+}
+
+int64_t connect_again_at(const struct connect_fault *f, struct backoff *b)
+{
+    int64_t pause = backoff_next(b);
+
+    return clock_ms() + (pause > f->retry_ms ? pause : f->retry_ms);
+}
+
+static void take_pause(const struct http_answer *a, struct connect_fault *fault)
+{
+    struct err ignored = ERR_INIT; /* a date, or nothing: our own pause has to do */
+    int64_t seconds = 0;
+
+    (void)!num_parse_i64(slice_trim(http_header(a, "Retry-After")), 0, HTTP_RETRY_AFTER_MAX_S,
+                         &seconds, &ignored);
+    fault->retry_ms = seconds * 1000;
+}
+
 /* ---- calls ---- */
 
 enum { HEADERS = 6 };
@@ -309,6 +335,8 @@ static bool judge(struct connect *c, const struct http_answer *a, const struct e
         return false;
     }
     bool fine = connect_read(a->status, buf_slice(&a->body), ret, fault);
+    if (!fine)
+        take_pause(a, fault);
     if (fine || fault->said)
         c->contact_ms = clock_ms();
     c->failures += !fine;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "io/http.h"
+#include "queue/backoff.h"
 
 #include <jansson.h>
 
@@ -42,8 +43,9 @@ const char *connect_code_name(enum connect_code code); /* "unauthenticated" */
 
 struct connect_fault {
     enum connect_code code;
-    int status; /* of HTTP; 0: there was no answer */
-    bool said;  /* the service itself said so; else the code is a guess from the status */
+    int status;       /* of HTTP; 0: there was no answer */
+    int64_t retry_ms; /* the server asks for a pause that long; 0: it does not say */
+    bool said;        /* the service itself said so; else the code is a guess from the status */
     char text[CONNECT_TEXT_SIZE]; /* one printable line */
 };
 
@@ -57,6 +59,7 @@ struct connect {
     const char *address;      /* without a slash at its end */
     const char *uuid, *token; /* NULL: not registered yet */
     const char *version;      /* Ostler's, for User-Agent */
+    int64_t minute_ms;        /* for tests: how long a minute of a pause takes; 0: a minute */
     /* Kept here: */
     uint64_t calls, failures;
     int64_t
@@ -80,6 +83,14 @@ struct connect_call *connect_call_free(struct connect_call *call);
 /* The same at once, for commands. True and *RET, the caller's; or false and *FAULT. */
 bool connect_do(struct connect *c, const char *method, json_t *take_request, json_t **ret,
                 struct connect_fault *fault);
+
+/* ---- pauses ---- */
+
+/* MS, as long as that takes here. */
+int64_t connect_pause(const struct connect *c, int64_t ms);
+
+/* When to try again what ended with F: as B has it, but not before the server wants it. */
+int64_t connect_again_at(const struct connect_fault *f, struct backoff *b);
 
 /* ---- its parts ---- */
 

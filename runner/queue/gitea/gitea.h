@@ -12,6 +12,7 @@ struct gitea_queue_spec {              /* all borrowed for as long as the queue 
     const char *version;               /* Ostler's: "1.0.0" */
     const char
         *scratch; /* a folder for logs that the server has not taken yet: files without names */
+    int64_t minute_ms; /* for tests: how long a minute of its pauses takes; 0: a minute */
 };
 
 /* ERR_INVALID: its registration is broken; ERR_NOT_FOUND, ERR_DENIED: it cannot be read. *RET is the caller's.

@@ -14,9 +14,9 @@ void poll_init(struct poll *p, const struct poll_spec *spec)
     *p = (struct poll){.spec = *spec, .force = true};
     if (is_public && p->spec.interval_ms < POLL_PUBLIC_MS)
         p->spec.interval_ms = POLL_PUBLIC_MS;
-    p->trouble = (struct backoff){
-        p->spec.interval_ms,
-        p->spec.interval_ms > POLL_TROUBLE_MS ? p->spec.interval_ms : POLL_TROUBLE_MS, 0};
+    int64_t most = connect_pause(spec->connect, POLL_TROUBLE_MS);
+    p->trouble = (struct backoff){p->spec.interval_ms,
+                                  p->spec.interval_ms > most ? p->spec.interval_ms : most, 0};
 }
 
 void poll_deinit(struct poll *p)
@@ -30,9 +30,10 @@ void poll_deinit(struct poll *p)
 
 static int64_t idle_wait(const struct poll *p)
 {
-    int64_t most = p->spec.interval_ms > POLL_MOST_MS ? p->spec.interval_ms : POLL_MOST_MS;
+    int64_t most = connect_pause(p->spec.connect, POLL_MOST_MS);
     int64_t wait = p->spec.interval_ms;
 
+    most = p->spec.interval_ms > most ? p->spec.interval_ms : most;
     for (unsigned i = 1; i < p->idle && wait < most; i++)
         wait *= 2;
     wait = wait > most ? most : wait;
@@ -87,7 +88,7 @@ static void answered(void *ctx, json_t *answer, const struct connect_fault *faul
     (void)raw;
     p->call = NULL;
     if (fault) {
-        wait_until(p, clock_ms() + backoff_next(&p->trouble));
+        wait_until(p, connect_again_at(fault, &p->trouble));
     } else {
         p->asked = false;
         backoff_reset(&p->trouble);
@@ -113,7 +114,7 @@ static void ask(struct poll *p)
     if (!p->asked)
         random_uuid(p->key);
     p->asked = true;
-    if (p->force || now - p->forced_ms >= POLL_FORCE_MS) {
+    if (p->force || now - p->forced_ms >= connect_pause(p->spec.connect, POLL_FORCE_MS)) {
         p->force = true;
         p->forced_ms = now;
     }

@@ -358,7 +358,7 @@ static void declared(void *ctx, json_t *answer, const struct connect_fault *faul
         say_trouble(g, "'%s' cannot be reached: %s; it is tried again", g->settings.address,
                     fault->text);
         g->timer =
-            loop_timer(g->connect.loop, clock_ms() + backoff_next(&g->backoff), declare_again, g);
+            loop_timer(g->connect.loop, connect_again_at(fault, &g->backoff), declare_again, g);
     }
     wake_caller(g);
 }
@@ -380,7 +380,7 @@ static void connect_first(struct gitea *g)
 {
     const struct poll_spec spec = {
         .connect = &g->connect,
-        .interval_ms = g->settings.fetch_interval_ms,
+        .interval_ms = connect_pause(&g->connect, g->settings.fetch_interval_ms),
         .room = room,
         .task = on_task,
         .answered = on_fetched,
@@ -590,14 +590,16 @@ int queue_gitea_new(const struct gitea_queue_spec *spec, struct queue **ret, str
     g->spec = *spec;
     g->settings = settings;
     g->recover = json_array();
-    g->backoff = (struct backoff){DECLARE_FIRST_MS, DECLARE_MOST_MS, 0};
     g->connect = (struct connect){
         .http = spec->http,
         .address = g->settings.address,
         .uuid = g->settings.uuid,
         .token = g->settings.token,
         .version = spec->version,
+        .minute_ms = spec->minute_ms,
     };
+    g->backoff = (struct backoff){connect_pause(&g->connect, DECLARE_FIRST_MS),
+                                  connect_pause(&g->connect, DECLARE_MOST_MS), 0};
     *ret = &g->base;
     return ERR_OK;
 }

@@ -29,8 +29,9 @@ enum phase {
 struct talk {
     struct connect_call *call;
     struct backoff backoff;
-    int64_t at;       /* not before; 0: at once */
-    unsigned refused; /* in a row, by the server itself */
+    int64_t at;               /* not before; 0: at once */
+    int64_t left_alone_until; /* the server wants that */
+    unsigned refused;         /* in a row, by the server itself */
 };
 
 struct gitea_report {
@@ -62,6 +63,11 @@ struct gitea_report {
 };
 
 static void tick(struct gitea_report *r);
+
+static int64_t pause_of(const struct gitea_report *r, int64_t ms)
+{
+    return connect_pause(r->spec.connect, ms);
+}
 
 /* ---- ending ---- */
 
@@ -121,7 +127,8 @@ static enum verdict judge(struct talk *t, const struct connect_fault *f)
 
     if (connect_is_unregistered(f))
         return VERDICT_UNREGISTERED;
-    t->at = clock_ms() + backoff_next(&t->backoff);
+    t->at = connect_again_at(f, &t->backoff);
+    t->left_alone_until = f->retry_ms ? t->at : 0;
     t->refused = no || never ? t->refused + (never ? 3 : 1) : 0;
     return t->refused >= REPORT_TRIES ? VERDICT_NO : VERDICT_AGAIN;
 }
@@ -130,7 +137,7 @@ static void talk_went_well(struct talk *t)
 {
     backoff_reset(&t->backoff);
     t->refused = 0;
-    t->at = 0;
+    t->at = t->left_alone_until = 0;
 }
 
 /* ---- the order at the end ---- */
@@ -381,8 +388,9 @@ static bool log_is_due(const struct gitea_report *r, int64_t now)
         return false;
     if (r->phase == PHASE_SYNC)
         return true;
-    return rows->count && (r->phase == PHASE_LOG || rows->count >= FLUSH_ROWS ||
-                           r->display.changed || now >= r->rows_since + REPORT_ROWS_MS);
+    return rows->count &&
+           (r->phase == PHASE_LOG || rows->count >= FLUSH_ROWS || r->display.changed ||
+            now >= r->rows_since + pause_of(r, REPORT_ROWS_MS));
 }
 
 static void send_rows(struct gitea_report *r)
@@ -474,10 +482,10 @@ static bool state_is_due(const struct gitea_report *r, int64_t now)
 {
     if (r->state.call || now < r->state.at)
         return false;
-    if (r->phase == PHASE_RESULT || now >= r->beat_at + REPORT_BEAT_MS)
+    if (r->phase == PHASE_RESULT || now >= r->beat_at + pause_of(r, REPORT_BEAT_MS))
         return true;
     return (r->display.changed || (r->phase == PHASE_OUTPUTS && unconfirmed(r))) &&
-           now >= r->beat_at + QUICK_MS;
+           now >= r->beat_at + pause_of(r, QUICK_MS);
 }
 
 static json_t *some_outputs(const struct gitea_report *r)
@@ -545,7 +553,7 @@ static void advance(struct gitea_report *r, int64_t now)
     if (r->phase == PHASE_LOG && !r->log.call &&
         (r->closed || !r->display.rows.count || now >= r->deadline)) {
         enter(r, PHASE_RESULT);
-        r->state.at = 0;
+        r->state.at = r->state.left_alone_until;
     }
 }
 
@@ -569,12 +577,13 @@ static int64_t next_look(const struct gitea_report *r)
 
     if (!r->state.call) {
         bool soon = r->display.changed || r->phase == PHASE_OUTPUTS;
-        int64_t beat = r->beat_at + (soon ? QUICK_MS : REPORT_BEAT_MS);
+        int64_t beat = r->beat_at + pause_of(r, soon ? QUICK_MS : REPORT_BEAT_MS);
 
         at = earlier(at, r->phase == PHASE_RESULT || beat < r->state.at ? r->state.at : beat);
     }
     if (!r->log.call && !r->closed && (r->display.rows.count || r->phase == PHASE_SYNC)) {
-        int64_t rows = r->phase == PHASE_LOG ? r->log.at : r->rows_since + REPORT_ROWS_MS;
+        int64_t rows =
+            r->phase == PHASE_LOG ? r->log.at : r->rows_since + pause_of(r, REPORT_ROWS_MS);
 
         at = earlier(at, rows < r->log.at ? r->log.at : rows);
     }
@@ -623,15 +632,16 @@ static json_t *close_steps(const json_t *steps)
 
 struct gitea_report *gitea_report_new(const struct gitea_report_spec *spec)
 {
-    static const struct backoff usual = {FIRST_WAIT_MS, MOST_WAIT_MS, 0};
+    const struct connect *c = spec->connect;
     struct gitea_report *r = mem_new(sizeof *r);
 
     r->spec = *spec;
     r->spec.recovered = NULL;
     r->confirmed = json_object();
     r->batch = ROWS_BATCH_MAX;
-    r->log.backoff = r->state.backoff = usual;
-    r->beat_at = clock_ms() - REPORT_BEAT_MS;
+    r->log.backoff = r->state.backoff =
+        (struct backoff){connect_pause(c, FIRST_WAIT_MS), connect_pause(c, MOST_WAIT_MS), 0};
+    r->beat_at = clock_ms() - pause_of(r, REPORT_BEAT_MS);
     display_init(&r->display, spec->n_steps, spec->scratch);
     enter(r, PHASE_RUNNING);
     if (spec->hello)

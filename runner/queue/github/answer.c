@@ -202,6 +202,14 @@ static void read_body(const json_t *body, struct answer *ret)
         answer_line(slice_of(text), ret->text, sizeof ret->text);
 }
 
+bool answer_is_page(struct slice body)
+{
+    static const struct slice mark = SLICE_INIT("\xEF\xBB\xBF");
+
+    return slice_starts(slice_trim(slice_starts(body, mark) ? slice_from(body, mark.len) : body),
+                        SLICE("<"));
+}
+
 void answer_read(int status, struct slice body, struct slice retry_after, struct answer *ret)
 {
     struct err ignored = ERR_INIT; /* then it is no answer of theirs, and its status has to do */
@@ -209,8 +217,14 @@ void answer_read(int status, struct slice body, struct slice retry_after, struct
     json_t *json = NULL;
 
     *ret = (struct answer){.kind = by_status(status), .status = status};
-    if (ret->kind == ANSWER_FINE)
+    if (ret->kind == ANSWER_FINE && !answer_is_page(body))
         return;
+    if (ret->kind == ANSWER_FINE) {
+        ret->kind = ANSWER_TRANSIENT;
+        snprintf(ret->text, sizeof ret->text,
+                 "the server answered %d with a page for people, not as a service", status);
+        return;
+    }
     snprintf(ret->text, sizeof ret->text, "the server answered %d", status);
     if (num_parse_i64(slice_trim(retry_after), 0, ANSWER_RETRY_MAX_MS / 1000, &seconds, &ignored) ==
         ERR_OK)

@@ -51,5 +51,9 @@ void answer_read(int status, struct slice body, struct slice retry_after, struct
  * in LINE, which is changed in its place. So does whatever looks like a signed token. */
 void answer_hide(char *line, const char *secret);
 
+/* Whether BODY is a page for people, and so no answer of these services, whatever its status: of a proxy, or of a portal
+ * that wants to be clicked away. answer_read() knows that. */
+bool answer_is_page(struct slice body);
+
 /* TEXT of a server's made fit for a line of a log: no control characters, cut at SIZE, NUL-terminated. */
 void answer_line(struct slice text, char *ret, size_t size);

@@ -290,7 +290,8 @@ static int open_report(struct assignment *a, const struct job *job, struct err *
         .job_annotations = j->send_job_annotations,
         .agent = a->spec.caller->agent,
         .spool = a->spec.spool,
-        .batch_ms = a->spec.batch_ms,
+        .batch_ms = a->spec.caller->waits->batch,
+        .pause_ms = a->spec.caller->waits->again,
         .note = a->spec.client.note,
         .ctx = a->spec.client.ctx,
     };

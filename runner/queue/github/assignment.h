@@ -44,7 +44,6 @@ struct assignment_spec { /* borrowed until assignment_free() but for PLACE and t
     struct github_origin place;
     const char *billing_owner; /* of the message that led to it, copied; "": none */
     int spool;                 /* see github_report_spec */
-    int64_t batch_ms;
     struct assignment_client client;
 };
 

@@ -17,6 +17,7 @@ struct call {
     unsigned tries, settled;
     int64_t total_ms;
     size_t answer_max;
+    bool document;
 
     unsigned tried;
     bool renewed;  /* the token was fetched anew in this try */
@@ -125,6 +126,13 @@ static void count(struct caller *caller, const struct answer *a)
         caller->contact_ms = clock_ms();
 }
 
+/* Cheaply: what begins and ends as an object is read by whoever wants it. */
+static bool is_document(struct slice body)
+{
+    body = slice_trim(body);
+    return slice_starts(body, SLICE("{")) && slice_ends(body, SLICE("}"));
+}
+
 static void on_answer(void *ctx, struct http_answer *http, const struct err *err)
 {
     struct call *c = ctx;
@@ -137,6 +145,11 @@ static void on_answer(void *ctx, struct http_answer *http, const struct err *err
     else
         answer_line(slice_of(err->text), a.text, sizeof a.text);
     answer_hide(a.text, c->bearer ? c->bearer : c->present);
+    if (a.kind == ANSWER_FINE && c->document && !is_document(body)) {
+        a.kind = ANSWER_TRANSIENT;
+        answer_line(SLICE("the server's answer is cut off, or none of the service's"), a.text,
+                    sizeof a.text);
+    }
     if (err && err->code == ERR_LIMIT) /* it will not be smaller the next time */
         a.kind = ANSWER_REFUSED;
     count(c->caller, &a);
@@ -299,7 +312,8 @@ struct call *call_start(struct caller *caller, const struct call_spec *spec, cal
                        .tries = spec->tries ? spec->tries : 1,
                        .settled = spec->settled,
                        .total_ms = spec->total_ms ? spec->total_ms : caller->waits->request,
-                       .answer_max = spec->answer_max};
+                       .answer_max = spec->answer_max,
+                       .document = spec->document};
     if (spec->body) {
         c->body = json_dumps(spec->body, JSON_COMPACT | JSON_ENCODE_ANY);
         c->body_size = strlen(c->body);

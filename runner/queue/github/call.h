@@ -60,6 +60,7 @@ struct call_spec {      /* all is copied */
     unsigned settled;           /* CALL_SETTLES(): answers after which it is not tried again */
     int64_t total_ms;           /* of one try; 0: waits.request */
     size_t answer_max;          /* 0: HTTP_ANSWER_MAX */
+    bool document;              /* it is an object of JSON, or no answer */
 };
 
 /* DONE is called once, from the loop, never before this returns, with what the last try gave; the call is gone by

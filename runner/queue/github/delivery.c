@@ -107,6 +107,12 @@ static void refuse(const struct http_answer *a, const json_t *answer, struct err
                   text.len ? ")" : "");
 }
 
+static bool is_page(void *ctx, const struct http_answer *a)
+{
+    (void)ctx;
+    return a->status <= 299 && answer_is_page(buf_slice(&a->body));
+}
+
 static void on_done(void *ctx, struct http_answer *a, const struct err *err)
 {
     struct delivery *c = ctx;
@@ -116,6 +122,11 @@ static void on_done(void *ctx, struct http_answer *a, const struct err *err)
     c->http = NULL;
     if (!a) {
         end(c, 0, NULL, err);
+        return;
+    }
+    if (is_page(NULL, a)) { /* whoever that is, it is not the service: it may come back */
+        (void)err_set(&refused, ERR_FAILED, "a page for people came instead of an answer");
+        end(c, 0, NULL, &refused);
         return;
     }
     json_t *answer = json_loadb(a->body.ptr, a->body.len, 0, &ignored);
@@ -176,7 +187,8 @@ static int start(struct delivery *c, struct http *http, const struct delivery_sp
                              .headers = h->list,
                              .body = c->text ? slice_make(c->text, c->text_size) : spec->body,
                              .tries = spec->tries ? spec->tries : DELIVERY_TRIES,
-                             .total_ms = DELIVERY_TIMEOUT_MS};
+                             .total_ms = DELIVERY_TIMEOUT_MS,
+                             .judge = is_page};
     int r = make_headers(h, spec, err);
 
     if (r == ERR_OK)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "queue/clocks.h"
 #include "queue/github/legacy.h"
 #include "queue/github/run_service.h"
 #include "queue/loose.h"
@@ -33,13 +34,11 @@ int64_t lease_time(const char *text)
 /* What the server's clock shows; ours if it does not say. */
 static int64_t server_now(const struct http_answer *http)
 {
-    struct slice date = http ? http_header(http, "Date") : slice_make(NULL, 0);
-    char text[64];
-    struct tm t = {0};
+    int64_t now = (int64_t)time(NULL);
 
-    snprintf(text, sizeof text, "%.*s", SLICE_ARG(slice_head(date, sizeof text - 1)));
-    return strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &t) ? (int64_t)timegm(&t)
-                                                           : (int64_t)time(NULL);
+    if (http)
+        (void)clocks_date(http_header(http, "Date"), &now);
+    return now;
 }
 
 /* An answer that says nothing, or that we are late, does not take the lease away: only a refusal does. */
@@ -88,6 +87,8 @@ static void failed(struct lease *l, const struct answer *a)
 
     pause = l->errors <= GENTLE_ERRORS ? random_between(pause, 3 * pause)
                                        : random_between(pause, 2 * pause);
+    if (pause < a->retry_ms)
+        pause = a->retry_ms;
     bool hopeless = l->held ? clock_ms() > l->until_ms + w->renew_grace : l->errors >= FIRST_TRIES;
     if (is_gone(a->kind) || hopeless)
         lose(l, is_gone(a->kind), a->text);

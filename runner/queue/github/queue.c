@@ -614,7 +614,6 @@ int queue_github_new(const struct queue_github_spec *spec, struct queue **ret, s
     g->version = copy_of(spec->version ? spec->version : QUEUE_GITHUB_VERSION);
     g->spool = spec->spool;
     g->deprecated_exit = spec->deprecated_exit ? spec->deprecated_exit : 1;
-    g->batch_ms = spec->batch_ms;
     if (spec->waits)
         g->waits = *spec->waits;
     github_waits_fill(&g->waits, spec->minute_ms ? spec->minute_ms : 60000);

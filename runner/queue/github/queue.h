@@ -31,7 +31,6 @@ struct queue_github_spec {
     /* For tests: */
     const struct github_waits *waits; /* copied; NULL: the official runner's */
     int64_t minute_ms;                /* how long a minute of them takes; 0: a minute */
-    int64_t batch_ms;                 /* see github_report_spec */
 };
 
 /* The registration's files are read here. *RET is the caller's: ops->free(). It asks for nothing before want(). */

@@ -20,7 +20,8 @@ struct call *run_service_acquire(struct caller *c, const char *service_url, cons
                              .settled =
                                  CALL_SETTLES(ANSWER_NOT_FOUND) | CALL_SETTLES(ANSWER_CONFLICT) |
                                  CALL_SETTLES(ANSWER_UNPROCESSABLE) | CALL_SETTLES(ANSWER_JOB_GONE),
-                             .answer_max = MESSAGE_MAX};
+                             .answer_max = MESSAGE_MAX,
+                             .document = true};
 
     if (!*service_url) {
         spec.tenant = &q;

@@ -36,7 +36,6 @@ struct github {
     struct github_waits waits;
     char *version, *agent;
     int spool, deprecated_exit;
-    int64_t batch_ms;
 
     enum github_state state;
     struct caller caller;

@@ -28,7 +28,6 @@ static void begin_job(struct github *g, struct slice text, const char *billing_o
                   .url = g->settings->github_url},
         .billing_owner = billing_owner,
         .spool = g->spool,
-        .batch_ms = g->batch_ms,
         .client = github_job_client(g),
     };
     struct err err = ERR_INIT;

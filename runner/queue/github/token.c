@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "base/vec.h"
 #include "queue/backoff.h"
+#include "queue/clocks.h"
 #include "queue/github/answer.h"
 #include "queue/loose.h"
 
@@ -12,7 +13,7 @@
 
 enum {
     LIFE_S = 300,              /* of an assertion: the service takes exactly that and no more */
-    SKEW_S = 30,               /* clocks that differ by less are not put right */
+    SKEW_S = CLOCKS_DIFFER_S,  /* clocks that differ by less are not put right */
     RETRIES = 5,               /* of one request */
     RETRY_MS = 10000,          /* before the first of them */
     RETRY_MOST_MS = 600000,    /* before any */
@@ -143,13 +144,11 @@ static void add_assertion(const struct github_token *t, struct buf *to)
 /* How far its clock is ahead, in seconds; false: it does not say. */
 static bool clock_of(const struct http_answer *a, int64_t *ret)
 {
-    struct slice text = a ? http_header(a, "Date") : (struct slice){0};
-    CLEANUP(free_ptr) char *date = mem_dup(text.len ? text.ptr : "", text.len);
-    struct tm tm = {0};
+    int64_t theirs;
 
-    if (!text.len || !strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+    if (!a || !clocks_date(http_header(a, "Date"), &theirs))
         return false;
-    *ret = (int64_t)timegm(&tm) - (int64_t)time(NULL);
+    *ret = theirs - (int64_t)time(NULL);
     return true;
 }
 
@@ -173,6 +172,8 @@ static enum github_token_trouble trouble_of(const struct answer *answer, struct 
 static void explain(const struct github_token *t, enum github_token_trouble trouble,
                     const char *text, struct err *err)
 {
+    char ours[CLOCKS_TEXT_SIZE];
+
     if (!t->settings) { /* whoever fetched it knows better what to say */
         (void)err_set(err, trouble == GITHUB_TOKEN_REFUSED ? ERR_DENIED : ERR_FAILED, "%s", text);
         return;
@@ -185,10 +186,11 @@ static void explain(const struct github_token *t, enum github_token_trouble trou
                       text);
         return;
     case GITHUB_TOKEN_SKEW:
+        clocks_text((int64_t)time(NULL), ours);
         (void)err_set(err, ERR_FAILED,
-                      "the clock of this machine is wrong (%.120s): set it, as with 'timedatectl "
-                      "set-ntp true'",
-                      text);
+                      "the clock of this machine is wrong, it shows %s (%.100s): set it, as with "
+                      "'timedatectl set-ntp true'",
+                      ours, text);
         return;
     default:
         (void)err_set(err, trouble == GITHUB_TOKEN_REFUSED ? ERR_DENIED : ERR_FAILED,
@@ -272,7 +274,8 @@ static void fetch(struct github_token *t)
                              .url = t->address,
                              .headers = headers,
                              .body = buf_slice(&t->body),
-                             .total_ms = TOTAL_MS};
+                             .total_ms = TOTAL_MS,
+                             .fresh = true}; /* no assertion is good for two requests */
     if (http_start(t->http, &q, on_answer, t, &t->call, &err) < 0) {
         struct err why = ERR_INIT;
 
@@ -300,16 +303,14 @@ static void fail(struct github_token *t, enum github_token_trouble trouble, cons
 /* True: it makes sense to try at once with the server's time. */
 static bool puts_clock_right(struct github_token *t, const struct http_answer *a)
 {
-    char text[120];
+    char text[CLOCKS_SAY_SIZE];
     int64_t ahead;
 
     if (t->put_right || !clock_of(a, &ahead) || llabs((long long)(ahead - t->offset)) <= SKEW_S)
         return false;
     t->put_right = true;
     t->offset = llabs((long long)ahead) <= SKEW_S ? 0 : ahead;
-    snprintf(text, sizeof text,
-             "this machine's clock is %lld s %s GitHub's: going on with theirs, but set it right",
-             llabs((long long)ahead), ahead > 0 ? "behind" : "ahead of");
+    clocks_say(ahead, "GitHub's", text);
     if (t->spec.note && t->offset)
         t->spec.note(t->spec.ctx, text);
     return true;

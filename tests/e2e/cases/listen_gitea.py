@@ -45,61 +45,6 @@ def a_job_of_a_gitea_is_reported_as_it_ran(w):
             check(task.steps[3]["result"] == "RESULT_SKIPPED", str(task.steps))
 
 
-# What happens to one call of a job's report, and how its log and result must be nevertheless: as if nothing had been.
-REPORT_FAULTS = [
-    (kind, {**more, "call": call, "skip": skip})
-    for call in ("UpdateTask", "UpdateLog") for skip in (0, 1)
-    for kind, more in (("status", {"status": 500, "type": "application/json"}), ("status", {"status": 502}), ("reset", {}), ("lost", {}),
-                       ("cut", {}), ("garbage", {}), ("trickle", {"seconds": 1.0}), ("hang", {"seconds": 1.0}))]
-
-
-def of_task(task):
-    def is_of(call):
-        return call.data is None and f'"{task.id}"'.encode() in call.raw
-    return is_of
-
-
-@case(limit=120)
-def whatever_becomes_of_a_report_the_job_is_what_it_was(w):
-    """Each fault at each call, one task each, all at once."""
-    with GiteaDouble(capacity=len(REPORT_FAULTS)) as double:
-        gitea_registration(w, double, capacity=len(REPORT_FAULTS))
-        tasks = []
-        for kind, more in REPORT_FAULTS:
-            task = push(double, echo(f"task-{len(tasks)}"))
-            more = dict(more)
-            double.fault(more.pop("call"), kind, when=of_task(task), **more)
-            tasks.append(task)
-        listener = Listener(w, slots=4)
-        for task, (kind, more) in zip(tasks, REPORT_FAULTS):
-            double.finished(task, 90)
-        listener.drain()
-        double.check()
-        for number, (task, what) in enumerate(zip(tasks, REPORT_FAULTS)):
-            said = [line for line in task.lines if line == f"task-{number}"]
-            check(task.result == "RESULT_SUCCESS" and len(said) == 1, f"{what}: {task.result}, {said}\n{task.log()}")
-        check(all(fault.struck == 1 for fault in double.faults), f"not all struck: {[f for f in double.faults if not f.struck]}")
-
-
-FETCH_FAULTS = [("status", {"status": 500, "type": "application/json"}), ("status", {"status": 401}), ("status", {"status": 404}), ("reset", {}),
-                ("lost", {}), ("cut", {}), ("garbage", {}), ("hang", {"seconds": 1.0})]
-
-
-@case(limit=120)
-def whatever_becomes_of_a_fetch_its_task_runs_once(w):
-    with GiteaDouble() as double:
-        gitea_registration(w, double)
-        listener = Listener(w)
-        double.wait(lambda: double.of("FetchTask"))
-        for kind, more in FETCH_FAULTS:
-            fault = double.fault("FetchTask", kind, **more)
-            task = push(double, echo("once"))
-            double.finished(task)
-            check(fault.struck == 1 and task.lines.count("once") == 1, f"{kind}: {fault.struck}\n{task.log()}")
-        listener.drain()
-        double.check()
-
-
 @case(limit=90)
 def what_a_server_says_to_a_task_is_done(w):
     """Cancelled in both ways, given up by the server, closed log, large rows, outputs that are confirmed late."""

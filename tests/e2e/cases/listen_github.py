@@ -46,45 +46,6 @@ def a_job_of_github_is_reported_as_it_ran(w):
         forget(w)
 
 
-def faults(*calls):
-    """(call, kind, more): each is refused, and in turn cut off or answered with half of what it should be."""
-    made = []
-    for number, call in enumerate(calls):
-        made += [(call, "status", {"status": 503, "type": "application/json"}), (call, ("reset", "garbage")[number % 2], {})]
-    return made
-
-
-FAULTS_V2 = faults("session", "poll", "renew", "steps", "step-log-url", "blob", "step-log", "job-log-url", "job-log", "complete")
-FAULTS_LEGACY = faults("connection", "session", "poll", "delete-message", "lock", "records", "new-log", "log", "event")
-
-
-def survives(w, profile, table):
-    with GitHubDouble(profile, results=profile != "L", hold=2.0) as double:
-        github_registration(w, double)
-        double.failing = True
-        listener = Listener(w, env=QUICK)
-        for number, (call, kind, more) in enumerate(table):
-            fault = double.fault(call, kind, **more)
-            job = double.push(echo(f"job-{number}"))
-            double.finished(job, 40)
-            check(job.conclusion == "succeeded", f"{profile}, {call}, {kind}: {job.conclusion}")
-            if call not in ("session", "connection"):
-                check(fault.struck == 1, f"{profile}, {call}, {kind}: it never struck")
-            fault.lift()
-        listener.drain()
-        double.check()
-
-
-@case(limit=200)
-def a_fault_at_any_call_of_the_newer_way_leaves_the_job_as_it_was(w):
-    survives(w, "V", FAULTS_V2)
-
-
-@case(limit=200)
-def a_fault_at_any_call_of_the_older_way_leaves_the_job_as_it_was(w):
-    survives(w, "L", FAULTS_LEGACY)
-
-
 @case(limit=120)
 def the_services_odd_messages_do_no_harm(w):
     for profile in ("V", "L"):

@@ -166,6 +166,26 @@ static void always_500(int fd, const struct server_request *q)
     server_answer(fd, "500 Broken", "", "why", 3);
 }
 
+static void after_a_second(int fd, const struct server_request *q)
+{
+    if (q->nth)
+        server_answer(fd, "200 OK", "", "", 0);
+    else
+        server_answer(fd, "503 Busy", "Retry-After: 1\r\n", "", 0);
+}
+
+Test(http, is_not_tried_again_before_the_server_wants_it)
+{
+    struct http_request q = {.url = address(server_start(after_a_second), "/"), .tries = 2};
+    CLEANUP(http_answer_deinit) struct http_answer a = {0};
+    struct err err = ERR_INIT;
+    int64_t begun = clock_ms();
+
+    cr_assert_eq(http_do(client, &q, &a, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(a.status, 200);
+    cr_assert_geq(clock_ms() - begun, 1000);
+}
+
 Test(http, gives_the_last_answer_when_it_gives_up)
 {
     struct http_request q = {.url = address(server_start(always_500), "/"), .tries = 3};

@@ -100,7 +100,8 @@ const struct github_waits hub_waits = {.session = 20,
                                        .leave = 3000,
                                        .defer = 600000,
                                        .cancel_least = 60,
-                                       .cancel_margin = 20};
+                                       .cancel_margin = 20,
+                                       .batch = 5};
 
 /* ---- the services, each request in a process of its own ---- */
 
@@ -290,8 +291,7 @@ void hub_reopen(const struct hub_options *o)
                                            .http = hub_http,
                                            .spool = -1,
                                            .deprecated_exit = 7,
-                                           .waits = o->waits ? o->waits : &hub_waits,
-                                           .batch_ms = 5};
+                                           .waits = o->waits ? o->waits : &hub_waits};
     cr_assert_eq(queue_github_new(&spec, &hub_queue, &err), ERR_OK, "%s", err.text);
     hub_queue->client = (struct queue_client){
         .event = on_event, .stop = on_stop, .kill = on_kill, .ready = on_ready, .loop = hub_loop};

@@ -529,11 +529,31 @@ Test(github_queue, a_job_that_cannot_be_read_is_told_as_failed)
 
 Test(github_queue, a_job_that_says_nothing_of_itself_is_noted)
 {
-    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"acquire", 1, 1, 200, "[]"});
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"acquire", 1, 1, 200, "{}"});
     hub_open(&broker);
     hub_until("poll", 2);
     has(hub_notes, "cannot be read");
     cr_assert_eq(hub_count("complete"), 0);
+}
+
+Test(github_queue, an_answer_that_is_no_job_is_asked_for_again)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"acquire", 1, 1, 200, "<html>Log in</html>"},
+              {"acquire", 2, 2, 200, "{\"plan\": {\"pla"});
+    hub_open(&broker);
+    struct job *job = hub_until_job();
+
+    cr_assert_eq(hub_count("acquire"), 3);
+    hub_job_end(job, "success");
+    hub_until("complete", 1);
+}
+
+Test(github_queue, a_page_for_people_is_no_word_that_the_end_was_heard)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"complete", 1, 2, 200, "<!DOCTYPE html><html>"});
+    hub_open(&broker);
+    hub_job_end(hub_until_job(), "success");
+    hub_until("complete", 3);
 }
 
 /* ---- keeping it ---- */
