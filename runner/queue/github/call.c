@@ -19,6 +19,7 @@ struct call {
     size_t answer_max;
     bool document;
 
+    bool too_large; /* the answer: it will not be smaller the next time */
     unsigned tried;
     bool renewed;  /* the token was fetched anew in this try */
     char *present; /* the token that this try goes with */
@@ -102,7 +103,8 @@ static void on_pause_over(void *ctx)
 
 static bool is_settled(const struct call *c, enum answer_kind kind)
 {
-    return kind == ANSWER_FINE || (c->settled & CALL_SETTLES(kind)) || c->tried >= c->tries;
+    return kind == ANSWER_FINE || (c->settled & CALL_SETTLES(kind)) || c->tried >= c->tries ||
+           c->too_large;
 }
 
 /* True: another try follows. */
@@ -150,7 +152,8 @@ static void on_answer(void *ctx, struct http_answer *http, const struct err *err
         answer_line(SLICE("the server's answer is cut off, or none of the service's"), a.text,
                     sizeof a.text);
     }
-    if (err && err->code == ERR_LIMIT) /* it will not be smaller the next time */
+    c->too_large = err && err->code == ERR_LIMIT;
+    if (c->too_large)
         a.kind = ANSWER_REFUSED;
     count(c->caller, &a);
     if (a.kind == ANSWER_UNAUTHORIZED && !c->bearer && !c->renewed) {

@@ -1,8 +1,8 @@
 #include "queue/github/envelope.h"
 
 #include "base/base64.h"
-#include "job/job.h"
 #include "queue/github/answer.h"
+#include "queue/github/message.h"
 #include "queue/loose.h"
 
 #include <stdio.h>
@@ -46,7 +46,7 @@ static int decrypt(const char *iv, const char *body, const struct envelope_key *
                    struct buf *plain, struct err *err)
 {
     struct buf start CLEANUP(buf_deinit) = BUF_INIT(AES_BLOCK_SIZE);
-    struct buf bytes CLEANUP(buf_deinit) = BUF_INIT(JOB_MESSAGE_MAX + AES_BLOCK_SIZE);
+    struct buf bytes CLEANUP(buf_deinit) = BUF_INIT(GITHUB_MESSAGE_READ_MAX + AES_BLOCK_SIZE);
 
     if (base64_decode(slice_of(iv), &start, err) < 0 || start.overflow ||
         start.len != AES_BLOCK_SIZE)
@@ -68,7 +68,7 @@ static struct slice without_mark(struct slice text)
 static int open_body(const json_t *doc, const struct envelope_key *key, struct envelope *ret,
                      struct err *err)
 {
-    struct buf plain CLEANUP(wipe) = BUF_INIT(JOB_MESSAGE_MAX + AES_BLOCK_SIZE);
+    struct buf plain CLEANUP(wipe) = BUF_INIT(GITHUB_MESSAGE_READ_MAX + AES_BLOCK_SIZE);
     const char *iv = loose_text(doc, "iv"), *body = loose_text(doc, "body");
     struct slice text = slice_of(body);
 
@@ -78,8 +78,9 @@ static int open_body(const json_t *doc, const struct envelope_key *key, struct e
         text = buf_slice(&plain);
     }
     text = without_mark(text);
-    if (text.len > JOB_MESSAGE_MAX)
-        return err_set(err, ERR_LIMIT, "a message is larger than %d bytes", JOB_MESSAGE_MAX);
+    if (text.len > GITHUB_MESSAGE_READ_MAX)
+        return err_set(err, ERR_LIMIT, "a message is larger than %d bytes",
+                       (int)GITHUB_MESSAGE_READ_MAX);
     ret->body = mem_dup(text.len ? text.ptr : "", text.len);
     ret->size = text.len;
     return ERR_OK;
@@ -93,17 +94,17 @@ int envelope_open(struct slice text, const struct envelope_key *key, struct enve
 
     if (loose_parse(text, &doc, err) < 0)
         return err_in(err, "a message of the queue");
+    e.has_id = loose_find(doc, "messageId") != NULL;
+    e.id = loose_int(doc, "messageId", 0);
+    *ret = e;
     const char *type = loose_text(doc, "messageType");
     if (!*type)
         return err_set(err, ERR_INVALID, "a message of the queue has no type");
     e.kind = kind_of(type);
     answer_line(slice_of(type), e.type, sizeof e.type);
-    e.has_id = loose_find(doc, "messageId") != NULL;
-    e.id = loose_int(doc, "messageId", 0);
-    if (open_body(doc, key, &e, err) < 0)
-        return err->code;
+    int r = open_body(doc, key, &e, err);
     *ret = e;
-    return ERR_OK;
+    return r;
 }
 
 void envelope_deinit(struct envelope *e)

@@ -43,7 +43,7 @@ struct envelope {
 };
 
 /* Opens the answer TEXT of a poll. ERR_INVALID: it is no such message, or was not encrypted with KEY; ERR_LIMIT. *RET is
- * the caller's. */
+ * the caller's; after an error it has the id, if that could be read, and no body. */
 MUST_CHECK int envelope_open(struct slice text, const struct envelope_key *key,
                              struct envelope *ret, struct err *err);
 void envelope_deinit(struct envelope *e); /* wipes it; also one that is all zero */

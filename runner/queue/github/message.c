@@ -553,6 +553,14 @@ static bool is_too_deep(struct slice json)
     return false;
 }
 
+static int too_large(size_t size, struct err *err)
+{
+    return err_set(err, ERR_LIMIT,
+                   "the job message has %zu bytes, and at most %d are taken: the job's matrix, "
+                   "inputs or the outputs of jobs before it are too large",
+                   size, (int)GITHUB_MESSAGE_MAX);
+}
+
 static int parse(struct reader *r)
 {
     int known = read_identity(r);
@@ -587,9 +595,8 @@ int github_message_parse(struct slice text, const struct github_origin *place, s
 
     job_init(ret_job);
     *ret = (struct github_job){0};
-    if (text.len > GITHUB_MESSAGE_MAX)
-        return err_set(err, ERR_LIMIT, "the job message has %zu bytes: at most %d are allowed",
-                       text.len, (int)GITHUB_MESSAGE_MAX);
+    if (text.len > GITHUB_MESSAGE_READ_MAX)
+        return too_large(text.len, err);
     if (slice_starts(text, SLICE("\xef\xbb\xbf"))) /* decrypted ones begin with a mark */
         text = slice_from(text, 3);
     if (is_too_deep(text))
@@ -601,6 +608,11 @@ int github_message_parse(struct slice text, const struct github_origin *place, s
         return err_set(err, ERR_INVALID, "the job message is no JSON object: %s (line %d)",
                        json ? "it is another value" : where.text, json ? 1 : where.line);
     struct reader r = {json, place, ret_job, ret, err};
+    if (text.len > GITHUB_MESSAGE_MAX) {
+        (void)!read_identity(&r);
+        (void)!read_connection(&r);
+        return too_large(text.len, err);
+    }
     return parse(&r) < 0 ? err_in(err, "the job message cannot be read") : ERR_OK;
 }
 

@@ -11,7 +11,9 @@
 
 enum {
     GITHUB_MESSAGE_MAX = JOB_MESSAGE_MAX, /* bytes */
-    GITHUB_MESSAGE_DEPTH = 200,           /* of lists and objects within each other */
+    /* Of a larger one, up to this, it is read whose it is, so that its end can be told. */
+    GITHUB_MESSAGE_READ_MAX = JOB_MESSAGE_MAX + (8 << 20),
+    GITHUB_MESSAGE_DEPTH = 200, /* of lists and objects within each other */
     GITHUB_STEPS_MAX = 10000,
     GITHUB_CANCEL_MS = 5 * 60 * 1000, /* from a cancel to the kill, where nothing else is said */
 };

@@ -9,7 +9,7 @@
 #include "queue/loose.h"
 
 enum {
-    MESSAGE_MAX = 72 << 20, /* bytes of an answer: a job message as base64 */
+    MESSAGE_MAX = 80 << 20, /* bytes of an answer: a job message as base64 */
     DELETE_TRIES = 3,       /* of a message; one that stays comes again */
     GENTLE_ERRORS = 5,      /* in a row; then the pauses get longer */
     BROKER_ERRORS_MAX = 10, /* after which the official runner's process begins anew */
@@ -138,16 +138,37 @@ static bool sent_on(struct github_poll *p, const struct envelope *message)
     return true;
 }
 
-static void take(struct github_poll *p, struct slice body)
+/* A message that cannot be read would come again and again. Perhaps it was meant for another key: a new session gets it
+ * with one of its own. When that does not help it is thrown away; the broker does that by itself. */
+static void unreadable(struct github_poll *p, const struct envelope *message, const struct err *err)
 {
     struct answer wrong = {.kind = ANSWER_TRANSIENT};
+
+    snprintf(wrong.text, sizeof wrong.text, "a message cannot be read: %.160s", err->text);
+    if (p->at_broker || p->session->settings->use_v2 || !message->has_id) {
+        failed(p, &wrong);
+    } else if (p->unreadable != message->id) {
+        p->unreadable = message->id;
+        p->strayed = true;
+        wrong.kind = ANSWER_SESSION_LOST;
+        failed(p, &wrong);
+    } else {
+        p->errors++;
+        p->has_id = true;
+        p->id = message->id;
+        p->client.health(p->client.ctx, wrong.text);
+        github_poll_next(p, GITHUB_POLL_USELESS);
+    }
+}
+
+static void take(struct github_poll *p, struct slice body)
+{
     struct envelope message = {0};
     struct err err = ERR_INIT;
     static const struct envelope_key none;
 
     if (envelope_open(body, p->at_broker ? &none : &p->session->key, &message, &err) < 0) {
-        answer_line(slice_of(err.text), wrong.text, sizeof wrong.text);
-        failed(p, &wrong);
+        unreadable(p, &message, &err);
         return;
     }
     p->errors = 0;
@@ -246,6 +267,7 @@ void github_poll_start(struct github_poll *p)
 {
     rest(p);
     p->started = true;
+    p->strayed = false;
     p->has_last = false;
     p->at_broker = false;
     if (p->session->migration[0]) { /* as if the legacy queue had said so just now */

@@ -32,7 +32,9 @@ struct github_poll { /* its owner's; filled in by github_poll_init(), to be read
     bool has_last; /* the same of the legacy queue's own */
     int64_t last_id;
 
-    unsigned errors; /* in a row */
+    int64_t unreadable; /* the id of a message that could not be read; 0: none */
+    bool strayed;       /* and so a session is given up that lives on: it is to be closed */
+    unsigned errors;    /* in a row */
     struct backoff floor;
     int64_t begun_ms;       /* of the question, or of the first of a pair */
     int64_t empty_since_ms; /* empty answers are counted from then on */

@@ -213,7 +213,10 @@ static void on_poll_failed(void *ctx, const struct answer *a)
         break;
     }
     g->state = GITHUB_OPENING;
-    g->pause = loop_timer(g->caller.loop, clock_ms() + pause, on_pause_over, g);
+    if (g->poll.strayed)
+        session_close(&g->session, true, on_pause_over, g);
+    else
+        g->pause = loop_timer(g->caller.loop, clock_ms() + pause, on_pause_over, g);
 }
 
 static void on_poll_health(void *ctx, const char *why)

@@ -5,7 +5,7 @@
 enum {
     ACQUIRE_TRIES = 5,
     COMPLETE_TRIES = 25, /* five rounds of five, as the official runner has them */
-    MESSAGE_MAX = GITHUB_MESSAGE_MAX,
+    MESSAGE_MAX = GITHUB_MESSAGE_READ_MAX,
 };
 
 struct call *run_service_acquire(struct caller *c, const char *service_url, const char *request_id,

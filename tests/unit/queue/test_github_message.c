@@ -616,7 +616,7 @@ static void parse_depth(struct parsed *p, size_t depth)
 Test(github_message, has_a_limit_on_depth_and_size)
 {
     CLEANUP(parsed_deinit) struct parsed p, q, r;
-    struct slice large = {"{", (size_t)GITHUB_MESSAGE_MAX + 1}; /* never read */
+    struct slice large = {"{", (size_t)GITHUB_MESSAGE_READ_MAX + 1}; /* never read */
 
     parse_depth(&p, GITHUB_MESSAGE_DEPTH - 1);
     cr_expect_eq(p.r, ERR_INVALID);
@@ -641,6 +641,24 @@ Test(github_message, of_fifty_megabytes_is_read)
     buf_add_str(&text, small + 1);
     parse_text(&p, buf_slice(&text));
     cr_expect_eq(p.r, ERR_OK, "%s", p.err.text);
+}
+
+Test(github_message, that_is_larger_is_refused_and_can_be_told_so)
+{
+    enum { PAYLOAD = GITHUB_MESSAGE_MAX };
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(GITHUB_MESSAGE_READ_MAX);
+    CLEANUP(free_ptr) char *small = patched("{}");
+    CLEANUP(parsed_deinit) struct parsed p;
+
+    buf_add_str(&text, "{\"unknown\":\"");
+    memset(buf_reserve(&text, PAYLOAD), 'x', PAYLOAD);
+    text.len += PAYLOAD;
+    buf_add_str(&text, "\",");
+    buf_add_str(&text, small + 1);
+    parse_text(&p, buf_slice(&text));
+    cr_expect_eq(p.r, ERR_LIMIT);
+    cr_expect(strstr(p.err.text, "at most 52428800 are taken"), "%s", p.err.text);
+    cr_expect(github_job_can_be_told(&p.github));
 }
 
 Test(github_message, begins_with_a_mark_when_it_was_encrypted)

@@ -395,6 +395,18 @@ Test(github_queue, deleting_a_message_is_tried_three_times_and_then_let_be)
     cr_assert_eq(hub_count("delete"), 3);
 }
 
+/* Perhaps it is for the key of another session; if not, it must not be in the way of those behind it. */
+Test(github_queue, a_message_that_cannot_be_read_is_met_with_a_new_session_and_then_thrown_away)
+{
+    HUB_START({"poll", 1, 2, 200, "{\"messageId\":77,\"body\":\"what is this?\"}"});
+    hub_open(&legacy);
+    hub_until("poll", 3);
+    cr_assert_eq(hub_count("close"), 1, "%s", hub_transcript());
+    cr_assert_eq(hub_count("open"), 2, "%s", hub_transcript());
+    cr_assert_eq(hub_count("delete"), 1, "%s", hub_transcript());
+    has(hub_last("delete"), "/messages/77?");
+}
+
 Test(github_queue, a_shutdown_by_the_service_ends_it_in_silence)
 {
     HUB_START({"poll", 1, 1, 200, MESSAGE("1", "RunnerShutdown", "{}")});
