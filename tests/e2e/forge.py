@@ -14,6 +14,8 @@ import socket
 import subprocess
 import textwrap
 import time
+import urllib.parse
+import urllib.request
 
 from world import check
 
@@ -204,11 +206,38 @@ class Forge:
 
     def jobs(self, repository):
         """The jobs of the newest run."""
+        newest = self.run(repository)
+        return self.api("GET", f"/repos/{repository}/actions/runs/{newest['id']}/jobs")["jobs"] if newest else []
+
+    def run(self, repository):
+        """The newest run; None: there is none."""
         runs = self.api("GET", f"/repos/{repository}/actions/runs")["workflow_runs"]
-        newest = max(runs, key=lambda run: run["id"], default=None)
-        if not newest:
-            return []
-        return self.api("GET", f"/repos/{repository}/actions/runs/{newest['id']}/jobs")["jobs"]
+        return max(runs, key=lambda run: run["id"], default=None)
+
+    def done(self, repository, attempt=1, limit=90):
+        """The newest run, once it is over for the ATTEMPT-th time."""
+        end = time.monotonic() + limit
+        while (run := self.run(repository))["status"] != "completed" or self.jobs(repository)[0]["run_attempt"] < attempt:
+            check(time.monotonic() < end, f"the run is not over: {run}\n{self.told()}")
+            time.sleep(0.2)
+        return run
+
+    def page(self, repository, below, body=b""):
+        """What somebody does on the page of the newest run, for which there is no call: its answer's JSON."""
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        login = urllib.parse.urlencode({"user_name": USER, "password": PASSWORD}).encode()
+        browser.open(f"{self.url}/user/login", login, timeout=20).close()
+        url = f"{self.url}/{repository}/actions/runs/{self.run(repository)['id']}{below}"
+        with browser.open(urllib.request.Request(url, body, {"Content-Type": "application/json"}), timeout=20) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def cancel(self, repository):
+        self.page(repository, "/cancel")
+
+    def steps(self, repository, job):
+        """{step's name: its status}; what the API says of steps is their job's status, all along."""
+        shown = self.page(repository, f"/jobs/{job['id']}", b'{"logCursors": []}')
+        return {step["summary"]: step["status"] for step in shown["state"]["currentJob"]["steps"]}
 
     def job_log(self, repository, job):
         status, data = self._ask("GET", f"/api/v1/repos/{repository}/actions/jobs/{job['id']}/logs")
