@@ -44,8 +44,8 @@ for one in WHOLE["steps"]:  # only what has an id is in `steps`
 # What differs from run to run, and from one machine's registration to the other.
 DIFFER = [(r"(?m)^[0-9a-f]{12}-[0-9a-f]{12}-\d+-\d+-\d+\n", ""),  # what other jobs have in the engine at the same time
           (r"https://github\.com/|http://127\.0\.0\.1:\d+/(?=acme|root1)", "SERVER/"),
-          (r"((?:artifacts/|ID:? |ID is ))\d+", r"\1N"), (r"[0-9a-f]{32,64}|_[0-9a-f]{6}\b|\bostler=[0-9a-f-]+|ostler-test-\w+", "ID"), (r"\b3\d{4}\b", "PORT"),
-          (r"\b\d+\.\d\d s\b", "TIME"), (r"\(\d+ B\)", "(SIZE)"), (r"(?m)^(Runner name|Runner group name|Machine name): .*\n", ""),
+          (r"((?:artifacts/|ID:? |ID is ))\d+", r"\1N"), (r"[0-9a-f]{32,64}|_[0-9a-f]{6}\b|\bostler=[0-9a-f-]+|ostler-test-\w+", "ID"), (r"\b[3-6]\d{4}\b", "PORT"),
+          (r"(?<=[ '])/tmp/[^ :']+", "PATH"), (r"\b\d+\.\d\d s\b", "TIME"), (r"\(\d+ B\)", "(SIZE)"), (r"(?m)^(Runner name|Runner group name|Machine name): .*\n", ""),
           (r"##\[group\]GITHUB_TOKEN Permissions\n(.*\n)*?##\[endgroup\]\n", "")]
 
 
@@ -65,5 +65,9 @@ def local(w, said, matrix=None, repository="acme/widgets", **more):
     flow = w.workflow(as_yaml(said, matrix), "local.yml")
     r = w.run(flow, "--event", "push", *[f"--secret={k}={v}" for k, v in SECRETS.items()],
               *[f"--var={k}={v}" for k, v in VARS.items()], code=0, **more)
-    return r, [(step["name"], RESULTS[step["conclusion"]],
-                "".join(e.get("text", "") for e in r.of("log", step=step["step"], job=step.get("job")))) for step in r.steps()]
+    return r, steps_of(r)
+
+
+def steps_of(r):
+    return [(step["name"], RESULTS[step["conclusion"]],
+             "".join(e.get("text", "") for e in r.of("log", step=step["step"], job=step.get("job")))) for step in r.steps()]

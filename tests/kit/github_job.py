@@ -85,7 +85,7 @@ class Job:
     """One job: what is sent, and what came back. SAID: the job as its YAML has it."""
 
     def __init__(self, double, said, *, name="build", workflow=None, secrets=None, variables=None, matrix=None, needs=None,
-                 inputs=None, event=None, github=None, legacy=False, results=True, flags=None, mask=(), number=1):
+                 inputs=None, event=None, github=None, job=None, legacy=False, results=True, flags=None, mask=(), number=1):
         self.double, self.legacy, self.results = double, legacy, results or not legacy
         self.id, self.plan, self.timeline = (str(uuid.uuid4()) for _ in range(3))
         self.scope = str(uuid.uuid4())
@@ -106,9 +106,9 @@ class Job:
         self.feed, self.logs, self.attachments = {}, {}, {}
         self.outputs, self.environment = {}, None
         self.lines_told = 0
-        self.message = self._message(said, name, workflow, variables, matrix, needs, inputs, event, github, flags, mask, number)
+        self.message = self._message(said, name, workflow, variables, matrix, needs, inputs, event, github, job, flags, mask, number)
 
-    def _message(self, said, name, workflow, variables, matrix, needs, inputs, event, github, flags, mask, number):
+    def _message(self, said, name, workflow, variables, matrix, needs, inputs, event, github, job, flags, mask, number):
         workflow = workflow or {}
         url = self.double.url
         display = said.get("name", name) if "${{" not in str(said.get("name", "")) else name
@@ -134,7 +134,7 @@ class Job:
                  "graphql_url": f"{url}/api/graphql", "event": event or {"ref": "refs/heads/main", "forced": False}, **(github or {})}
         contexts = {"github": about, "inputs": inputs or {}, "matrix": matrix, "vars": variables or {},
                     "strategy": {"fail-fast": True, "job-index": 0, "job-total": 1, "max-parallel": 1}, "needs": needs or {},
-                    "job": {"check_run_id": 80000000000 + number, "workflow_repository": "acme/widgets"}, "runner": None}
+                    "job": {"check_run_id": 80000000000 + number, "workflow_repository": "acme/widgets", **(job or {})}, "runner": None}
         tenant = f"{url}/tenant/"
         return {
             "messageType": "PipelineAgentJobRequest" if self.legacy else "RunnerJobRequest",

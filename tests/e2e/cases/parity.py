@@ -1,13 +1,46 @@
 """A whole job, from registration to removal: a service sees of it what `ostler run` of the same workflow says."""
 
+import json
+import textwrap
+
+import githttp
 from case import case
+from engine import BUSYBOX
 from gitea_double import GiteaDouble
 from github_double import GitHubDouble
 from listening import SECRETS, VARS, Listener, as_yaml, without_server
-from whole import MATRIX, RESULTS, WHOLE, local, same
+from whole import MATRIX, RESULTS, WHOLE, local, same, steps_of
 from world import check
 
-ACTIONS = {}  # of other repositories: name -> files
+# Of other repositories: name -> files.
+ACTIONS = {
+    "acme/outer": {"action.yml": """
+        name: Outer
+        inputs: {who: {default: nobody}}
+        outputs: {said: {value: "${{ steps.in.outputs.said }}"}}
+        runs:
+          using: composite
+          steps:
+            - {shell: bash, run: 'echo "outer of ${{ inputs.who }}: $TOKEN"', env: {TOKEN: "${{ github.token }}"}}
+            - {id: in, uses: acme/inner/deep@v2, with: {word: "${{ inputs.who }}"}}
+            - {shell: sh, run: 'echo "::error file=b.c,line=7::inside"'}
+        """},
+    "acme/inner": {"deep/action.yml": """
+        name: Inner
+        inputs: {word: {required: true}}
+        outputs: {said: {value: "${{ steps.say.outputs.said }}"}}
+        runs:
+          using: composite
+          steps: [{id: say, shell: bash, run: 'echo "said=<${{ inputs.word }}>" >> "$GITHUB_OUTPUT"; echo "# of inner" >> "$GITHUB_STEP_SUMMARY"'}]
+        """},
+    "acme/boxed": {
+        "action.yml": """
+        name: Boxed
+        inputs: {word: {default: none}}
+        runs: {using: docker, image: Dockerfile, args: ["${{ inputs.word }}"], env: {MORE: "${{ inputs.word }}s"}}
+        """,
+        "Dockerfile": f"FROM {BUSYBOX}\nCOPY say /say\nENTRYPOINT [\"/bin/sh\", \"/say\"]\n",
+        "say": 'echo "boxed: $1 $MORE $INPUT_WORD"; echo "in=$1" >> "$GITHUB_OUTPUT"\n'}}
 KINDS = {"values": ("run", "sh", None), "ask": ("run", "python3", None), "Cache": ("plugin", "actions/cache", "v4"),
          "Save": ("plugin", "actions/cache/save", "v4"), "Stage": ("plugin", "ostler/test", "v1"), "skipped": (None, None, None),
          "Set up job": ("runner", "setup_job", None), "Initialize containers": ("runner", "initialize_containers", None),
@@ -53,15 +86,15 @@ def in_order(hub):
         check(names.count(name) <= 1, f"{name}: {names.count(name)} times\n{names}")
 
 
-def through(w, profile, said, live=(), **more):
+def through(w, profile, said, live=(), shas=None, env=None, **more):
     """A runner is registered with a double, does what is SAID, and is removed: (the double, the job). LIVE lines come."""
     with GitHubDouble(profile, results=profile != "L") as hub:
         folder = w.root / "registrations" / "hub"
         w.ostler_call("register", "--url", hub.repository, "--type", "github", "--token", "REG1", "--name", "t1", "--dir", folder).exits(0)
         job = hub.push(said, secrets=SECRETS, variables=VARS, github={"run_id": "1"}, **more)
         for name, files in ACTIONS.items():
-            hub.archive(name, files)
-        listener = Listener(w)
+            hub.archive(name, {path: textwrap.dedent(text).lstrip("\n") for path, text in files.items()}, **(shas or {}).get(name, {}))
+        listener = Listener(w, env=env)
         hub.finished(job, 90)
         hub.wait(lambda: set(live) <= {line for lines in job.feed.values() for line in lines})
         done = listener.drain()
@@ -140,3 +173,41 @@ def a_whole_job_of_a_gitea_is_as_it_is_here(w):
         summaries = "".join(task.summaries[key] for key in sorted(task.summaries)).replace("\n\n", "\n")  # one file for all at a Forgejo
         check(same(summaries) == same("".join(e["markdown"] for e in here.of("summary")).replace("\n\n", "\n")), f"{dialect}: {task.summaries}")
         check([name for _, name in forge.artifacts] == ["numbers-3"], f"{dialect}: {forge.artifacts}")
+
+
+# A job of a workflow that another one calls, of composite and Docker actions.
+CALLED = {
+    "runs-on": "self-hosted",
+    "steps": [
+        {"id": "out", "name": "outer", "uses": "acme/outer@v1", "with": {"who": "${{ inputs.who }}"}},
+        {"id": "box", "name": "boxed", "uses": "acme/boxed@v1", "with": {"word": "${{ steps.out.outputs.said }}"}},
+        {"name": "image", "uses": f"docker://{BUSYBOX}", "with": {"entrypoint": "/bin/echo", "args": "straight ${{ steps.box.outputs.in }}"}},
+    ],
+}
+
+CALLED_KINDS = {"Build acme/boxed@v1": ("runner", "build_acme/boxed@v1", None), "outer": ("composite", "acme/outer", "v1"),
+                "boxed": ("Dockerfile", "acme/boxed", "v1"), "image": ("DockerHub", BUSYBOX, None)}
+BUILDS = {"Build acme/boxed@v1"}  # their logs are the engine's, which remembers what it built before
+
+
+@case(limit=150, quick=False, needs=("docker",))
+def actions_of_all_kinds_in_a_called_workflow_are_as_they_are_here(w):
+    server = githttp.Server(w)
+    shas = {name: {"sha": server.repo(name, files, "v1", "v2")} for name, files in ACTIONS.items()}
+    w.git("remote", "set-url", "origin", "https://github.com/acme/widgets.git")
+    w.workflow(json.dumps({"on": {"workflow_call": {"inputs": {"who": {"type": "string"}}}}, "jobs": {"build": CALLED}}), "called.yml")
+    sha = w.commit("a workflow to call")
+    flow = w.workflow(json.dumps({"on": "push", "jobs": {"call": {"uses": "./.github/workflows/called.yml", "with": {"who": "Ann"}}}}), "local.yml")
+    here = w.run(flow, "--event", "push", "--secret=GITHUB_TOKEN=geheim-42", code=0)
+    wanted = steps_of(here)
+    server.stop()
+    del w.env["OSTLER_ACTION_SOURCE"]  # the service says where they are
+    for profile in ("L", "A"):
+        _, job = through(w, profile, {**CALLED, "name": "call / build"}, shas=shas, inputs={"who": "Ann"}, job={
+            "workflow_ref": "acme/widgets/.github/workflows/called.yml@refs/heads/main", "workflow_sha": sha})
+        got, records = reported(job)
+        compare(profile, [one for one in wanted if one[0] not in BUILDS], [one for one in got if one[0] not in BUILDS])
+        told = ran(job)
+        check({name: told[name] for name in CALLED_KINDS} == CALLED_KINDS, f"{profile}: {told}")
+        check([a[:4] for a in annotations(job, records["outer"])] == [("failure", "inside", "b.c", 7)], f"{profile}: {records['outer']}")
+        check(list(job.summarised.values()) == ["# of inner\n"], f"{profile}: {job.summarised}")
