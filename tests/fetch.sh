@@ -134,6 +134,12 @@ fetch_compose() {
     rm -rf "$from"
 }
 
+# fetch_services: images of PostgreSQL and Redis for an engine of the tests' own, kept in build/images.
+fetch_services() {
+    quietly build/services.log python3 -B tests/e2e/engine.py build/images ||
+        complain 'cannot make the images of PostgreSQL and Redis' 'The reason is above; the tests go on.'
+}
+
 # newer_go FOLDER VERSION: the name of a Go that is at least VERSION: the machine's, or that version, put into FOLDER out of
 # the module that Go itself fetches its newer versions from.
 newer_go() {

@@ -8,7 +8,7 @@
 # --thorough       every end-to-end case as root and as an ordinary user, with both builds; else it runs with
 #                  both, as root with the one and as the user with the other, in turn; long ones with one build.
 #                  And what is real only at a price: a Gitea, which takes minutes to build the first time
-# --fuzz SECONDS   how long each fuzz target runs (default 10; 0: not at all)
+# --fuzz SECONDS   how long a processor has each fuzz target, beside all else (default 10; 0: not at all)
 # --conformance    only the conformance suite, over DIR (default ../shared/conformance)
 # NAME             only this kind (house, unit, plugin, conformance, e2e, fuzz), or KIND/PATTERN:
 #                  unit/lang, e2e/secrets, house/includes_point_downwards
@@ -144,22 +144,32 @@ if $conformance_only; then
     exec python3 -B tests/suite.py --conformance "$conformance" conformance
 fi
 
-provide "${BUILD_NEEDS[@]}" "${TEST_NEEDS[@]}"
-build_preset dev
-if wanted e2e && ! $quick; then
+# What the end-to-end tests take beside the build comes while the compilers run: most of that is waiting.
+gather() {
     provide "${ENGINE_NEEDS[@]}" "${STAGE_NEEDS[@]}" "${PLUGIN_NEEDS[@]}"
-    build_preset release
     fetch_node
     fetch_toolkit
     fetch_test_runners
     fetch_seaweed
     fetch_compose
+    fetch_services
     ! $thorough || fetch_gitea
+}
+
+fuzzing=false gathering=
+! wanted fuzz || [ "$fuzz" -eq 0 ] || fuzzing=true
+! $fuzzing || TEST_NEEDS+=("${FUZZ_NEEDS[@]}")
+provide "${BUILD_NEEDS[@]}" "${TEST_NEEDS[@]}"
+if wanted e2e && ! $quick; then
+    mkdir -p build
+    gather &
+    gathering=$!
+    trap 'code=$?; kill $gathering 2>/dev/null; [ $code -eq 0 ] || echo "0 passed, 1 failed"' EXIT
 fi
-if wanted fuzz && [ "$fuzz" -gt 0 ]; then
-    provide "${FUZZ_NEEDS[@]}"
-    build_preset fuzz
-fi
+build_preset dev
+[ -z "$gathering" ] || build_preset release
+! $fuzzing || build_preset fuzz fuzz
+[ -z "$gathering" ] || wait "$gathering" || exit
 $quick && set -- --quick
 $thorough && set -- "$@" --thorough
 exec python3 -B tests/suite.py "$@" --fuzz "$fuzz" --conformance "$conformance" "${names[@]}"

@@ -1,5 +1,9 @@
 """A real container engine for the cases that need one: the machine's own if it answers, else one of ours.
 
+    tests/e2e/engine.py FOLDER
+
+makes the images of services of which FOLDER keeps none yet, ahead of the cases that need them.
+
 Ours is a dockerd with its own data, socket, bridge and control groups, so it gets in nobody's way, and
 nothing of it stays: see Engine.stop(). Its images are made on the spot, of the programs of this machine,
 so no registry is needed."""
@@ -11,17 +15,20 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
 
-import images
+sys.dont_write_bytecode = True
+
+import images  # noqa: E402
 
 # Several harnesses may run at once.
 BRIDGE, ADDRESS = f"ost{os.getpid()}", f"172.31.{200 + os.getpid() % 50}.1/24"
 BUSYBOX, GLIBC, NODE = "ostler-test/busybox:1", "ostler-test/glibc:1", "ostler-test/node:1"
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
-READY_SECONDS = 30
+READY_SECONDS = 60
 
 
 class EngineError(Exception):
@@ -224,3 +231,22 @@ def labelled(label):
         rows = demand("docker", *listing, "--filter", f"label={label}", "--format", "{{json .}}")
         left += [f"{what} {row.get('Names') or row.get('Name')}" for row in map(json.loads, rows.splitlines())]
     return left
+
+
+def main(kept):
+    if images.archive(kept).exists() or answers() or os.geteuid() != 0:
+        return 0  # they are there; or they will be pulled; or who runs the cases says what is missing
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
+    engine = Engine()
+    try:
+        engine.start().provide_services(kept)
+    except EngineError as error:
+        print(error)
+        return 1
+    finally:
+        engine.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1])))

@@ -84,26 +84,30 @@ def provide(kept, ours):
         for name in missing:
             demand("docker", "pull", "--quiet", name)
         return
-    text = "".join([RELEASE, *PACKAGES, *NOT_WANTED, POSTGRES, *RECIPES.values()])
-    archive = pathlib.Path(kept, f"services-{hashlib.sha256(text.encode()).hexdigest()[:12]}.tar")
-    if archive.exists():
-        demand("docker", "load", "--quiet", "--input", archive)
+    if archive(kept).exists():
+        demand("docker", "load", "--quiet", "--input", archive(kept))
         return
     with tempfile.TemporaryDirectory(prefix="ostsvc.") as folder:
         make(pathlib.Path(folder))
-        keep(archive)
+        keep(archive(kept))
+
+
+def archive(kept):
+    """Where those of today's recipe are, once they were made."""
+    text = "".join([RELEASE, *PACKAGES, *NOT_WANTED, POSTGRES, *RECIPES.values()])
+    return pathlib.Path(kept, f"services-{hashlib.sha256(text.encode()).hexdigest()[:12]}.tar")
 
 
 def make(folder):
     if not shutil.which("debootstrap"):
         raise ImageError("there is no 'debootstrap': install it (tests/run.sh does)")
     print("making the images of PostgreSQL and Redis, once", flush=True)
-    root, archive = folder / "root", folder / "root.tar"
+    root, packed = folder / "root", folder / "root.tar"
     demand("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, root)
     for name in NOT_WANTED:
         shutil.rmtree(root / name, ignore_errors=True)
-    demand("tar", "--directory", root, "--create", "--file", archive, "--exclude=./dev/*", ".")
-    demand("docker", "import", archive, BASE)
+    demand("tar", "--directory", root, "--create", "--file", packed, "--exclude=./dev/*", ".")
+    demand("docker", "import", packed, BASE)
     context = folder / "context"
     context.mkdir()
     (context / "postgres").write_text(POSTGRES)
@@ -113,15 +117,15 @@ def make(folder):
         demand("docker", "build", "--quiet", "--tag", name, context, env={**os.environ, "DOCKER_BUILDKIT": "0"})
 
 
-def keep(archive):
+def keep(to):
     """Whole or not at all; what an older recipe left goes."""
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    new = archive.with_suffix(f".{os.getpid()}")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    new = to.with_suffix(f".{os.getpid()}")
     try:
         demand("docker", "save", "--output", new, *RECIPES)
-        new.rename(archive)
+        new.rename(to)
     finally:
         new.unlink(missing_ok=True)
-    for path in archive.parent.glob("services-*.tar"):
-        if path != archive:
+    for path in to.parent.glob("services-*.tar"):
+        if path != to:
             path.unlink()
