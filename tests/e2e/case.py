@@ -19,7 +19,7 @@ class Case:
     function: object
     who: str      # "any": as root and as an ordinary user; "root"; "user"
     quick: bool   # part of the quick suite
-    limit: int    # seconds before the case counts as hung
+    limit: int    # seconds, with patience, before the case counts as hung
     needs: tuple  # "network", "docker", "services": with "docker", images of PostgreSQL and Redis
     thorough: bool  # only with --thorough: what it needs is made then
 

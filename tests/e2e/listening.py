@@ -12,6 +12,7 @@ import urllib.request
 import uuid
 
 import watch
+from patience import PATIENCE
 from world import check
 
 # A job with all that a self-hosted runner is for; as a dictionary, so that it can be a job message, a payload and a
@@ -104,7 +105,7 @@ class Listener:
 
     def ended(self, code=0, limit=30):
         done = self.running.finish(limit).exits(code)
-        end = time.monotonic() + 2
+        end = time.monotonic() + 2 * PATIENCE
         while (left := set(watch.descendants()) - self.others) and time.monotonic() < end:
             time.sleep(0.01)
         check(not left, f"left running: {[watch.describe(p) for p in left]}\n{done}")

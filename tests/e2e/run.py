@@ -28,6 +28,7 @@ sys.path.append(str(HERE.parent / "kit"))  # the doubles of services
 import case  # noqa: E402
 import engine  # noqa: E402
 import watch  # noqa: E402
+from patience import PATIENCE  # noqa: E402
 from world import World  # noqa: E402
 
 ROOT = HERE.parents[1]
@@ -156,10 +157,10 @@ def run_case(item, identity, stage, below, keep):
             "--plugins", str(stage.plugins), *(["--keep"] if keep else [])]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
     try:
-        text, code = process.communicate(timeout=item.limit)[0].decode(errors="replace"), process.returncode
+        text, code = process.communicate(timeout=item.limit * PATIENCE)[0].decode(errors="replace"), process.returncode
     except subprocess.TimeoutExpired:
         left = watch.descendants(process.pid)
-        code, text = FAILED, f"hung: not done after {item.limit} s; there are {[watch.describe(p) for p in left]}\n"
+        code, text = FAILED, f"hung: not done after {item.limit * PATIENCE} s; there are {[watch.describe(p) for p in left]}\n"
         for pid in [process.pid, *left]:
             watch.kill(pid)
         text += process.communicate()[0].decode(errors="replace")

@@ -8,6 +8,8 @@ import signal
 import stat
 import time
 
+from patience import PATIENCE
+
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -55,8 +57,8 @@ def describe(pid):
 
 
 def wait_until_alone(limit):
-    """Waits until nothing of ours is left, LIMIT seconds at most; returns what is."""
-    deadline = time.monotonic() + limit
+    """Waits until nothing of ours is left, for LIMIT seconds with patience; returns what is."""
+    deadline = time.monotonic() + limit * PATIENCE
     while True:
         left = descendants()
         if not left or time.monotonic() > deadline:

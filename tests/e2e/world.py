@@ -19,6 +19,7 @@ import textwrap
 import time
 
 import watch
+from patience import PATIENCE
 
 SANITIZER = re.compile(r"(AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)")
 # A step's header shows its script: what a case looks for must not be found there.
@@ -99,6 +100,11 @@ class Finished:
 
     # -- demanding --
 
+    def took_less(self, seconds):
+        """SECONDS tells what ended by itself from what was waited for, no more."""
+        check(self.seconds < seconds * PATIENCE, f"it took {self.seconds:.1f} s\n{self}")
+        return self
+
     def exits(self, code):
         check(self.code == code, f"wanted exit code {code}\n{self}")
         return self
@@ -168,7 +174,7 @@ class Running:
 
     def wait_for(self, text, limit=20):
         """Until TEXT has appeared on either stream."""
-        deadline, text = time.monotonic() + limit, text.encode()
+        deadline, text = time.monotonic() + limit * PATIENCE, text.encode()
         while text not in self.out and text not in self.err:
             if not self._pump(0.05) or time.monotonic() > deadline:
                 self.kill()
@@ -176,7 +182,7 @@ class Running:
         return self
 
     def wait_for_file(self, path, limit=20):
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + limit * PATIENCE
         while not os.path.exists(path):
             self._pump(0.02)
             if time.monotonic() > deadline:
@@ -193,12 +199,12 @@ class Running:
             self.process.kill()
 
     def finish(self, limit=30):
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + limit * PATIENCE
         while self._pump(0.05) or self.process.poll() is None:
             if time.monotonic() > deadline:
                 left = [watch.describe(p) for p in watch.descendants()]
                 self.kill()
-                raise AssertionError(f"not done after {limit} s; still there: {left}\n"
+                raise AssertionError(f"not done after {limit * PATIENCE} s; still there: {left}\n"
                                      f"{shorten(self.out)}\n{shorten(self.err)}")
             if not self.open:
                 time.sleep(0.01)
@@ -304,7 +310,7 @@ class World:
     def ostler_call(self, *args, env=None, cwd=None, limit=30):
         start = time.monotonic()
         done = subprocess.run([self.ostler, *map(str, args)], cwd=cwd or self.repo, env={**self.env, **(env or {})},
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=limit)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=limit * PATIENCE)
         result = Finished(done.args, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
         self.sane(result)
         return result
@@ -320,7 +326,7 @@ class World:
                                    stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
         os.close(theirs)
         try:
-            while time.monotonic() - start < limit:
+            while time.monotonic() - start < limit * PATIENCE:
                 if select.select([ours], [], [], 0.1)[0]:
                     out += os.read(ours, 1 << 16)
                 elif process.poll() is not None:
@@ -329,7 +335,7 @@ class World:
             pass
         finally:
             os.close(ours)
-        if time.monotonic() - start >= limit:
+        if time.monotonic() - start >= limit * PATIENCE:
             process.kill()
         done = Finished(argv, process.wait(), bytes(out), b"", time.monotonic() - start)
         self.after(done, before)

@@ -24,6 +24,8 @@ import traceback
 import urllib.parse
 import zlib
 
+from patience import PATIENCE
+
 LIMIT = 64 << 20  # of a request's body
 BEFORE = ("status", "reset", "hang")
 AFTER = ("lost", "cut", "trickle", "garbage", "late", "change")
@@ -236,12 +238,12 @@ class Double:
 
     def wait(self, what, limit=20.0):
         """Until WHAT() is true; gives that."""
-        end = time.monotonic() + limit
+        end = time.monotonic() + limit * PATIENCE
         with self.turn:
             while not (value := what()):
                 left = end - time.monotonic()
                 if left <= 0 or self.closing.is_set():
-                    raise AssertionError(f"waited {limit} s in vain\n{self.transcript()}")
+                    raise AssertionError(f"waited {limit * PATIENCE} s in vain\n{self.transcript()}")
                 self.turn.wait(min(left, 0.2))
             return value
 

@@ -45,7 +45,7 @@ def nothing_left(done, volumes):
     """Containers and networks carry the worker's label; volumes came with the images, and carry none."""
     labels = set(re.findall(r"--label (ostler=[0-9a-f-]+)", done.out))
     check(labels, f"there is no label in the log\n{done}")
-    deadline = time.monotonic() + 10  # another case may be between making its volume and using it
+    deadline = time.monotonic() + 30  # another case may be between making its volume and using it
     while left := ([line for label in labels for line in engine.labelled(label)] + sorted(unused_volumes() - volumes)):
         check(time.monotonic() < deadline, f"left in the engine: {left}\n{done}")
         time.sleep(0.2)

@@ -235,7 +235,7 @@ def a_run_that_is_cancelled_keeps_nothing_of_its_uploads(w):
     toolkit.wait_for_pieces(w, running, 3)
     start = time.monotonic()
     running.send(signal.SIGINT).finish(60).exits(3)
-    check(time.monotonic() - start < 10, "it took long to end")
+    check(time.monotonic() - start < 40, "it took long to end")
     check(not ours("blobs-"), "somebody still runs")
     left = [p for p in (toolkit.run_folder(w) / "artifacts").rglob("*") if p.is_file()]
     check(not left, f"left behind: {left}")

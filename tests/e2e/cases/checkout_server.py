@@ -265,7 +265,7 @@ def a_cancel_in_the_middle_of_a_fetch(w):
     s.hang.clear()
     while s.hanging.exists():
         time.sleep(0.02)
-    check(time.monotonic() - begun < 15, "it took too long")
+    check(time.monotonic() - begun < 40, "it took too long")
     r.equal("the job", r.jobs(), {"job": "cancelled"}).never_says("never", TOKEN)
     folder = kept(w)
     check(not list(folder.rglob("*.lock")), f"locks: {list(folder.rglob('*.lock'))}")
@@ -337,7 +337,7 @@ class Sshd:
                           f"AuthorizedKeysFile {self.home}/id.pub\nStrictModes no\nPasswordAuthentication no\n"
                           f"ForceCommand {serve}\n")
         self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", config, "-E", self.home / "log"])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while True:
             try:
                 socket.create_connection((self.address, 22), 1).close()

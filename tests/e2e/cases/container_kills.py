@@ -53,7 +53,7 @@ def containers_with(word):
 
 
 def eventually(condition, what):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while found := condition():
         check(time.monotonic() < deadline, f"{what}: {found}")
         time.sleep(0.1)

@@ -26,7 +26,7 @@ def nothing_left(done):
     """Each worker labels what it makes; its log has the label."""
     labels = set(re.findall(r"--label (ostler=[0-9a-f-]+)", done.out))
     check(labels, f"there is no label in the log\n{done}")
-    deadline = time.monotonic() + 5  # another case may be removing what a killed worker of this one left
+    deadline = time.monotonic() + 20  # another case may be removing what a killed worker of this one left
     while left := [line for label in labels for line in engine.labelled(label)]:
         check(time.monotonic() < deadline, f"left in the engine: {left}\n{done}")
         time.sleep(0.1)
@@ -119,7 +119,7 @@ def a_cancel_ends_the_wait_for_health(w):
     w.after(r, None)
     r.equal("jobs", r.jobs(), {"job": "cancelled"})
     r.concluded(Initialize_containers="cancelled", never="skipped", Stop_containers="success")
-    check(r.seconds < 15, f"took {r.seconds:.1f} s")
+    r.took_less(15)
     nothing_left(r)
 
 

@@ -1,6 +1,5 @@
 """Jobs and what hangs together: needs, outputs, if, matrix, results."""
 
-import time
 
 from case import case
 
@@ -61,12 +60,12 @@ def jobs_run_in_parallel_as_needs_allow(w):
     flow = w.workflow(jobs("".join(f"  j{i}: {{{sleeper}}}\n" for i in range(4))))
     fast = w.run(flow, "--jobs", "4", code=0)
     slow = w.run(flow, "--jobs", "2", code=0)
-    fast.equal("four at once take less than two and two", fast.seconds + 1 < slow.seconds, True)
-    running = most = 0
-    for e in slow.events:
-        running += {"job.started": 1, "job.finished": -1}.get(e["event"], 0)
-        most = max(most, running)
-    slow.equal("most at a time", most, 2)
+    for r, wanted in ((fast, (3, 4)), (slow, (2,))):  # a machine may be too slow to begin the fourth in time
+        running = most = 0
+        for e in r.events:
+            running += {"job.started": 1, "job.finished": -1}.get(e["event"], 0)
+            most = max(most, running)
+        r.equal("most at a time", most in wanted, True)
 
 
 @case()
@@ -135,13 +134,11 @@ def fail_fast_cancels_the_rest(w):
             runs-on: ubuntu-latest
             strategy: {matrix: {n: [bad, slow, later]}}
             steps:
-              - {run: 'if [ ${{ matrix.n }} = bad ]; then sleep 1; exit 1; fi; exec sleep 60'}
+              - {run: 'if [ ${{ matrix.n }} = bad ]; then sleep 1; exit 1; fi; exec sleep 200'}
           after: {needs: m, if: always(), runs-on: ubuntu-latest, steps: [{name: r, run: 'echo "${{ needs.m.result }}"'}]}
         """)
-    start = time.monotonic()
-    r = w.run(flow, "--jobs", "2", limit=45, code=1)
+    r = w.run(flow, "--jobs", "2", limit=45, code=1).took_less(30)
     r.equal("jobs", r.jobs(), {"m (bad)": "failure", "m (slow)": "cancelled", "m (later)": "cancelled", "after": "success"})
-    r.equal("nobody waits for the slow one", time.monotonic() - start < 30, True)
     r.says("failure", job="after")
 
 

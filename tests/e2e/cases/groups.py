@@ -76,7 +76,7 @@ def what_was_killed_lets_go(w):
     first.kill()
     first.finish(10)
     third.wait_for("three is up")
-    check(time.monotonic() - began < 2, "it took long")
+    check(time.monotonic() - began < 10, "it took long")
     third.kill()
     third.finish(10)
     let(w, "four")

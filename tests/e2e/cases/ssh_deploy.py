@@ -60,7 +60,7 @@ class Server:
             f"MaxSessions 50\n" + (f"SetEnv DOCKER_HOST={docker}\n" if docker else ""))
         self.log = self.place / f"log.{key}"
         self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", config, "-E", self.log])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not self.log.exists() or "Server listening" not in self.log.read_text():
             check(time.monotonic() < deadline and self.process.poll() is None, "sshd does not come up")
             time.sleep(0.02)

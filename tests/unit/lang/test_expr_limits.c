@@ -3,7 +3,7 @@
 #include "lang/utf.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
+#include "kit/effort.h"
 
 #include <criterion/criterion.h>
 
@@ -201,11 +201,11 @@ Test(expr_limits, a_thousand_misspelled_keys_of_a_huge_object_are_found_at_once,
     for (int i = 1; i < 1000; i++)
         buf_printf(&text, "||x.n%d", i);
     buf_add_str(&text, "||x.key99999");
-    int64_t start = clock_ns();
+    int64_t start = effort_ms();
     cr_assert_eq(eval(&f, buf_slice(&text), &scope), ERR_OK);
     cr_assert_eq(expr_number(&f.value), 99999);
     /* Each look-up alone would be a walk through all keys, some milliseconds. */
-    cr_assert_lt(clock_ns() - start, 2000000000);
+    cr_assert_lt(effort_ms() - start, 2000);
     json_decref(o);
 }
 
@@ -214,7 +214,7 @@ Test(expr_limits, duplicate_keys_and_searches_in_long_texts_stay_linear, .timeou
     CLEANUP(fixture_deinit) struct fixture f = {0};
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(1 << 22);
     struct expr_scope scope = {.context = only_context};
-    int64_t start = clock_ns();
+    int64_t start = effort_ms();
 
     buf_add_char(&text, '{');
     for (int i = 0; i < 50000; i++)
@@ -233,7 +233,7 @@ Test(expr_limits, duplicate_keys_and_searches_in_long_texts_stay_linear, .timeou
                  ERR_OK);
     cr_assert(f.value.boolean);
     json_decref(scope.ctx);
-    cr_assert_lt(clock_ns() - start, 5000000000);
+    cr_assert_lt(effort_ms() - start, 5000);
 }
 
 /* ---- names, identities, what is borrowed ---- */
