@@ -5,29 +5,13 @@
 #include "sign.h"
 
 #include <criterion/criterion.h>
-#include <ostler/test.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-extern const struct ost_plugin ostler_plugin_v1;
+#include "../lib/test_step.h"
 
-static struct ost_test *job;
-static struct ost_step *step;
-
-static void enter(void)
-{
-    job = ost_test_new(&ostler_plugin_v1);
-    ost_test_scratch(job);
-    step = ost_test_step(job);
-}
-
-static void leave(void)
-{
-    ost_test_free(job);
-}
-
-TestSuite(backup, .init = enter, .fini = leave);
+TestSuite(backup, .init = step_enter, .fini = step_leave);
 
 /* ---- rows ---- */
 
@@ -303,40 +287,40 @@ Test(backup, what_is_compressed_comes_back_and_what_is_cut_does_not)
 
 static void use_files(const char *operation)
 {
-    ost_test_exec_for_real(job, NULL);
-    ost_test_with(job, "operation", operation);
-    ost_test_with(job, "source", "files");
-    ost_test_with(job, "name", "tree");
-    ost_test_with(job, "to", "backups");
-    ost_test_with(job, "paths", ost_fmt(step, "%s/tree", ost_test_scratch(job)));
-    ost_test_file(job, "tree/one", "1\n");
+    ost_test_exec_for_real(host, NULL);
+    ost_test_with(host, "operation", operation);
+    ost_test_with(host, "source", "files");
+    ost_test_with(host, "name", "tree");
+    ost_test_with(host, "to", "backups");
+    ost_test_with(host, "paths", ost_fmt(step, "%s/tree", ost_test_scratch(host)));
+    ost_test_file(host, "tree/one", "1\n");
 }
 
 static void expect_main(ost_status status, const char *text)
 {
-    ost_status r = ost_test_run(job, OST_PHASE_MAIN);
+    ost_status r = ost_test_run(host, OST_PHASE_MAIN);
 
-    cr_expect_eq(r, status, "%d: %s\n%s", r, ost_test_failure(job), ost_test_log(job));
-    cr_expect(strstr(ost_test_failure(job), text), "'%s' is not in '%s'", text,
-              ost_test_failure(job));
+    cr_expect_eq(r, status, "%d: %s\n%s", r, ost_test_failure(host), ost_test_log(host));
+    cr_expect(strstr(ost_test_failure(host), text), "'%s' is not in '%s'", text,
+              ost_test_failure(host));
 }
 
 Test(backup, files_are_backed_up_verified_pruned_and_listed)
 {
     use_files("backup");
-    ost_test_with(job, "verify", "true");
-    ost_test_with(job, "keep-last", "1");
+    ost_test_with(host, "verify", "true");
+    ost_test_with(host, "keep-last", "1");
     expect_main(OST_OK, "");
-    cr_expect_str_eq(ost_test_output(job, "verified"), "true");
-    cr_expect_str_eq(ost_test_output(job, "rows"), "2");
-    cr_expect_str_eq(ost_test_output(job, "pruned"), "0");
+    cr_expect_str_eq(ost_test_output(host, "verified"), "true");
+    cr_expect_str_eq(ost_test_output(host, "rows"), "2");
+    cr_expect_str_eq(ost_test_output(host, "pruned"), "0");
     expect_main(OST_OK, "");
-    cr_expect_str_eq(ost_test_output(job, "pruned"), "1");
-    ost_test_with(job, "operation", "list");
+    cr_expect_str_eq(ost_test_output(host, "pruned"), "1");
+    ost_test_with(host, "operation", "list");
     expect_main(OST_OK, "");
-    cr_expect_null(strchr(ost_test_output(job, "files"), '\n'));
-    ost_test_with(job, "operation", "restore");
-    ost_test_with(job, "restore-to", "backups");
+    cr_expect_null(strchr(ost_test_output(host, "files"), '\n'));
+    ost_test_with(host, "operation", "restore");
+    ost_test_with(host, "restore-to", "backups");
     expect_main(OST_E_FAILED, "there are files in it; give a new folder");
 }
 
@@ -344,12 +328,12 @@ Test(backup, what_is_not_there_is_told_with_the_cure)
 {
     use_files("verify");
     expect_main(OST_E_NOT_FOUND, "there is no backup 'tree' in ");
-    ost_test_with(job, "operation", "restore");
+    ost_test_with(host, "operation", "restore");
     expect_main(OST_E_INVALID, "'restore-to' is empty");
-    ost_test_with(job, "operation", "prune");
+    ost_test_with(host, "operation", "prune");
     expect_main(OST_E_INVALID, "nothing says what to keep");
-    ost_test_with(job, "operation", "backup");
-    ost_test_with(job, "paths", "nowhere");
+    ost_test_with(host, "operation", "backup");
+    ost_test_with(host, "paths", "nowhere");
     expect_main(OST_E_FAILED, "cannot pack the files: ");
 }
 
@@ -375,13 +359,13 @@ Test(backup, what_is_wrong_is_refused_before_anything_is_run)
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        leave();
-        enter();
-        ost_test_with(job, "to", "backups");
-        ost_test_with(job, "database", "shop");
-        ost_test_with(job, rows[i].name, rows[i].value);
+        step_leave();
+        step_enter();
+        ost_test_with(host, "to", "backups");
+        ost_test_with(host, "database", "shop");
+        ost_test_with(host, rows[i].name, rows[i].value);
         expect_main(OST_E_INVALID, rows[i].text);
-        cr_expect_eq(ost_test_execs(job, "*"), 0, "row %zu", i);
+        cr_expect_eq(ost_test_execs(host, "*"), 0, "row %zu", i);
     }
 }
 
@@ -391,52 +375,52 @@ Test(backup, a_password_is_never_in_argv)
 
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < 2; j++) {
-            leave();
-            enter();
-            ost_test_with(job, "source", sources[i]);
-            ost_test_with(job, "to", "backups");
-            ost_test_with(job, "database", "shop");
-            ost_test_with(job, "user", "boss");
-            ost_test_with(job, "password", "hunter2:\\");
-            ost_test_with(job, "container", j ? "db" : "");
-            ost_test_on_exec(job, "*dump*shop", .out = "");
-            (void)ost_test_run(job, OST_PHASE_MAIN);
-            cr_expect_geq(ost_test_execs(job, j ? "docker exec -i -e *dump*" : "*dump*"), 1, "%s",
-                          ost_test_log(job));
-            for (size_t n = 0; ost_test_exec(job, n); n++)
-                cr_expect_null(strstr(ost_test_exec(job, n), "hunter2"));
+            step_leave();
+            step_enter();
+            ost_test_with(host, "source", sources[i]);
+            ost_test_with(host, "to", "backups");
+            ost_test_with(host, "database", "shop");
+            ost_test_with(host, "user", "boss");
+            ost_test_with(host, "password", "hunter2:\\");
+            ost_test_with(host, "container", j ? "db" : "");
+            ost_test_on_exec(host, "*dump*shop", .out = "");
+            (void)ost_test_run(host, OST_PHASE_MAIN);
+            cr_expect_geq(ost_test_execs(host, j ? "docker exec -i -e *dump*" : "*dump*"), 1, "%s",
+                          ost_test_log(host));
+            for (size_t n = 0; ost_test_exec(host, n); n++)
+                cr_expect_null(strstr(ost_test_exec(host, n), "hunter2"));
         }
 }
 
 Test(backup, half_a_backup_and_a_scratch_database_are_tidied_up_afterwards)
 {
-    ost_test_exec_for_real(job, NULL);
-    ost_test_with(job, "to", "backups");
-    ost_test_with(job, "database", "shop");
-    ost_test_file(job, "backups/shop-1.part", "half");
-    ost_test_saved(job, "half", "shop-1.part");
-    ost_test_saved(job, "scratch", "ostler_verify_1");
-    ost_test_on_exec(job, "psql *", .out = "");
-    cr_assert_eq(ost_test_run(job, OST_PHASE_POST), OST_OK, "%s", ost_test_failure(job));
-    cr_expect_null(ost_test_content(job, "backups/shop-1.part"));
-    cr_expect_eq(ost_test_execs(job, "psql *DROP DATABASE IF EXISTS \"ostler_verify_1\"*"), 1);
+    ost_test_exec_for_real(host, NULL);
+    ost_test_with(host, "to", "backups");
+    ost_test_with(host, "database", "shop");
+    ost_test_file(host, "backups/shop-1.part", "half");
+    ost_test_saved(host, "half", "shop-1.part");
+    ost_test_saved(host, "scratch", "ostler_verify_1");
+    ost_test_on_exec(host, "psql *", .out = "");
+    cr_assert_eq(ost_test_run(host, OST_PHASE_POST), OST_OK, "%s", ost_test_failure(host));
+    cr_expect_null(ost_test_content(host, "backups/shop-1.part"));
+    cr_expect_eq(ost_test_execs(host, "psql *DROP DATABASE IF EXISTS \"ostler_verify_1\"*"), 1);
 }
 
 Test(backup, a_plan_runs_nothing)
 {
-    ost_test_with(job, "to", "backups");
-    ost_test_with(job, "database", "shop");
-    ost_test_with(job, "verify", "true");
-    ost_test_with(job, "keep-last", "1");
-    ost_test_file(job, "backups/shop-20200101T000000Z.json", "");
-    ost_test_file(job, "backups/shop-eu-20200101T000000Z.json", "");
-    cr_assert_eq(ost_test_run(job, OST_PHASE_PLAN), OST_OK);
-    cr_expect(strstr(ost_test_planned(job, 0), "back up shop: to "));
-    cr_expect(strstr(ost_test_planned(job, 1), "verify it"));
-    cr_expect_str_eq(ost_test_planned(job, 2),
+    ost_test_with(host, "to", "backups");
+    ost_test_with(host, "database", "shop");
+    ost_test_with(host, "verify", "true");
+    ost_test_with(host, "keep-last", "1");
+    ost_test_file(host, "backups/shop-20200101T000000Z.json", "");
+    ost_test_file(host, "backups/shop-eu-20200101T000000Z.json", "");
+    cr_assert_eq(ost_test_run(host, OST_PHASE_PLAN), OST_OK);
+    cr_expect(strstr(ost_test_planned(host, 0), "back up shop: to "));
+    cr_expect(strstr(ost_test_planned(host, 1), "verify it"));
+    cr_expect_str_eq(ost_test_planned(host, 2),
                      "prune shop-20200101T000000Z: keep-last 1, keep-days 0");
-    cr_expect_null(ost_test_planned(job, 3));
-    cr_expect_eq(ost_test_execs(job, "*"), 0);
+    cr_expect_null(ost_test_planned(host, 3));
+    cr_expect_eq(ost_test_execs(host, "*"), 0);
 }
 
 /* ---- faults ---- */
@@ -446,6 +430,6 @@ Test(backup, survives_every_fault)
     int struck;
 
     use_files("backup");
-    struck = ost_test_each_fault(job, .phase = OST_PHASE_MAIN);
+    struck = ost_test_each_fault(host, .phase = OST_PHASE_MAIN);
     cr_expect_gt(struck, 20);
 }

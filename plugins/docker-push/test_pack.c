@@ -1,6 +1,5 @@
 /* Packing: what comes out is what went in, and the same bytes however many processors there are. */
 #include <criterion/criterion.h>
-#include <ostler/test.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -9,29 +8,13 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
+#include "../lib/test_step.h"
 #include "digest.h"
 #include "gzip_blocks.h"
 #include "pack.h"
 #include "spool.h"
 
-extern const struct ost_plugin ostler_plugin_v1;
-
-static struct ost_test *job;
-static struct ost_step *step;
-
-static void enter(void)
-{
-    job = ost_test_new(&ostler_plugin_v1);
-    ost_test_scratch(job);
-    step = ost_test_step(job);
-}
-
-static void leave(void)
-{
-    ost_test_free(job);
-}
-
-TestSuite(pack, .init = enter, .fini = leave);
+TestSuite(pack, .init = step_enter, .fini = step_leave);
 
 /* SIZE bytes that neither shrink to nothing nor stay as they are, with much that repeats within 32 KiB. */
 static char *data_of(size_t size)
@@ -56,7 +39,7 @@ static ost_status pack_layer(struct blob *b, const struct pack_spec *spec)
     ost_status r = OST_OK;
     size_t left = 1;
 
-    cr_assert_not_null(p, "%s", ost_test_failure(job));
+    cr_assert_not_null(p, "%s", ost_test_failure(host));
     while (left > 0 && r == OST_OK) {
         struct pollfd fd = {.fd = pack_fd(p), .events = POLLIN};
 
@@ -112,7 +95,7 @@ Test(pack, what_comes_out_is_what_went_in)
         struct blob b;
 
         cr_assert_eq(pack(data, sizes[i], &(struct pack_spec){.packing = PACKING_GZIP}, &b), OST_OK,
-                     "%s", ost_test_failure(job));
+                     "%s", ost_test_failure(host));
         cr_expect_eq(b.d.size, b.bytes.size);
         cr_expect_str_eq(b.d.digest, digest_of(step, b.bytes.data, (size_t)b.bytes.size));
         expect_unpacks(&b, data, sizes[i]);
@@ -128,14 +111,14 @@ Test(pack, one_processor_gives_the_same_bytes_as_all)
     struct blob all, one;
     cpu_set_t before, first;
 
-    cr_assert_eq(pack(data, size, &spec, &all), OST_OK, "%s", ost_test_failure(job));
+    cr_assert_eq(pack(data, size, &spec, &all), OST_OK, "%s", ost_test_failure(host));
     cr_assert_eq(sched_getaffinity(0, sizeof before, &before), 0);
     CPU_ZERO(&first);
     for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&first) == 0; i++)
         if (CPU_ISSET(i, &before))
             CPU_SET(i, &first);
     cr_assert_eq(sched_setaffinity(0, sizeof first, &first), 0);
-    cr_assert_eq(pack(data, size, &spec, &one), OST_OK, "%s", ost_test_failure(job));
+    cr_assert_eq(pack(data, size, &spec, &one), OST_OK, "%s", ost_test_failure(host));
     cr_expect_str_eq(all.d.digest, one.d.digest);
     free(data);
 }
@@ -173,7 +156,7 @@ Test(pack, a_layer_that_is_not_what_it_is_said_to_be_is_refused)
         .raw = {.data = data, .size = (int64_t)size}, .what = "the layer", .diff_id = "sha256:0"};
 
     cr_expect_eq(pack_layer(&b, &(struct pack_spec){.packing = PACKING_GZIP}), OST_E_INVALID);
-    cr_expect(strstr(ost_test_failure(job), "the layer is damaged"), "%s", ost_test_failure(job));
+    cr_expect(strstr(ost_test_failure(host), "the layer is damaged"), "%s", ost_test_failure(host));
     free(data);
 }
 
@@ -184,7 +167,7 @@ Test(pack, what_cannot_be_read_to_its_end_is_told)
     cr_assert_eq(spool_new(step, &b.raw.fd), OST_OK);
     cr_assert(spool_write(b.raw.fd, "short", 5));
     cr_expect_eq(pack_layer(&b, &(struct pack_spec){.packing = PACKING_GZIP}), OST_E_IO);
-    cr_expect(strstr(ost_test_failure(job), "the layer cannot be read"), "%s",
-              ost_test_failure(job));
+    cr_expect(strstr(ost_test_failure(host), "the layer cannot be read"), "%s",
+              ost_test_failure(host));
     close(b.raw.fd);
 }

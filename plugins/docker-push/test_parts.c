@@ -1,31 +1,14 @@
 /* Names, challenges, documents, credentials: what is read from outside. */
 #include <criterion/criterion.h>
-#include <ostler/test.h>
 #include <string.h>
 
+#include "../lib/test_step.h"
 #include "challenge.h"
 #include "document.h"
 #include "login.h"
 #include "reference.h"
 
-extern const struct ost_plugin ostler_plugin_v1;
-
-static struct ost_test *job;
-static struct ost_step *step;
-
-static void enter(void)
-{
-    job = ost_test_new(&ostler_plugin_v1);
-    ost_test_scratch(job);
-    step = ost_test_step(job);
-}
-
-static void leave(void)
-{
-    ost_test_free(job);
-}
-
-TestSuite(parts, .init = enter, .fini = leave);
+TestSuite(parts, .init = step_enter, .fini = step_leave);
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -242,13 +225,13 @@ Test(parts, finds_who_has_logged_in)
         {"{\"auths\":{\"r.test:5000\":{\"auth\":\"YTpi\"}}}", "r.test", "", "", ""},
         {"{}", "r.test", "", "", ""},
     };
-    const char *const env[] = {ost_fmt(step, "DOCKER_CONFIG=%s", ost_test_scratch(job)), NULL};
+    const char *const env[] = {ost_fmt(step, "DOCKER_CONFIG=%s", ost_test_scratch(host)), NULL};
 
     for (size_t i = 0; i < OST_COUNT(rows); i++) {
         struct login_spec spec = {.registry = "", .user = "", .password = "", .env = env};
         struct login l;
 
-        ost_test_file(job, "config.json", rows[i].config);
+        ost_test_file(host, "config.json", rows[i].config);
         cr_assert_eq(login_find(step, &spec, rows[i].host, &l), OST_OK, "row %zu", i);
         cr_expect_str_eq(l.user, rows[i].user, "row %zu", i);
         cr_expect_str_eq(l.password, rows[i].password, "row %zu", i);
@@ -258,36 +241,36 @@ Test(parts, finds_who_has_logged_in)
 
 Test(parts, asks_credential_helpers)
 {
-    const char *const env[] = {ost_fmt(step, "DOCKER_CONFIG=%s", ost_test_scratch(job)), NULL};
+    const char *const env[] = {ost_fmt(step, "DOCKER_CONFIG=%s", ost_test_scratch(host)), NULL};
     struct login_spec spec = {.registry = "", .user = "", .password = "", .env = env};
     struct login l;
 
-    ost_test_file(job, "config.json",
+    ost_test_file(host, "config.json",
                   "{\"credHelpers\":{\"own.test\":\"own\"},\"credsStore\":\"all\"}");
-    ost_test_on_exec(job, "docker-credential-own get",
+    ost_test_on_exec(host, "docker-credential-own get",
                      .out = "{\"Username\":\"u\",\"Secret\":\"hidden\"}");
-    ost_test_on_exec(job, "docker-credential-all get",
+    ost_test_on_exec(host, "docker-credential-all get",
                      .out = "{\"Username\":\"<token>\",\"Secret\":\"refresh\"}");
     cr_assert_eq(login_find(step, &spec, "own.test", &l), OST_OK);
     cr_expect_str_eq(l.password, "hidden");
-    cr_expect_str_eq(ost_test_exec_input(job, 0), "own.test", "the host is on stdin");
-    cr_expect_str_eq(ost_test_masked(job, 0), "hidden");
+    cr_expect_str_eq(ost_test_exec_input(host, 0), "own.test", "the host is on stdin");
+    cr_expect_str_eq(ost_test_masked(host, 0), "hidden");
     cr_assert_eq(login_find(step, &spec, "docker.io", &l), OST_OK);
     cr_expect_str_eq(l.identity, "refresh");
-    cr_expect_str_eq(ost_test_exec_input(job, 1), "https://index.docker.io/v1/");
+    cr_expect_str_eq(ost_test_exec_input(host, 1), "https://index.docker.io/v1/");
 
-    ost_test_on_exec(job, "docker-credential-all get", .exit_code = 1,
+    ost_test_on_exec(host, "docker-credential-all get", .exit_code = 1,
                      .out = "credentials not found in native keychain");
     cr_assert_eq(login_find(step, &spec, "docker.io", &l), OST_OK);
     cr_expect_str_eq(l.user, "");
-    ost_test_on_exec(job, "docker-credential-all get", .status = OST_E_NOT_FOUND);
+    ost_test_on_exec(host, "docker-credential-all get", .status = OST_E_NOT_FOUND);
     cr_assert_eq(login_find(step, &spec, "docker.io", &l), OST_E_NOT_FOUND);
-    cr_expect(strstr(ost_test_failure(job), "the job has no such program"), "%s",
-              ost_test_failure(job));
-    ost_test_file(job, "config.json", "{\"credsStore\":\"../../bin/sh\"}");
+    cr_expect(strstr(ost_test_failure(host), "the job has no such program"), "%s",
+              ost_test_failure(host));
+    ost_test_file(host, "config.json", "{\"credsStore\":\"../../bin/sh\"}");
     cr_assert_eq(login_find(step, &spec, "docker.io", &l), OST_E_INVALID);
-    ost_test_file(job, "config.json", "{\"auths\":{\"r.test\":{\"auth\":\"!\"}}}");
+    ost_test_file(host, "config.json", "{\"auths\":{\"r.test\":{\"auth\":\"!\"}}}");
     cr_assert_eq(login_find(step, &spec, "r.test", &l), OST_E_INVALID);
-    ost_test_file(job, "config.json", "{");
+    ost_test_file(host, "config.json", "{");
     cr_assert_eq(login_find(step, &spec, "r.test", &l), OST_E_INVALID);
 }

@@ -2,28 +2,13 @@
 #include "scan_secrets.h"
 #include "scan_vulns.h"
 
-#include <ostler/test.h>
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct ost_plugin ostler_plugin_v1;
+#include "../lib/test_step.h"
 
-static struct ost_test *host;
-static struct ost_step *step;
-
-static void enter(void)
-{
-    host = ost_test_new(&ostler_plugin_v1);
-    step = ost_test_step(host);
-}
-
-static void leave(void)
-{
-    ost_test_free(host);
-}
-
-TestSuite(scan_parts, .init = enter, .fini = leave);
+TestSuite(scan_parts, .init = step_enter, .fini = step_leave);
 
 /* ---- patches ---- */
 

@@ -1,27 +1,12 @@
 /* Secrets are made up, and in two pieces each: a scanner that reads this file, ours included, finds none. */
 #include "scan_rules.h"
 
-#include <ostler/test.h>
 #include <criterion/criterion.h>
 #include <string.h>
 
-extern const struct ost_plugin ostler_plugin_v1;
+#include "../lib/test_step.h"
 
-static struct ost_test *host;
-static struct ost_step *step;
-
-static void enter(void)
-{
-    host = ost_test_new(&ostler_plugin_v1);
-    step = ost_test_step(host);
-}
-
-static void leave(void)
-{
-    ost_test_free(host);
-}
-
-TestSuite(scan_rules, .init = enter, .fini = leave);
+TestSuite(scan_rules, .init = step_enter, .fini = step_leave);
 
 static void on_secret(void *ctx, const struct rule *rule, struct span secret)
 {

@@ -4,26 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ostler/test.h>
+#include "../lib/test_step.h"
 #include "toml.h"
 
-extern const struct ost_plugin ostler_plugin_v1;
-
-static struct ost_test *host;
-static struct ost_step *step;
-
-static void enter(void)
-{
-    host = ost_test_new(&ostler_plugin_v1);
-    step = ost_test_step(host);
-}
-
-static void leave(void)
-{
-    ost_test_free(host);
-}
-
-TestSuite(wanted, .init = enter, .fini = leave);
+TestSuite(wanted, .init = step_enter, .fini = step_leave);
 
 Test(wanted, reads_versions_as_people_write_them)
 {

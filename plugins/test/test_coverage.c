@@ -5,24 +5,9 @@
 
 #include <ostler/test.h>
 
-extern const struct ost_plugin ostler_plugin_v1;
+#include "../lib/test_step.h"
 
-static struct ost_test *host;
-static struct ost_step *step;
-
-static void enter(void)
-{
-    host = ost_test_new(&ostler_plugin_v1);
-    ost_test_scratch(host);
-    step = ost_test_step(host);
-}
-
-static void leave(void)
-{
-    ost_test_free(host);
-}
-
-TestSuite(test_coverage, .init = enter, .fini = leave);
+TestSuite(test_coverage, .init = step_enter, .fini = step_leave);
 
 static const char lcov[] = "TN:\nSF:/w/src/a.ts\nFN:1,f\nDA:1,1\nDA:2,0\nDA:3,5,abc\nLF:3\nLH:2\n"
                            "end_of_record\nDA:9,1\nSF:src/b.ts\nDA:4,0\nend_of_record\n";

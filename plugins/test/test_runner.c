@@ -4,28 +4,10 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include <ostler/test.h>
-
+#include "../lib/test_step.h"
 #include "../lib/words.h"
 
-extern const struct ost_plugin ostler_plugin_v1;
-
-static struct ost_test *host;
-static struct ost_step *step;
-
-static void enter(void)
-{
-    host = ost_test_new(&ostler_plugin_v1);
-    ost_test_scratch(host);
-    step = ost_test_step(host);
-}
-
-static void leave(void)
-{
-    ost_test_free(host);
-}
-
-TestSuite(test_runner, .init = enter, .fini = leave);
+TestSuite(test_runner, .init = step_enter, .fini = step_leave);
 
 static struct target target_found(void)
 {
@@ -89,8 +71,8 @@ Test(test_runner, finds_what_a_project_is_set_up_for)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct target t;
 
-        leave();
-        enter();
+        step_leave();
+        step_enter();
         ost_test_file(host, ost_fmt(step, "some/where/%s", rows[i].file), rows[i].text);
         t = target_found();
         cr_expect_str_eq(t.runner->name, rows[i].runner, "%s: %s", rows[i].text, t.runner->name);
@@ -224,8 +206,8 @@ Test(test_runner, picks_units_and_tests)
         struct target t;
         const char *line;
 
-        leave();
-        enter();
+        step_leave();
+        step_enter();
         ost_test_with(host, "runner", rows[i].runner);
         ost_test_with(host, "command", rows[i].command);
         ost_test_with(host, "arguments", rows[i].args);

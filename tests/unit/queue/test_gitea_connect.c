@@ -1,33 +1,10 @@
 #include "queue/gitea/connect.h"
 
 #include "base/arena.h"
-#include "kit/scratch.h"
-#include "kit/server.h"
 
-#include <criterion/criterion.h>
+#include "web.h"
 
-static struct loop *loop;
-static struct http *client;
-
-static void enter(void)
-{
-    const struct http_spec spec = {.retry_ms = 20};
-    struct err err = ERR_INIT;
-
-    scratch_enter();
-    cr_assert_eq(loop_new(&loop, &err), ERR_OK);
-    cr_assert_eq(http_new(&spec, loop, &client, &err), ERR_OK, "%s", err.text);
-}
-
-static void leave(void)
-{
-    http_free(client);
-    loop_free(loop);
-    server_stop();
-    scratch_leave();
-}
-
-TestSuite(gitea_connect, .init = enter, .fini = leave);
+TestSuite(gitea_connect, .init = web_enter, .fini = web_leave);
 
 /* ---- what answers mean ---- */
 

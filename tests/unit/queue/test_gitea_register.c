@@ -1,35 +1,12 @@
 #include "queue/gitea/register.h"
 
-#include "kit/scratch.h"
-#include "kit/server.h"
 #include "queue/gitea/import.h"
 #include "queue/gitea/labels.h"
 #include "queue/gitea/settings.h"
 
-#include <criterion/criterion.h>
+#include "web.h"
 
-static struct loop *loop;
-static struct http *client;
-
-static void enter(void)
-{
-    const struct http_spec spec = {.retry_ms = 20};
-    struct err err = ERR_INIT;
-
-    scratch_enter();
-    cr_assert_eq(loop_new(&loop, &err), ERR_OK);
-    cr_assert_eq(http_new(&spec, loop, &client, &err), ERR_OK, "%s", err.text);
-}
-
-static void leave(void)
-{
-    http_free(client);
-    loop_free(loop);
-    server_stop();
-    scratch_leave();
-}
-
-TestSuite(gitea_register, .init = enter, .fini = leave);
+TestSuite(gitea_register, .init = web_enter, .fini = web_leave);
 
 /* ---- labels ---- */
 
