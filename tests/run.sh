@@ -121,7 +121,14 @@ while [ $# -gt 0 ]; do
 done
 
 # What is read from the last line must be true as well when nothing could be tested.
-trap '[ $? -eq 0 ] || echo "0 passed, 1 failed"' EXIT
+gathering=
+ended() {
+    local code=$?
+
+    [ -z "$gathering" ] || kill "$gathering" 2>/dev/null || :
+    [ $code -eq 0 ] || echo '0 passed, 1 failed'
+}
+trap ended EXIT
 
 # wanted KIND: whether it is to run at all.
 wanted() {
@@ -156,7 +163,7 @@ gather() {
     ! $thorough || fetch_gitea
 }
 
-fuzzing=false gathering=
+fuzzing=false
 ! wanted fuzz || [ "$fuzz" -eq 0 ] || fuzzing=true
 ! $fuzzing || TEST_NEEDS+=("${FUZZ_NEEDS[@]}")
 provide "${BUILD_NEEDS[@]}" "${TEST_NEEDS[@]}"
@@ -164,7 +171,6 @@ if wanted e2e && ! $quick; then
     mkdir -p build
     gather &
     gathering=$!
-    trap 'code=$?; kill $gathering 2>/dev/null; [ $code -eq 0 ] || echo "0 passed, 1 failed"' EXIT
 fi
 build_preset dev
 [ -z "$gathering" ] || build_preset release
