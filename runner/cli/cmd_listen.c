@@ -7,6 +7,7 @@
 #include "cli/listen_watch.h"
 #include "cli/settings.h"
 #include "cli/web.h"
+#include "io/spawn.h"
 #include "store/source.h"
 
 #include <fcntl.h>
@@ -86,6 +87,7 @@ struct call {
     const char *state, *work;
     const char *const *env; /* of the workers */
     struct outfit outfit;
+    struct store_spec store; /* the same, for workflows that jobs call */
     struct loop *loop;
     struct http *http;
     struct listen_queues queues;
@@ -194,6 +196,16 @@ static int dress(struct call *c, struct err *err)
         .state = arena_printf(&c->arena, "%s/caches", c->state),
         .cache_size = o->cache_size,
     };
+    c->store = (struct store_spec){
+        .folder = c->outfit.store,
+        .source = source,
+        .offline = o->offline,
+        .budget = o->store_size,
+        .git = {.path = spawn_env_path((const char *const *)environ),
+                .home = settings_home(),
+                .more = c->outfit.fetch_env},
+    };
+    c->queues.store = &c->store;
     if (strcmp(c->outfit.isolation, "host") == 0)
         return ERR_OK;
     const char *probe = arena_printf(&c->arena, "%s/probe-%ld", c->work, (long)getpid());

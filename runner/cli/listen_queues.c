@@ -151,6 +151,7 @@ static int make_queue(const struct listen_queues *q, struct registration *r, str
     struct gitea_queue_spec gitea = {.registration = r,
                                      .http = http,
                                      .version = OSTLER_VERSION,
+                                     .store = q->store,
                                      .scratch = work,
                                      .minute_ms = settings_minute_ms()};
 

@@ -6,11 +6,13 @@
 #include "listen/listener.h"
 #include "queue/github/queue.h"
 #include "queue/registration.h"
+#include "store/store.h"
 
 struct listen_queues {
     VEC(struct registration *) list; /* locked */
     int capacity;                    /* of all of them together */
     bool taken;                      /* an error was that another listener has one */
+    const struct store_spec *store;  /* for workflows that jobs call; NULL: none. Borrowed */
     int spool;                       /* the work folder; -1: not open */
     const char *runner_version;      /* as GitHub is told; NULL: QUEUE_GITHUB_VERSION. Borrowed */
     const char *const *env;          /* of the workers, borrowed: to it comes what a folder says */

@@ -41,12 +41,20 @@ static struct call_ref resolve(struct arena *a, const struct workflow *caller, c
     if (slice_starts(text, SLICE("./")) || slice_starts(text, SLICE("$/")))
         return (struct call_ref){caller->repository, caller->ref,
                                  arena_str(a, slice_from(text, 2))};
-    ssize_t at = slice_find_char(text, '@');
-    struct slice path = slice_head(text, at < 0 ? text.len : (size_t)at);
+    ssize_t at = slice_find_char(text, '@'), scheme = slice_find(text, SLICE("://"));
+    struct slice path = slice_head(text, at < 0 ? text.len : (size_t)at), server = SLICE("");
+    if (scheme >= 0 && (size_t)scheme + 3 < path.len) { /* Gitea's: "https://HOST/owner/..." */
+        struct slice host = slice_from(path, (size_t)scheme + 3), rest = host;
+
+        (void)slice_split(&rest, '/', &owner);
+        server = slice_head(text, (size_t)scheme + 3 + owner.len + 1);
+        path = rest;
+    }
     (void)slice_split(&path, '/', &owner);
     (void)slice_split(&path, '/', &name);
     return (struct call_ref){
-        .repository = arena_printf(a, "%.*s/%.*s", SLICE_ARG(owner), SLICE_ARG(name)),
+        .repository =
+            arena_printf(a, "%.*s%.*s/%.*s", SLICE_ARG(server), SLICE_ARG(owner), SLICE_ARG(name)),
         .ref = arena_str(a, at < 0 ? SLICE("") : slice_from(text, (size_t)at + 1)),
         .path = arena_str(a, path),
     };

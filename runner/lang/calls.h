@@ -16,9 +16,10 @@ enum {
 
 /* One file that is called. */
 struct call_ref {
-    const char *repository; /* "owner/name"; NULL: the run's own, as it lies there */
-    const char *ref;        /* NULL without a repository */
-    const char *path;       /* ".github/workflows/x.yml" */
+    const char *
+        repository; /* "owner/name", of Gitea also "https://HOST/owner/name"; NULL: the run's own, as it lies there */
+    const char *ref;  /* NULL without a repository */
+    const char *path; /* ".github/workflows/x.yml" */
 };
 
 struct call_source {

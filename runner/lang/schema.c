@@ -539,6 +539,10 @@ static int read_pair(struct reader *r, const struct token_pair *raw, struct spot
     }
     if (is_duplicate(r, seen, key))
         return ERR_OK;
+    /* Gitea writes 'runs-on: []' into a job that calls a workflow. */
+    if (r->options.forge && raw->value->kind == TOKEN_SEQUENCE && raw->value->n_items == 0 &&
+        token_find(r->mapping, "uses"))
+        return ERR_OK;
     const struct schema_key *known = narrow(c, key->text);
     if (known && !is_off(r, known))
         return add_pair(r, to, key, raw->value, below(spot, known->value));

@@ -5,11 +5,14 @@
 #include "io/http.h"
 #include "queue/queue.h"
 #include "queue/registration.h"
+#include "store/store.h"
 
 struct gitea_queue_spec {              /* all borrowed for as long as the queue lives */
     struct registration *registration; /* of the kind REGISTRATION_GITEA */
     struct http *http;                 /* the listener's, on the loop that comes as client.loop */
     const char *version;               /* Ostler's: "1.0.0" */
+    const struct store_spec
+        *store; /* for workflows that jobs call, see called.h; NULL: none can be had */
     const char
         *scratch; /* a folder for logs that the server has not taken yet: files without names */
     int64_t minute_ms; /* for tests: how long a minute of its pauses takes; 0: a minute */

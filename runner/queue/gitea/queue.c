@@ -1,5 +1,6 @@
 #include "queue/gitea/gitea.h"
 
+#include "queue/gitea/called.h"
 #include "queue/gitea/connect.h"
 #include "queue/gitea/poll.h"
 #include "queue/gitea/report.h"
@@ -34,7 +35,10 @@ struct held {
     struct gitea *queue;
     struct task task; /* its job is NULL once it was handed out */
     struct gitea_report *report;
-    bool handed; /* ended() is still to come */
+    struct called *called; /* its jobs are those of a workflow that it calls; else NULL */
+    unsigned n_called;     /* so many of them were handed out */
+    const char *key;       /* of the job that was handed out last; the task's, unless it calls */
+    bool handed;           /* ended() is still to come */
 };
 
 struct gitea {
@@ -72,7 +76,7 @@ static const struct gitea *gitea_of_const(const struct queue *q)
 static struct held *find(const struct gitea *g, const char *key)
 {
     for (struct held *h = g->held; h; h = h->next)
-        if (h->task.key && strcmp(h->task.key, key) == 0)
+        if (h->key && strcmp(h->key, key) == 0)
             return h;
     return NULL;
 }
@@ -126,6 +130,7 @@ static void held_free(struct held *h)
         at = &(*at)->next;
     *at = h->next;
     gitea_report_free(h->report);
+    called_free(h->called);
     task_deinit(&h->task);
     free(h);
 }
@@ -142,8 +147,10 @@ static void on_stop(void *ctx, const char *why)
     struct held *h = ctx;
     struct gitea *g = h->queue;
 
-    if (h->handed)
-        g->base.client.stop(g->base.client.ctx, h->task.key, why);
+    if (h->called)
+        called_cancel(h->called, false);
+    else if (h->handed)
+        g->base.client.stop(g->base.client.ctx, h->key, why);
     else if (h->task.job) /* nobody has begun it: it is over */
         drop(h, why);
 }
@@ -211,6 +218,58 @@ static bool knows(const struct gitea *g, int64_t id)
     return false;
 }
 
+/* ---- what a called workflow comes to ---- */
+
+static void on_called_ready(void *ctx)
+{
+    wake_caller(((struct held *)ctx)->queue);
+}
+
+static void on_called_say(void *ctx, const char *text)
+{
+    struct held *h = ctx;
+    json_t *note = json_pack("{s:s, s:o}", "event", "note", "text", event_text_new(text));
+
+    gitea_report_event(h->report, note, SLICE(""));
+    json_decref(note);
+}
+
+static void on_called_stop(void *ctx, const char *why)
+{
+    struct held *h = ctx;
+
+    if (h->handed)
+        h->queue->base.client.stop(h->queue->base.client.ctx, h->key, why);
+}
+
+static void on_called_over(void *ctx, enum queue_result result, const json_t *outputs)
+{
+    struct held *h = ctx;
+    json_t *finished =
+        json_pack("{s:s, s:s, s:o}", "event", "job.finished", "result", queue_result_name(result),
+                  "outputs", outputs ? json_deep_copy(outputs) : json_object());
+
+    gitea_report_event(h->report, finished, SLICE(""));
+    json_decref(finished);
+    gitea_report_end(h->report, result, NULL);
+}
+
+static void begin_call(struct gitea *g, struct held *h)
+{
+    const struct called_spec spec = {
+        .settings = &g->settings,
+        .store = g->spec.store,
+        .loop = g->connect.loop,
+        .ready = on_called_ready,
+        .say = on_called_say,
+        .stop = on_called_stop,
+        .over = on_called_over,
+        .ctx = h,
+    };
+
+    h->called = called_new(&spec, &h->task);
+}
+
 static void begin_task(struct gitea *g, struct held *h)
 {
     CLEANUP(buf_deinit) struct buf hello = BUF_INIT(1000);
@@ -227,6 +286,8 @@ static void begin_task(struct gitea *g, struct held *h)
                          arena_printf(&t->arena, "##[error]%.*s", SLICE_ARG(t->reason)));
     else if (g->stage != STAGE_UP)
         drop(h, shutting_down);
+    else if (t->fate == TASK_CALL)
+        begin_call(g, h);
     else
         wake_caller(g);
 }
@@ -254,6 +315,7 @@ static void on_task(void *ctx, const json_t *json)
     }
     h = held_new(g);
     h->task = task;
+    h->key = task.key;
     begin_task(g, h);
 }
 
@@ -407,16 +469,34 @@ static void want(struct queue *q, int n)
         poll_wake(&g->poll);
 }
 
+/* Of a called workflow they have the task's key with a number behind it. */
+static struct job *take_job(struct held *h)
+{
+    struct job *job = h->task.job;
+
+    h->task.job = NULL;
+    if (!h->called || h->handed)
+        return job;
+    const char *key = arena_printf(&h->task.arena, "%s/%u", h->task.key, h->n_called + 1);
+    job = called_next(h->called, key);
+    if (job) {
+        h->key = key;
+        h->n_called++;
+    }
+    return job;
+}
+
 static int next(struct queue *q, struct job **ret, struct err *err)
 {
     struct gitea *g = gitea_of(q);
 
     (void)err;
     for (struct held *h = g->held; h; h = h->next) {
-        if (!h->task.job || g->stage == STAGE_CLOSING)
+        struct job *job = g->stage == STAGE_CLOSING ? NULL : take_job(h);
+
+        if (!job)
             continue;
-        *ret = h->task.job;
-        h->task.job = NULL;
+        *ret = job;
         h->handed = true;
         g->want -= g->want > 0;
         return 1;
@@ -429,20 +509,27 @@ static int event(struct queue *q, const char *key, json_t *json, struct slice lo
     struct held *h = find(gitea_of(q), key);
 
     (void)err;
-    if (h)
+    if (h && (!h->called || called_event(h->called, json, log)))
         gitea_report_event(h->report, json, log);
     return ERR_OK;
 }
 
 static int ended(struct queue *q, const char *key, const char *why, struct err *err)
 {
-    struct held *h = find(gitea_of(q), key);
+    struct gitea *g = gitea_of(q);
+    struct held *h = find(g, key);
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(1000);
 
     (void)err;
     if (!h)
         return ERR_OK;
     h->handed = false;
+    if (h->called) {
+        called_ended(h->called, why);
+        if (g->stage == STAGE_CLOSING)
+            called_cancel(h->called, true);
+        return ERR_OK;
+    }
     buf_printf(&text, "##[error]The job's process ended: %s", why ? why : "");
     gitea_report_end(h->report, QUEUE_FAILURE, why ? text.ptr : NULL);
     return ERR_OK;
@@ -461,9 +548,12 @@ static void leave(void *ctx)
 /* Tasks that nobody has begun are told to be cancelled: somebody else may be asked for them again. */
 static void drop_waiting(struct gitea *g)
 {
-    for (struct held *h = g->held; h; h = h->next)
+    for (struct held *h = g->held; h; h = h->next) {
         if (h->task.job)
             drop(h, shutting_down);
+        else if (h->called && !h->handed)
+            called_cancel(h->called, true);
+    }
 }
 
 static void close_queue(struct queue *q)
@@ -497,7 +587,7 @@ static void cancel(struct queue *q, bool hard)
     close_queue(q);
     for (struct held *h = g->held; h; h = h->next)
         if (h->handed)
-            g->base.client.stop(g->base.client.ctx, h->task.key, "the runner is being shut down");
+            g->base.client.stop(g->base.client.ctx, h->key, "the runner is being shut down");
 }
 
 static bool done(const struct queue *q)

@@ -55,6 +55,13 @@ static struct slice text_in(const json_t *object, const char *key)
     return slice_make(json_string_value(value), json_string_length(value));
 }
 
+static const char *text_or_empty(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
 /* The first of KEYS (NULL-terminated) that is a text in OBJECT and not empty. */
 static struct slice first_in(const json_t *object, const char *const *keys)
 {
@@ -251,12 +258,6 @@ static int read_payload(struct reading *r)
         return refuse(r, "the server sent a workflow of %zu jobs; a task is one",
                       r->workflow->n_jobs);
     r->def = &r->workflow->jobs[0];
-    if (r->def->uses)
-        return refuse(r,
-                      "the job calls the workflow '%s', and this server leaves that to the runner, "
-                      "which does not do it: servers of 2026 take such calls apart themselves; "
-                      "until then, write the called workflow's steps into an action",
-                      r->def->uses);
     if (r->def->n_steps > TASK_STEPS_MAX)
         return refuse(r, "the job has more than %d steps", TASK_STEPS_MAX);
     r->task->n_steps = r->def->n_steps;
@@ -303,22 +304,20 @@ static int read_matrix(struct reading *r, const struct template_eval *t)
 }
 
 /* The names in `runs-on`: one, a list, or a mapping with its labels. */
-static int read_runs_on(struct reading *r, const struct template_eval *t, struct slice **ret,
-                        size_t *ret_n)
+static int read_runs_on(const struct template_eval *t, const struct token *runs_on, struct arena *a,
+                        struct slice **ret, size_t *ret_n, struct err *err)
 {
-    struct err err = ERR_INIT;
     json_t *json = NULL, *list;
 
-    if (template_json(t, r->def->runs_on, &json, &err) != ERR_OK)
-        return evaluation(r, "runs-on", &err);
+    if (template_json(t, runs_on, &json, err) != ERR_OK)
+        return err->code;
     list = json_is_object(json) ? json_object_get(json, "labels") : json;
     size_t n = json_is_array(list) ? json_array_size(list) : 1;
-    struct slice *names = arena_array(&r->task->arena, n, sizeof *names);
+    struct slice *names = arena_array(a, n, sizeof *names);
     for (size_t i = 0; i < n; i++) {
         const json_t *one = json_is_array(list) ? json_array_get(list, i) : list;
 
-        names[i] =
-            arena_dup(&r->task->arena, slice_make(json_string_value(one), json_string_length(one)));
+        names[i] = arena_dup(a, slice_make(json_string_value(one), json_string_length(one)));
     }
     json_decref(json);
     *ret = names;
@@ -346,21 +345,29 @@ static struct token *literal_map(struct arena *a, const struct strmap *m)
     return map;
 }
 
-/* The container that the label stands for, unless the job names its own. */
-static int place_job(struct reading *r, const struct template_eval *t, struct job *j)
+int task_place(const struct gitea_settings *s, const struct template_eval *t,
+               const struct token *runs_on, struct job *j, struct err *err)
 {
-    const struct gitea_settings *s = r->spec->settings;
     struct slice *names;
     size_t n;
 
-    j->container = r->def->container;
-    if (read_runs_on(r, t, &names, &n) != ERR_OK)
-        return ERR_INVALID;
+    if (read_runs_on(t, runs_on, &j->arena, &names, &n, err) != ERR_OK)
+        return err->code;
     const struct label *label = labels_choose(s->labels, s->n_labels, names, n);
     const char *image = label ? label->image : s->default_image;
     if (!j->container && image)
         j->container = literal(&j->arena, slice_of(image));
     return ERR_OK;
+}
+
+static int place_job(struct reading *r, const struct template_eval *t, struct job *j)
+{
+    struct err err = ERR_INIT;
+
+    j->container = r->def->container;
+    return task_place(r->spec->settings, t, r->def->runs_on, j, &err) == ERR_OK
+               ? ERR_OK
+               : evaluation(r, "runs-on", &err);
 }
 
 /* ---- actions ---- */
@@ -530,10 +537,15 @@ static json_t *contexts(const struct reading *r)
                      r->matrix, "inputs", r->inputs, "job", "gitea", 1, "forgejo", 1, "forge", 1);
 }
 
+static void limit_time(const struct gitea_settings *s, struct job *j)
+{
+    if (s->timeout_ms && (!j->timeout_ms || j->timeout_ms > s->timeout_ms))
+        j->timeout_ms = s->timeout_ms;
+}
+
 static int fill_job(struct reading *r, const struct template_eval *t, struct job *j)
 {
     const struct workflow_job *d = r->def;
-    const int64_t most = r->spec->settings->timeout_ms;
     const char *runner = r->spec->settings->name;
     struct slice name = {0};
     struct err err = ERR_INIT;
@@ -543,10 +555,9 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
     if (minutes(r, t, d->timeout_minutes, "timeout-minutes", TIMEOUT_MINUTES, &j->timeout_ms) < 0 ||
         minutes(r, t, d->cancel_timeout_minutes, "cancel-timeout-minutes", CANCEL_TIMEOUT_MINUTES,
                 &j->cancel_timeout_ms) < 0 ||
-        place_job(r, t, j) < 0)
+        (!d->uses && place_job(r, t, j) < 0))
         return ERR_INVALID;
-    if (most && (!j->timeout_ms || j->timeout_ms > most))
-        j->timeout_ms = most;
+    limit_time(r->spec->settings, j);
     j->id = d->id;
     j->key = arena_str(&j->arena, slice_of(r->task->key));
     j->name = name.len ? arena_str(&j->arena, name) : d->id;
@@ -616,6 +627,71 @@ static int read_job(struct reading *r, struct job *j)
     return fill_job(r, &t, j);
 }
 
+/* ---- a call ---- */
+
+static void add_texts(struct strmap *to, const json_t *from)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)from, name, value)
+        if (json_is_string(value))
+            strmap_set(to, slice_of(name),
+                       slice_make(json_string_value(value), json_string_length(value)));
+}
+
+/* The workflow W moves into the call. */
+static struct task_call *take_call(struct reading *r, struct workflow *w)
+{
+    struct task_call *c = mem_new(sizeof *c);
+
+    *c = (struct task_call){.workflow = *w, .vars = STRMAP_INIT, .inputs = STRMAP_INIT};
+    workflow_init(w);
+    c->workflow.jobs[0].condition = "success()";
+    c->github = json_incref(r->github);
+    c->needs = json_incref(r->needs);
+    add_texts(&c->vars, r->vars);
+    if (strcmp(text_or_empty(r->github, "event_name"), "workflow_dispatch") == 0)
+        add_texts(&c->inputs, json_object_get(json_object_get(r->github, "event"), "inputs"));
+    return c;
+}
+
+struct task_call *task_call_free(struct task_call *c)
+{
+    if (!c)
+        return NULL;
+    workflow_deinit(&c->workflow);
+    json_decref(c->github);
+    json_decref(c->needs);
+    strmap_deinit(&c->vars);
+    strmap_deinit(&c->inputs);
+    free(c);
+    return NULL;
+}
+
+void task_adopt(const struct gitea_settings *s, const struct job *like, struct job *j)
+{
+    struct arena *a = &j->arena;
+
+    strmap_merge(&j->runtime, &like->runtime);
+    j->id_token = like->id_token;
+    j->work_root = arena_str(a, slice_of(like->work_root));
+    j->runner_name = like->runner_name ? arena_str(a, slice_of(like->runner_name)) : NULL;
+    j->store_source = like->store_source ? arena_str(a, slice_of(like->store_source)) : NULL;
+    j->store_login = arena_str(a, slice_of(like->store_login));
+    limit_time(s, j);
+    if (!s->env.len)
+        return;
+    const struct token **env = arena_array(a, j->n_env + 1, sizeof *env);
+    env[0] = literal_map(a, &s->env);
+    for (size_t i = 0; i < j->n_env; i++)
+        env[i + 1] = j->env[i];
+    j->env = env;
+    j->n_env++;
+}
+
+/* ---- all of it ---- */
+
 /* The job is made first, so that what the workflow holds lies in its arena. */
 static struct job *job_free(struct job *j)
 {
@@ -647,7 +723,12 @@ int task_read(const json_t *json, const struct task_spec *spec, struct task *ret
         ret->job = j;
     else
         job_free(j);
-    if (ret->job) /* it takes over what its tokens and steps lie in */
+    if (ret->job && r.def->uses) {
+        ret->fate = TASK_CALL;
+        ret->job->env = NULL; /* those of the workflow that calls are not for those inside */
+        ret->job->n_env = 0;
+        ret->call = take_call(&r, &w);
+    } else if (ret->job) /* it takes over what its tokens and steps lie in */
         arena_adopt(&j->arena, &w.arena);
     workflow_deinit(&w);
     json_decref(r.github);
@@ -668,6 +749,7 @@ void task_drop_job(struct task *t)
 void task_deinit(struct task *t)
 {
     task_drop_job(t);
+    t->call = task_call_free(t->call);
     if (t->runtime_token) {
         char *token;
 

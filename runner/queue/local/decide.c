@@ -29,6 +29,8 @@ void place_init(struct place *p, const struct plan *plan, const struct node *nod
         json_object_set_new(one, "outputs", n->outputs ? json_incref(n->outputs) : json_object());
         json_object_set_new(p->needs, n->def->id, one);
     }
+    if (plan->needs && !node->flow->call)
+        json_object_update_missing(p->needs, plan->needs);
 }
 
 void place_deinit(struct place *p)
@@ -56,10 +58,16 @@ static const json_t *context(void *ctx, struct slice name)
         {SLICE("jobs"), p->jobs},
     };
 
+    static const struct slice forge_names[] = {SLICE_INIT("gitea"), SLICE_INIT("forgejo"),
+                                               SLICE_INIT("forge")};
+
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         if (slice_eq_nocase(known[i].name, name))
             return known[i].value;
     }
+    for (size_t i = 0; p->plan->forge && i < COUNT_OF(forge_names); i++)
+        if (slice_eq_nocase(forge_names[i], name))
+            return p->flow->github;
     return NULL;
 }
 

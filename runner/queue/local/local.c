@@ -297,6 +297,28 @@ static int advance(struct local *l, struct err *err)
 
 /* ---- the interface ---- */
 
+static int local_next(struct queue *q, struct job **ret, struct err *err);
+
+/* 1, or what next() comes to when J, the job of C, has nowhere to run. */
+static int place_job(struct local *l, struct config *c, struct job **j, struct err *err)
+{
+    struct err why = ERR_INIT;
+    struct place place;
+
+    if (!l->how.place)
+        return 1;
+    place_init(&place, &l->plan, c->node, c);
+    struct expr_scope scope = place_scope(&place);
+    struct template_eval t = place_eval(&place, &scope, &(*j)->arena);
+    int r = l->how.place(l->how.ctx, c->node->def, &t, *j, &why);
+    place_deinit(&place);
+    if (r == ERR_OK)
+        return 1;
+    job_deinit(*j);
+    free(*j);
+    return fail_call(l, c, why.text, err) < 0 ? err->code : local_next(&l->base, j, err);
+}
+
 static int local_next(struct queue *q, struct job **ret, struct err *err)
 {
     struct local *l = local_of(q);
@@ -309,7 +331,7 @@ static int local_next(struct queue *q, struct job **ret, struct err *err)
         return 0;
     c->state = CONFIG_RUNNING;
     *ret = config_job(&l->plan, c, &l->how, ++l->n_handed_out);
-    return 1;
+    return place_job(l, c, ret, err);
 }
 
 static struct config *find_running(struct plan *p, const char *key)
@@ -413,6 +435,13 @@ enum queue_result queue_local_result(const struct queue *q)
     return local_of(q)->result;
 }
 
+json_t *queue_local_outputs(const struct queue *q)
+{
+    const struct node *first = local_of(q)->plan.flows.ptr[0]->nodes;
+
+    return first->outputs ? json_incref(first->outputs) : json_object();
+}
+
 static const char *keep(struct arena *a, const char *text)
 {
     return text ? arena_str(a, slice_of(text)) : NULL;
@@ -455,6 +484,8 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .offline = spec->offline,
         .pull = spec->pull,
         .store = spec->store,
+        .place = spec->place,
+        .ctx = spec->ctx,
     };
     l->notes = json_incref(spec->notes);
     int r = plan_init(&l->plan, spec, err);

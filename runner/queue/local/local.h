@@ -8,6 +8,7 @@
  * "FILE/id", FILE without its folder and ending. */
 #pragma once
 
+#include "lang/template.h"
 #include "lang/workflow.h"
 #include "queue/queue.h"
 #include "store/store.h"
@@ -59,6 +60,14 @@ struct local_spec {
         *store; /* of the actions that jobs fetch; NULL: they fetch none. Borrowed like
                                        plugin_path */
     bool keep, offline, pull;
+
+    /* Of a queue that takes a server's job apart which calls a workflow. */
+    const json_t *needs; /* the needs context of the workflows' own jobs: those ended elsewhere */
+    bool forge;          /* written by Gitea or Forgejo: see struct schema_options */
+    /* Says of job J, once it is made of DEF, where it runs; T evaluates. An error: the job fails. NULL: nothing is said. */
+    int (*place)(void *ctx, const struct workflow_job *def, const struct template_eval *t,
+                 struct job *j, struct err *err);
+    void *ctx;
 };
 
 /* Plans the run. On success *RET is the caller's: (*RET)->ops->free(*RET). ERR_INVALID for a wrong
@@ -68,3 +77,6 @@ MUST_CHECK int queue_local_new(const struct local_spec *spec, struct queue **ret
 
 /* The run's result; final once done(). */
 enum queue_result queue_local_result(const struct queue *q);
+
+/* The outputs of the first job of its first workflow, once done(): a new reference. */
+json_t *queue_local_outputs(const struct queue *q);

@@ -34,6 +34,9 @@ static json_t *contexts(const struct plan *p, const struct config *c)
                     "needs", place.needs, "strategy", c->strategy, "matrix", c->matrix, "inputs",
                     c->node->flow->inputs, "job", c->node->flow->about);
     place_deinit(&place);
+    if (p->forge)
+        json_object_update_new(all,
+                               json_pack("{s:b, s:b, s:b}", "gitea", 1, "forgejo", 1, "forge", 1));
     return all;
 }
 

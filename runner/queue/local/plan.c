@@ -234,6 +234,8 @@ static void keep_settings(struct plan *p, const struct local_spec *spec)
     STRMAP_EACH (i, &p->secrets)
         (void)!mask_add(p->mask, strmap_value(i)); /* beyond its limit everything is masked */
     p->vars = text_object(spec->vars);
+    p->needs = json_deep_copy(spec->needs);
+    p->forge = spec->forge;
     p->env_override = literal_map(&p->arena, spec->env);
     p->only = arena_array(&p->arena, spec->n_matrix, sizeof *p->only);
     p->only_met = arena_array(&p->arena, spec->n_matrix, sizeof *p->only_met);
@@ -291,6 +293,7 @@ void plan_deinit(struct plan *p)
     vec_deinit(&p->flows);
     marks_deinit(&p->marks);
     json_decref(p->vars);
+    json_decref(p->needs);
     strmap_deinit(&p->secrets);
     strmap_deinit(&p->variables);
     strmap_deinit(&p->repositories);

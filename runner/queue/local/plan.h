@@ -139,6 +139,9 @@ struct plan {
     size_t n_only;
     bool cancelled, hard;
 
+    json_t *needs; /* of named workflows' jobs, from elsewhere; NULL: none */
+    bool forge;    /* github has the names that Gitea and Forgejo give it, too */
+
     /* A forecast: what is not known at a place, see struct expr_scope; NULL: a run, which knows. */
     const char *(*unknown)(const struct place *at, const struct slice *path, size_t n_path);
     struct marks marks; /* of what every place sees */

@@ -332,3 +332,49 @@ def actions_of_private_repositories_are_had_by_who_may_read_them(w):
         log = forge.job_log(other, forge.jobs(other)[0])
         listener.drain()
         check(state == "failure" and "there is no" in log and "a private one" not in log, f"{checks}\n{log}")
+
+
+@case(**THOROUGH)
+def a_called_workflow_is_run_whoever_takes_it_apart(w):
+    """Gitea 1.26 leaves it to the runner, 1.27 makes jobs of it; what depends on it hears of its outputs either way."""
+    called = """\
+        on:
+          workflow_call:
+            inputs: {word: {type: string, required: true}}
+            secrets: {KEY: {required: true}}
+            outputs: {sum: {value: "${{ jobs.two.outputs.sum }}"}}
+        jobs:
+          one: {runs-on: ubuntu-latest, steps: [{run: 'echo "one ${{ inputs.word }} ${{ secrets.KEY }}"'}]}
+          two:
+            needs: one
+            runs-on: ubuntu-latest
+            outputs: {sum: "${{ steps.s.outputs.sum }}"}
+            steps: [{id: s, run: 'echo "sum=42" >> "$GITHUB_OUTPUT"'}]
+        """
+    caller = """\
+        on: push
+        jobs:
+          before:
+            runs-on: ubuntu-latest
+            outputs: {ok: "${{ steps.b.outputs.ok }}"}
+            steps: [{id: b, run: 'echo "ok=yes" >> "$GITHUB_OUTPUT"'}]
+          call:
+            needs: before
+            uses: ./.gitea/workflows/called.yml
+            with: {word: "${{ needs.before.outputs.ok }}"}
+            secrets: {KEY: "${{ secrets.WORD }}"}
+          after:
+            needs: call
+            runs-on: ubuntu-latest
+            steps: [{run: 'test "${{ needs.call.outputs.sum }}" = 42'}]
+        """
+    with Forge(w) as forge:
+        repository = forge.repository("demo", {"WORD": "swordfish-1234"}, private=True)
+        register(w, forge, "ostler-1", forge.registration())
+        listener = Listener(w)
+        commit = forge.push(repository, {".gitea/workflows/called.yml": called, ".gitea/workflows/ci.yml": caller})
+        until(lambda: {job["name"]: job.get("status") for job in forge.jobs(repository)}.get("after"), "completed", 90)
+        state, checks = forge.status(repository, commit)
+        logs = "".join(forge.job_log(repository, job) for job in forge.jobs(repository) if job.get("runner_name"))
+        listener.drain()
+    check(state == "success" and "one yes ***" in logs and "swordfish" not in logs, f"{checks}\n{logs}")

@@ -1,13 +1,17 @@
 """Jobs of a Gitea and a Forgejo: what comes in, what the server gets to know, and what may go wrong between."""
 
+import http.client
 import json
+import re
 import signal
 import threading
 import time
+import urllib.parse
 
 import githttp
 import watch
 from case import case
+from double import Answer
 from gitea_double import GiteaDouble
 from listening import FULL, MATRIX, SECRETS, SLOW, VARS, Listener, as_yaml, echo, gitea_registration, local_logs, without_server
 from world import check
@@ -175,3 +179,97 @@ def actions_may_be_of_another_server_which_gets_no_token(w):
         check("below for root1/demo" in task.log(1), task.log())
         check(lost.result == "RESULT_FAILURE" and "begins with no server's address" in lost.log(), lost.log())
         check(here.logins == there.logins == {None}, f"{here.logins} {there.logins}")
+
+
+class WithGit(GiteaDouble):
+    """A double that has its repositories, too."""
+    git = None
+
+    def name(self, call):
+        return "git" if call.path.endswith(("/info/refs", "/git-upload-pack")) else super().name(call)
+
+    def act(self, call):
+        if call.name != "git":
+            return super().act(call)
+        line = http.client.HTTPConnection("127.0.0.1", self.git.port, timeout=20)
+        query = "?" + urllib.parse.urlencode(call.query, doseq=True) if call.query else ""
+        sent = {name: call.headers[name] for name in ("Content-Type", "Git-Protocol", "Authorization") if call.headers[name]}
+        line.request(call.method, call.path + query, call.raw, sent)
+        answer = line.getresponse()
+        body = answer.read()
+        line.close()
+        return Answer(answer.status, body, answer.headers["Content-Type"] or "text/plain", {
+            name: answer.headers[name] for name in ("WWW-Authenticate", "Cache-Control") if answer.headers[name]})
+
+
+CALLED = """\
+on:
+  workflow_call:
+    inputs: {word: {type: string, required: true}, count: {type: number, default: 2}}
+    secrets: {KEY: {required: true}}
+    outputs: {sum: {value: "${{ jobs.last.outputs.sum }}"}}
+env: {TOP: called}
+jobs:
+  first:
+    runs-on: ubuntu-latest
+    strategy: {matrix: {n: [1, 2]}}
+    steps:
+      - {env: {KEY: "${{ secrets.KEY }}"}, run: 'echo "${{ inputs.word }}-${{ matrix.n }}-${{ gitea.repository }}-$TOP-$KEY"'}
+  last:
+    needs: first
+    runs-on: ubuntu-latest
+    outputs: {sum: "${{ steps.s.outputs.sum }}"}
+    steps:
+      - {id: s, run: 'echo "sum=$((40 + ${{ inputs.count }}))" >> "$GITHUB_OUTPUT"'}
+  never:
+    needs: last
+    if: failure()
+    runs-on: ubuntu-latest
+    steps: [{run: echo never}]
+  deeper: {needs: last, uses: ./.gitea/workflows/deeper.yml}
+"""
+STOPPED = f"""\
+on: workflow_call
+jobs:
+  slow: {{runs-on: ubuntu-latest, steps: [{{run: {json.dumps(SLOW)}}}]}}
+  tidy: {{needs: slow, if: always(), runs-on: ubuntu-latest, steps: [{{run: echo tidied up}}]}}
+  more: {{needs: slow, runs-on: ubuntu-latest, steps: [{{run: echo more}}]}}
+"""
+DEEPER = "on: workflow_call\njobs: {deep: {runs-on: ubuntu-latest, steps: [{run: echo deep down}]}}\n"
+
+
+@case(limit=90)
+def a_workflow_that_a_job_calls_is_run_where_the_server_leaves_it_to_us(w):
+    git = githttp.Server(w)
+    commit = git.repo("root1/demo", {".gitea/workflows/called.yml": CALLED, ".gitea/workflows/deeper.yml": DEEPER,
+                                      ".gitea/workflows/stopped.yml": STOPPED})
+    with WithGit() as double:
+        double.git = git
+        gitea_registration(w, double)
+
+        def call(uses="./.gitea/workflows/called.yml", **more):
+            return double.push(json.dumps({"on": "push", "env": {"TOP": "caller"}, "jobs": {"build": {"runs-on": [], "uses": uses, **more}}}), steps=0,
+                               secrets=SECRETS, context={"sha": commit}, needs={"lint": {"result": "RESULT_SUCCESS", "outputs": {"ok": "yes"}}})
+        fine = call(**{"with": {"word": "${{ needs.lint.outputs.ok }}"}, "secrets": {"KEY": "${{ secrets.WORD }}"}})
+        wrong = call(secrets="inherit")
+        nowhere = call("root1/none/.gitea/workflows/x.yml@v1")
+        listener = Listener(w)
+        for task in (fine, wrong, nowhere):
+            double.finished(task)
+        stopped = call("./.gitea/workflows/stopped.yml")
+        double.wait(lambda: "begun" in stopped.lines)
+        double.cancel(stopped)
+        double.finished(stopped)
+        git.tokens["root1/demo"] = "theirs"  # from now on nobody may read it
+        denied = call()
+        double.finished(denied)
+        listener.drain()
+        double.check()
+    said = fine.lines
+    for text in ("yes-1-root1/demo-called-***", "yes-2-root1/demo-called-***", "deep down", "Job succeeded"):
+        check(text in said, f"{text!r} is not in\n{fine.log()}")
+    check(fine.result == "RESULT_SUCCESS" and fine.outputs == {"sum": "42"} and "echo never" not in fine.log(), f"{fine.outputs}\n{fine.log()}")
+    check(said.index("deep down") > said.index("yes-2-root1/demo-called-***") > said.index("yes-1-root1/demo-called-***"), fine.log())
+    check(stopped.result == "RESULT_CANCELLED" and "tidied up" in stopped.lines and "more" not in stopped.lines, stopped.log())
+    for task, why in ((wrong, "word"), (nowhere, "there is no repository"), (denied, "credentials|there is no")):
+        check(task.result == "RESULT_FAILURE" and re.search(why, task.log()), f"{why}: {task.result}\n{task.log()}")

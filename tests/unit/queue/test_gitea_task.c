@@ -210,7 +210,6 @@ Test(gitea_task, refuses_with_a_reason_what_cannot_be_run)
         {"on: push\njobs: {a: {runs-on: x, steps: [{run: x}]}, b: {runs-on: x, steps: [{run: "
          "x}]}}\n",
          "{}", "a workflow of 2 jobs"},
-        {"on: push\njobs: {a: {uses: ./.gitea/workflows/b.yml}}\n", "{}", "calls the workflow"},
         {JOB(", timeout-minutes: soon"), "{}", "Unexpected value 'soon'"},
         {JOB(", strategy: {matrix: \"${{ fromJSON('[') }}\"}"), "{}", "strategy"},
     };
@@ -226,6 +225,29 @@ Test(gitea_task, refuses_with_a_reason_what_cannot_be_run)
                       SLICE_ARG(task.reason));
         cr_expect_eq(slice_find_char(task.reason, '\n'), -1, "%.*s", SLICE_ARG(task.reason));
     }
+}
+
+Test(gitea_task, calls_a_workflow_with_all_that_its_jobs_need)
+{
+    take("on: push\nenv: {TOP: x}\njobs:\n  a:\n    if: always()\n    runs-on: []\n    uses: "
+         "./.gitea/workflows/b.yml\n"
+         "    with: {v: \"${{ needs.lint.outputs.ok }}\"}\n",
+         "{" CONTEXT ",\"vars\":{\"V1\":\"x\"},\"needs\":{\"lint\":{\"result\":"
+         "\"RESULT_FAILURE\",\"outputs\":{\"ok\":\"1\"}}}}");
+    cr_assert_eq(task.fate, TASK_CALL, "%.*s", SLICE_ARG(task.reason));
+    cr_expect_eq(task.n_steps, 0);
+    cr_expect_str_eq(task.call->workflow.jobs[0].condition, "success()", "it is judged");
+    cr_expect_str_eq(strmap_get(&task.call->vars, "V1"), "x");
+    cr_expect_not_null(json_object_get(task.call->needs, "lint"));
+
+    struct job j;
+    job_init(&j);
+    task_adopt(&settings, task.job, &j);
+    cr_expect_eq(j.n_env, 1, "this machine's own, and not the caller's");
+    cr_expect_str_eq(j.work_root, "demo/demo");
+    cr_expect_str_eq(j.store_login, "http://h:3000/git");
+    cr_expect_str_eq(strmap_get(&j.runtime, "ACTIONS_RUNTIME_TOKEN"), "h.eyJKb2JJRCI6NTV9.s");
+    job_deinit(&j);
 }
 
 Test(gitea_task, leaves_it_to_this_machine_where_github_is)
