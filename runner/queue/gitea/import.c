@@ -250,7 +250,8 @@ static const struct option {
     {"container.options", NULL, "", "write 'container: {options: ...}' in the job"},
     {"container.workdir_parent", NULL, "/workspace|workspace", "the workspace is GITHUB_WORKSPACE"},
     {"container.valid_volumes", NULL, "",
-     "volumes of 'container' are what the job writes; host paths are not shown to it"},
+     "a job's container has the volumes and options that the job asks for, paths of this machine "
+     "among them: let only those use it whom you trust ('listen: allow'), or give it no engine"},
     {"container.docker_host", NULL, "-|automount",
      "the engine is found by DOCKER_HOST, and its socket is not shown to jobs"},
     {"container.force_pull", NULL, "false", "set 'pull: true' in the configuration of ostler"},
