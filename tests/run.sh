@@ -7,7 +7,8 @@
 # --quick          under two minutes: without release build, network and fuzzing
 # --thorough       every end-to-end case as root and as an ordinary user, with both builds; else it runs with
 #                  both, as root with the one and as the user with the other, in turn; long ones with one build.
-#                  And what is real only at a price: a Gitea, which takes minutes to build the first time
+#                  And what is real only at a price: a Gitea, which takes minutes to build the first time, and the
+#                  packages on a Debian and under a systemd of their own
 # --fuzz SECONDS   how long a processor has each fuzz target, beside all else (default 10; 0: not at all)
 # --conformance    only the conformance suite, over DIR (default ../shared/conformance)
 # NAME             only this kind (house, unit, plugin, conformance, e2e, fuzz), or KIND/PATTERN:
@@ -85,6 +86,11 @@ PLUGIN_NEEDS=(
     'file:/usr/bin/rustc rustc'
     'file:/usr/bin/cargo cargo'
 )
+# Packages, and what has something to say of them.
+PACKAGE_NEEDS=(
+    'cmd:dpkg-shlibdeps dpkg-dev'
+    'cmd:lintian lintian'
+)
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 
 usage() {
@@ -160,7 +166,10 @@ gather() {
     fetch_seaweed
     fetch_compose
     fetch_services
-    ! $thorough || fetch_gitea
+    if $thorough; then
+        provide "${PACKAGE_NEEDS[@]}"
+        fetch_gitea
+    fi
 }
 
 fuzzing=false
