@@ -421,7 +421,7 @@ class GiteaDouble(Storage, Double):
 
     def look_at_fetch(self, call, runner, asked, key):
         runner.fetched.append(call.at)
-        if len(runner.fetched) > 20 and call.at - runner.fetched[-20] < 1:
+        if len(runner.fetched) > 20 and call.at - runner.fetched[-20] < self.busy_seconds:
             self.complain("FetchTask: a busy loop: 20 in less than a second")
         if runner.epoch == 0:
             self.complain("FetchTask before Declare")

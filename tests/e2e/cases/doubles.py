@@ -236,7 +236,7 @@ FETCHES = [  # what a client fetches with, and what is wrong with that
     ("a new request key, although", lambda c: [c.declare(), c.double.fault("FetchTask", "lost"), c.fetch("0"), c.fetch("0")]),
     ("told that it is not registered", lambda c: [
         c.declare(), c.double.refused.update(FetchTask=("unauthenticated", "unregistered runner")), c.fetch("0"), c.fetch("0")]),
-    ("a busy loop", lambda c: [c.declare(), *[c.fetch("0") for _ in range(25)]]),
+    ("a busy loop", lambda c: [setattr(c.double, "busy_seconds", 60), c.declare(), *[c.fetch("0") for _ in range(25)]]),
     ("is no name of a label", lambda c: [c.call("Declare", {"version": "ostler", "labels": ["a:host"]})]),
     ("is no capability", lambda c: [c.call("Declare", {"version": "ostler", "labels": [], "capabilities": ["flying"]})]),
 ]
@@ -629,7 +629,7 @@ LISTENING = [  # what a client does at the queue, and what is wrong with that
     ("V", None, lambda h: [h.poll(), h.poll()]),
     ("V", "poll: ostler=['1'] in the query", lambda h: h.poll(ostler=1)),
     ("V", "Busy, without any job", lambda h: h.poll("Busy")),
-    ("V", "a busy loop", lambda h: [setattr(h.double, "hold", 0), *[h.poll() for _ in range(25)]]),
+    ("V", "a busy loop", lambda h: [setattr(h.double, "hold", 0), setattr(h.double, "busy_seconds", 60), *[h.poll() for _ in range(25)]]),
     ("V", "acknowledge: of no job", lambda h: h.call("POST", f"/broker/acknowledge?sessionId={h.session}&{POLL.format('Online')}",
                                                      {"runnerRequestId": ZERO}, h.runner)),
     ("V", "Accept is 'application/json; api-version=1'", lambda h: h.call("DELETE", "/broker/session", token=h.runner, version="1")),
