@@ -65,6 +65,7 @@ const char cmd_listen_help[] =
     "\n"
     "How it can be watched\n"
     "  --log text|json         lines on stderr (default: text)\n"
+    "  --records N             jobs whose logs are kept on this machine, too (default: 100)\n"
     "  --address HOST:PORT     health, metrics and status over HTTP: 127.0.0.1:9252\n"
     "                          (default: only at the socket)\n"
     "  --socket PATH           the same at this socket (default: where 'ostler status' looks)\n"
@@ -88,6 +89,7 @@ struct call {
     const char *const *env; /* of the workers */
     struct outfit outfit;
     struct store_spec store; /* the same, for workflows that jobs call */
+    struct record_spec records;
     struct loop *loop;
     struct http *http;
     struct listen_queues queues;
@@ -224,6 +226,7 @@ static int open_listener(struct call *c, struct err *err)
         .slots = o->slots ? o->slots : c->queues.capacity,
         .once = o->once,
         .min_free = o->min_free,
+        .records = o->records ? &c->records : NULL,
         .outfit = &c->outfit,
         .env = c->env,
         .minute_ms = settings_env("OSTLER_TEST_MINUTE_MS"),
@@ -237,6 +240,10 @@ static int open_listener(struct call *c, struct err *err)
                   .ctx = c},
     };
 
+    c->records = (struct record_spec){
+        .state = arena_printf(&c->arena, "%s/listen", c->state),
+        .keep = o->records,
+    };
     c->watch = listen_watch_new(
         &(struct listen_watch_spec){.json = o->json, .address = o->address, .socket = o->socket},
         c->loop);

@@ -46,6 +46,7 @@ static const struct key listen_keys[] = {
     {"min", SCALAR, false},
     {"min-free", SCALAR, false},
     {"pat-file", SCALAR, true},
+    {"records", SCALAR, false},
     {"runner-version", SCALAR, false},
     {"runnergroup", SCALAR, false},
     {"scale-set", SCALAR, false},

@@ -3,12 +3,13 @@
 #include "base/num.h"
 #include "cli/inputs.h"
 #include "cli/limit.h"
+#include "listen/record.h"
 
 #include <stdlib.h>
 
 #define MIN_FREE_DEFAULT (1LL << 30)
 
-enum { SLOTS_MAX = 1000 };
+enum { SLOTS_MAX = 1000, RECORDS_MAX = 10000 };
 
 enum option_id {
     OPT_SHARED = 256, /* one of "ostler run": taken by its name */
@@ -16,6 +17,7 @@ enum option_id {
     OPT_SLOTS,
     OPT_WORK,
     OPT_MIN_FREE,
+    OPT_RECORDS,
     OPT_ONCE,
     OPT_LOG,
     OPT_ADDRESS,
@@ -42,6 +44,7 @@ const struct option listen_options_table[] = {
     {"slots", required_argument, NULL, OPT_SLOTS},
     {"work", required_argument, NULL, OPT_WORK},
     {"min-free", required_argument, NULL, OPT_MIN_FREE},
+    {"records", required_argument, NULL, OPT_RECORDS},
     {"once", no_argument, NULL, OPT_ONCE},
     {"log", required_argument, NULL, OPT_LOG},
     {"address", required_argument, NULL, OPT_ADDRESS},
@@ -68,7 +71,8 @@ const struct option listen_options_table[] = {
 
 void listen_options_init(struct listen_options *o)
 {
-    *o = (struct listen_options){.min_free = MIN_FREE_DEFAULT, .scale = LISTEN_SCALE_INIT};
+    *o = (struct listen_options){
+        .min_free = MIN_FREE_DEFAULT, .records = JOB_RECORDS_KEEP, .scale = LISTEN_SCALE_INIT};
     run_options_init(&o->run);
 }
 
@@ -138,6 +142,10 @@ static int take(struct listen_options *o, int option, const char *text, struct e
         if (strcmp(text, "0") != 0)
             r = limit_parse_size(slice_of(text), &o->min_free, err);
         return r < 0 ? err_in(err, "--min-free") : r;
+    case OPT_RECORDS:
+        r = num_parse_i64(slice_of(text), 0, RECORDS_MAX, &n, err);
+        o->records = (int)n;
+        return r < 0 ? err_in(err, "--records") : r;
     case OPT_ONCE:
         o->once = true;
         break;

@@ -10,6 +10,7 @@ struct listen_options {
     int slots;                 /* 0: as many as the registrations want */
     const char *work;          /* NULL: below the state folder */
     int64_t min_free;          /* bytes; 0: the disk is not looked at */
+    int records;               /* jobs whose logs are kept here; 0: none */
     bool once, json;           /* json: --log json */
     const char
         *runner_version; /* of the official runner, as GitHub is told; NULL: ours to choose */

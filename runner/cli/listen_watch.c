@@ -131,6 +131,7 @@ void listen_watch_ended(struct listen_watch *w, const struct listener_job *job)
     const struct logline_field fields[] = {{"registration", job->registration},
                                            {"job", job->key},
                                            {"result", result},
+                                           {"record", job->record},
                                            {"seconds", seconds},
                                            {0}};
     struct metrics_job labels = counted(job);

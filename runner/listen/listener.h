@@ -16,6 +16,7 @@
 #include "listen/journal.h"
 #include "listen/outfit.h"
 #include "listen/pool.h"
+#include "listen/record.h"
 #include "listen/snapshot.h"
 #include "queue/queue.h"
 
@@ -36,6 +37,7 @@ struct listener_job {
     const char *kind;                                 /* of the registration */
     const char *repository, *name, *workflow, *event; /* NULL: not known */
     const char *result; /* "success", ...: when it has ended; NULL: it never said one */
+    const char *record; /* the folder where its log is kept; NULL: it is not */
     int64_t started_ms; /* clock_ms() */
 };
 
@@ -61,6 +63,7 @@ struct listener_spec { /* all is borrowed until listener_free() */
         min_free; /* bytes that the work folder's file system has to have before a job is taken */
     int64_t
         recover_ms; /* for workers of a listener that was killed to end; 0: LISTENER_RECOVER_MS */
+    const struct record_spec *records; /* NULL: of jobs nothing is kept */
     const struct outfit *outfit;
     const char *const *env; /* of the workers */
     const char *program;    /* see struct pool_spec */

@@ -82,6 +82,7 @@ void task_free(struct task *t, bool known)
     else
         journal_leave(t->entry);
     services_free(t->services);
+    job_record_close(t->record, NULL);
     char *const texts[] = {t->key,   t->repository, t->name, t->workflow,
                            t->event, t->result,     t->dir};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
@@ -99,6 +100,7 @@ static struct listener_job job_of(const struct task *t)
                                  .workflow = t->workflow,
                                  .event = t->event,
                                  .result = t->result,
+                                 .record = t->record ? job_record_path(t->record) : NULL,
                                  .started_ms = t->started_ms};
 }
 
@@ -121,6 +123,16 @@ static void serve(struct listener *l, struct task *t, struct job *job)
 
     if (outfit_serve(l->spec.outfit, dir, l->spec.loop, job, &t->services, &err) < 0)
         listener_say(l, LISTENER_WARNING, t->member, t->key, "the job has no caches: %s", err.text);
+}
+
+/* Whatever is wrong with it, the job goes on. */
+static void keep_record(struct listener *l, struct task *t, const struct job *job)
+{
+    struct err err = ERR_INIT;
+
+    if (l->spec.records && job_record_new(l->spec.records, job, &t->record, &err) < 0)
+        listener_say(l, LISTENER_WARNING, t->member, t->key, "no record is kept of it: %s",
+                     err.text);
 }
 
 static int note_down(struct task *t, struct err *err)
@@ -148,6 +160,8 @@ static int start(struct listener *l, struct task *t, struct job *job, struct err
     r = pool_start(l->pool, job, t->member->env, t->services, journal_hold(t->entry), err);
     if (r < 0)
         remove_folder(l, t->member, t->dir);
+    else
+        keep_record(l, t, job); /* behind the start, which is not to wait for it */
     return r;
 }
 
@@ -234,9 +248,15 @@ int listener_on_event(void *ctx, const char *key, json_t *event, struct slice lo
     struct listener *l = ctx;
     struct task *t = listener_task(l, key);
     const char *name = json_string_value(json_object_get(event, "event"));
+    struct err why = ERR_INIT;
 
     if (name && strcmp(name, "job.finished") == 0 && !t->result)
         t->result = copy_of(json_string_value(json_object_get(event, "result")));
+    if (t->record && job_record_event(t->record, event, log, &why) < 0) {
+        listener_say(l, LISTENER_WARNING, t->member, key, "its record ends here: %s", why.text);
+        job_record_close(t->record, "the record could not be written on");
+        t->record = NULL;
+    }
     return t->member->queue->ops->event(t->member->queue, key, event, log, err);
 }
 
@@ -257,6 +277,8 @@ void listener_on_end(void *ctx, const char *key, const char *why)
     struct listener_job info = job_of(t);
     if (hooks->ended)
         hooks->ended(hooks->ctx, &info);
+    job_record_close(t->record, why);
+    t->record = NULL;
     l->due = true;
 }
 

@@ -36,6 +36,7 @@ struct task { /* one job, from its start until its server knows of its end */
     char *dir;                                                 /* its own, below the work folder */
     struct journal_entry *entry;
     struct services *services;
+    struct job_record *record; /* NULL: nothing is kept of it */
     int64_t started_ms;
     bool stopping; /* it was told to end */
     bool over;     /* its worker is gone */

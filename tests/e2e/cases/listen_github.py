@@ -1,6 +1,8 @@
 """Jobs of GitHub, both ways of delivery: what comes in, what the service gets to know, and what may go wrong between."""
 
 import json
+import pathlib
+import re
 import shutil
 import signal
 import threading
@@ -39,6 +41,10 @@ def a_job_of_github_is_reported_as_it_ran(w):
             check("# it went well" in "".join(job.summarised.values()), f"{profile}: {job.summarised}\n{done}")
             check([name for _, name in double.artifacts] == ["numbers"], f"{profile}: {double.artifacts}\n{job.log()}")
             check([key for _, _, key in double.caches] == ["key-1"], f"{profile}: {double.caches}\n{job.log()}")
+            kept = pathlib.Path(re.search(r"record=(\S+)", done.err)[1])
+            recorded = "".join(line.partition(" ")[2] for p in kept.glob("logs/*/*.log") for line in p.open(encoding="utf-8"))
+            check("the word is ***" in recorded and "swordfish" not in recorded, f"{profile}: {recorded}")
+            check(json.loads((kept / "run.json").read_text())["result"] == "success", f"{profile}: {kept}")
             for index, step in enumerate(FULL["steps"]):
                 got, wanted = job.log(job.step_id(index)).rstrip("\n"), logs.get(step["name"], "").rstrip("\n")
                 check(got == wanted, f"{profile}: the log of '{step['name']}' is\n{got}\n--- wanted\n{wanted}")
