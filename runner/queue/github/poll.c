@@ -102,13 +102,13 @@ static void failed(struct github_poll *p, const struct answer *a)
     }
 }
 
-/* Nothing, or nothing of use. */
-static void idle(struct github_poll *p)
+/* Nothing, or (MESSAGE) nothing of use, which may come again with every poll, however long that took. */
+static void idle(struct github_poll *p, bool message)
 {
     const struct github_waits *w = p->session->caller->waits;
     int64_t now = clock_ms(), pause = 0;
 
-    if (now - p->begun_ms < w->floor)
+    if (message || now - p->begun_ms < w->floor)
         pause = backoff_next(&p->floor);
     else
         backoff_reset(&p->floor);
@@ -202,7 +202,7 @@ static void on_answer(void *ctx, const struct answer *a, struct slice body,
         p->errors = 0;
         p->at_broker = false;
         p->client.health(p->client.ctx, NULL);
-        idle(p);
+        idle(p, false);
     } else {
         take(p, body);
     }
@@ -319,7 +319,7 @@ static void on_removed(void *ctx, const struct answer *a, struct slice body,
     if (p->hurry)
         ask(p);
     else
-        idle(p);
+        idle(p, true);
 }
 
 static void delete_message(struct github_poll *p)
@@ -359,7 +359,7 @@ void github_poll_next(struct github_poll *p, enum github_poll_fate fate)
     else if (p->hurry)
         ask(p);
     else
-        idle(p);
+        idle(p, true);
 }
 
 /* ---- acknowledging ---- */

@@ -190,7 +190,7 @@ def what_a_folder_says_is_for_its_own_jobs_and_no_token_shows(w):
             (folders[0] / path).chmod(0o600)
         jobs = [double.push(said, agent=agent, secrets=SECRETS, flags={"ACTIONS_STEP_DEBUG": "true", "ACTIONS_RUNNER_DEBUG": "true"},
                             mask=[{"type": "regex", "value": r"\bsaid: (?=nobody)"}]) for agent in double.agents]
-        listener = Listener(w, "--log", "json", env={"LANG": "C.UTF-8"})
+        listener = Listener(w, "--log", "json", env={"LANG": "C.UTF-8", **QUICK})
         for job in jobs:
             double.finished(job)
         token = next(token for token, agent in double.runner_tokens.items() if agent is double.agents[0])
