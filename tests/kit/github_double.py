@@ -641,7 +641,7 @@ class GitHubDouble(Reports, Storage, Double):
         busy = call.query.get("status") == ["Busy"]
         if busy and not agent.jobs:
             self.complain("poll: Busy, without any job")
-        if not busy and any(now - job.known_at > 3 for job in agent.active()):
+        if not busy and not self.failing and any(now - job.known_at > 3 for job in agent.active()):
             self.complain("poll: Online, and a job is under way")
         if busy and agent.jobs and not agent.active() and now - max(job.over_at for job in agent.jobs) > 3:
             self.complain("poll: Busy, and the job has been over for a while")
