@@ -311,7 +311,7 @@ def a_server_that_is_started_anew_misses_nothing(w):
         log = forge.job_log(repository, forge.jobs(repository)[0])
         done = listener.drain()
     check(state == "success", f"{checks}\n{log}\n{done}")
-    check([line.partition(" ")[2] for line in log.splitlines() if " line-" in line] == [f"line-{n}" for n in range(1, 61)], log)
+    check(re.findall(r"^\S+ (line-\d+)$", log, re.M) == [f"line-{n}" for n in range(1, 61)], log)
 
 
 @case(**THOROUGH)
