@@ -203,11 +203,17 @@ class Double:
         self.skew, self.squeezed, self.away = 0, False, False
         self.busy_seconds = 1.0  # twenty questions in less are a busy loop
         self.begun = time.monotonic()
-        handler = type("OneHandler", (Handler,), {"double": self})
-        self.http = Server(("127.0.0.1", 0), handler)
+        self.servers = []
+        self.http = self.open()
         self.port = self.http.server_port
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def open(self):
+        """One more address at which all of this answers."""
+        server = Server(("127.0.0.1", 0), type("OneHandler", (Handler,), {"double": self}))
+        self.servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return server
 
     def __enter__(self):
         return self
@@ -221,8 +227,9 @@ class Double:
             fault.lift()
         with self.turn:
             self.turn.notify_all()
-        self.http.shutdown()
-        self.http.server_close()
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
 
     # -- what a case says --
 

@@ -125,6 +125,7 @@ class Agent:
     queue: list = dataclasses.field(default_factory=list)
     polls: list = dataclasses.field(default_factory=list)  # when
     seen: set = dataclasses.field(default_factory=set)     # jti of assertions
+    revoked: bool = False
     interrupted: int = 0      # how often its polls had to come back
 
     def active(self):
@@ -161,6 +162,9 @@ class GitHubDouble(Reports, Storage, Double):
         self.encryption = encryption      # of session keys: "sha1", "sha256" (and said to be sha1), "plain", None
         self.lock_seconds = lock_seconds
         self.acknowledging = True
+        self.broker = None                # where the older queue sends its clients on to
+        self.token_life = 2999            # seconds
+        self.miskeys = 0                  # messages to come that are encrypted for another session
         self.no_ephemeral = False         # a service that does not know it
         self.agents, self.jobs, self.archives = [], [], {}
         self.registered = 0               # the number of the newest agent
@@ -184,7 +188,8 @@ class GitHubDouble(Reports, Storage, Double):
     def push(self, said, agent=None, **more):
         """A job is ready, for AGENT (the newest by default, as soon as there is one). SAID: as its YAML would be."""
         with self.turn:
-            job = Job(self, said, legacy=self.legacy, results=self.results, number=len(self.jobs) + 1, **more)
+            legacy = self.legacy and not self.broker
+            job = Job(self, said, legacy=legacy, results=self.results or not legacy, number=len(self.jobs) + 1, **more)
             self.jobs.append(job)
             job.wanted = agent
             self.turn.notify_all()
@@ -197,6 +202,26 @@ class GitHubDouble(Reports, Storage, Double):
             number = message_id if message_id != 0 else self.message_ids
             (agent or self.agents[-1]).queue.append(Message(number, kind, body if isinstance(body, str) else json.dumps(body), stale=stale))
             self.turn.notify_all()
+
+    def migrate(self):
+        """The older queue sends its clients on to a broker, which is on another host."""
+        with self.turn:
+            self.broker = f"http://localhost:{self.open().server_port}/broker/"
+            self._hang_up(None)
+
+    def repeat(self, job):
+        """The message of JOB comes once more, as another one."""
+        with self.turn:
+            first = next(m for m in job.agent.queue if m.job is job)
+            self.message_ids += 1
+            job.agent.queue.append(Message(first.id + 1000 + self.message_ids, first.type, first.body, job))
+            self.turn.notify_all()
+
+    def revoke(self, agent):
+        """AGENT is let in no more, whatever token it gets."""
+        with self.turn:
+            agent.revoked = True
+            self.expire_tokens(agent)
 
     def cancel(self, job, timeout="00:05:00", stale=False):
         with self.turn:
@@ -339,7 +364,7 @@ class GitHubDouble(Reports, Storage, Double):
                 self.complain(f"{here}: a job's token where the runner's belongs")
             if value in self.newer_tokens and call.path.startswith("/tenant/"):
                 self.complain(f"{here}: the newer authority's token, on the tenant")
-            return None if call.agent else self.unauthorized(call)
+            return None if call.agent and not call.agent.revoked else self.unauthorized(call)
         if call.whose == JOB:
             call.job = next((job for job in self.jobs if scheme == "Bearer" and job.token == value), None)
             if value in self.runner_tokens:
@@ -546,7 +571,7 @@ class GitHubDouble(Reports, Storage, Double):
         self.runner_tokens[value] = agent
         if call.path == "/newer/token":
             self.newer_tokens.add(value)
-        return Answer(body={"access_token": value, "expires_in": 2999, "token_type": "JWT"})
+        return Answer(body={"access_token": value, "expires_in": self.token_life, "token_type": "JWT"})
 
     @staticmethod
     def oauth(error, text):
@@ -616,6 +641,9 @@ class GitHubDouble(Reports, Storage, Double):
                 break
             self.turn.wait(0.02)
         agent.polls.append(now)
+        if self.broker and not broker:
+            call.sent_on = True
+            return Answer(body={"messageType": "BrokerMigration", "body": json.dumps({"brokerBaseUrl": self.broker})})
         if len(agent.polls) > 20 and now - agent.polls[-20] < self.busy_seconds:
             self.complain("poll: a busy loop: 20 in less than a second")
         self.look_at_status(call, agent, now)
@@ -654,7 +682,7 @@ class GitHubDouble(Reports, Storage, Double):
             if job.agent is None and not job.cancelled and job.wanted in (None, agent):
                 job.agent, job.known_at, job.over_at = agent, 0.0, 0.0
                 self.message_ids += 1
-                if self.legacy:
+                if job.legacy:
                     kind, body = "PipelineAgentJobRequest", job.message
                 else:
                     kind = "RunnerJobRequest"
@@ -681,7 +709,10 @@ class GitHubDouble(Reports, Storage, Double):
             del body["messageId"]
         if not broker and session.key:
             iv = entropy.token_bytes(16)
-            secret = keys.aes_cbc(session.key, iv, b"\xef\xbb\xbf" + message.body.encode())
+            key = session.key
+            if self.miskeys > 0:
+                self.miskeys, key = self.miskeys - 1, entropy.token_bytes(32)
+            secret = keys.aes_cbc(key, iv, b"\xef\xbb\xbf" + message.body.encode())
             body |= {"iv": base64.b64encode(iv).decode(), "body": base64.b64encode(secret).decode()}
         return body
 
@@ -691,9 +722,10 @@ class GitHubDouble(Reports, Storage, Double):
             message.given, message.at, session = True, time.monotonic(), call.agent.session
             if session:
                 session.given.append(message.id)
-            if session and session.broker and message.type != "RunnerJobRequest":
+            at_broker = call.path.startswith("/broker/")
+            if session and at_broker and (message.type != "RunnerJobRequest" or message.job.acquired):
                 message.gone = not message.stale
-            if message.job and self.legacy:
+            if message.job and message.type == "PipelineAgentJobRequest":
                 self.known(message.job, call.agent)
         elif call.name in ("complete", "event") and call.told and call.answer.status < 300 and call.job:
             call.job.over, call.job.over_at = True, time.monotonic()

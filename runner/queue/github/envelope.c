@@ -86,6 +86,12 @@ static int open_body(const json_t *doc, const struct envelope_key *key, struct e
     return ERR_OK;
 }
 
+/* A wrong key shows in the plain text alone: the padding fits by chance, once in a while. */
+static bool is_object(const struct envelope *e)
+{
+    return slice_starts(slice_trim(slice_make(e->body, e->size)), SLICE("{"));
+}
+
 int envelope_open(struct slice text, const struct envelope_key *key, struct envelope *ret,
                   struct err *err)
 {
@@ -103,6 +109,14 @@ int envelope_open(struct slice text, const struct envelope_key *key, struct enve
     e.kind = kind_of(type);
     answer_line(slice_of(type), e.type, sizeof e.type);
     int r = open_body(doc, key, &e, err);
+    if (r == ERR_OK && e.kind == ENVELOPE_JOB && !is_object(&e))
+        r = err_set(err, ERR_INVALID, "it was not encrypted for this session, or is no job");
+    if (r < 0 && e.body) {
+        explicit_bzero(e.body, e.size);
+        free(e.body);
+        e.body = NULL;
+        e.size = 0;
+    }
     *ret = e;
     return r;
 }

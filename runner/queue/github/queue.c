@@ -61,6 +61,9 @@ static void on_left(void *ctx)
     g->leave = timer_free(g->leave);
     g->state = GITHUB_OVER;
     g->connected = false;
+    github_token_rest(g->token);
+    if (g->caller.newer)
+        github_token_rest(g->caller.newer);
     if (g->end.forgotten && registration_remove(g->registration, &err) < 0)
         github_note(g, err.text);
     tell_ready(g);

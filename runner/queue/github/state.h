@@ -25,6 +25,8 @@ struct github_end { /* why, and how */
 };
 
 struct recovery;
+
+enum { GITHUB_HAD = 16, GITHUB_HAD_SIZE = 48 };
 struct telling;
 
 struct github {
@@ -57,6 +59,8 @@ struct github {
     json_t *reference;   /* of the job that is being had */
     struct assignment *job;
     struct recovery *recoveries;
+    char had[GITHUB_HAD][GITHUB_HAD_SIZE]; /* jobs that we had, the newest of them */
+    unsigned n_had;
     char *refused_update; /* the last version that we were told to update to */
 
     struct call *refreshing;       /* RunnerRefreshConfig */

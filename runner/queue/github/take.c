@@ -18,6 +18,21 @@ static json_t *read_body(const struct envelope *e)
 
 /* ---- a job ---- */
 
+/* A message may be told twice; its job is run once. */
+static bool was_had(const struct github *g, const char *id)
+{
+    for (unsigned i = 0; i < GITHUB_HAD && i < g->n_had; i++)
+        if (*id && slice_eq_nocase(slice_of(g->had[i]), slice_of(id)))
+            return true;
+    return false;
+}
+
+static void remember(struct github *g, const char *id)
+{
+    if (*id && strlen(id) < GITHUB_HAD_SIZE)
+        snprintf(g->had[g->n_had++ % GITHUB_HAD], GITHUB_HAD_SIZE, "%s", id);
+}
+
 static void begin_job(struct github *g, struct slice text, const char *billing_owner)
 {
     const struct assignment_spec spec = {
@@ -95,6 +110,7 @@ static void on_acquired(void *ctx, const struct answer *a, struct slice body,
     g->missed = false;
     backoff_reset(&g->throttle);
     envelope_reference_read(g->reference, &r);
+    remember(g, r.request_id);
     begin_job(g, body, r.billing_owner);
     go_on(g);
 }
@@ -140,12 +156,20 @@ static void take_reference(struct github *g, const struct envelope *message)
     }
 }
 
+static const char *id_of(const struct envelope *message, const json_t *doc)
+{
+    return loose_text(doc, message->kind == ENVELOPE_JOB_REFERENCE ? "runner_request_id" : "jobId");
+}
+
 static void take_job(struct github *g, const struct envelope *message)
 {
     if (message->kind == ENVELOPE_JOB_REFERENCE) {
         take_reference(g, message);
         return;
     }
+    CLEANUP(loose_wipep) json_t *doc = read_body(message);
+
+    remember(g, id_of(message, doc));
     begin_job(g, slice_make(message->body, message->size), "");
     go_on(g);
 }
@@ -193,10 +217,13 @@ void take_stop(struct github *g)
 
 static void offered(struct github *g, struct envelope *message)
 {
+    CLEANUP(loose_wipep) json_t *doc = g->n_had ? read_body(message) : NULL;
     bool runs = g->job && assignment_state(g->job) <= ASSIGNMENT_RUNNING;
 
-    if (g->end.decided || g->served ||
-        runs) /* it stays there for another time, or another runner */
+    if (was_had(g, id_of(message, doc)))
+        github_poll_next(&g->poll, GITHUB_POLL_USELESS);
+    else if (g->end.decided || g->served ||
+             runs) /* it stays there for another time, or another runner */
         github_poll_next(&g->poll, GITHUB_POLL_LEFT);
     else if (g->job || g->want <= 0)
         hold(g, message);

@@ -471,6 +471,11 @@ void github_token_forget(struct github_token *t, const void *ctx)
     }
 }
 
+void github_token_rest(struct github_token *t)
+{
+    stop(t);
+}
+
 void github_token_drop(struct github_token *t, const char *token)
 {
     if ((t->settings && *t->settings->access_token) ||

@@ -50,6 +50,9 @@ void github_token_get(struct github_token *t, github_token_fn *done, void *ctx);
 /* Those that wait with this CTX are told nothing. */
 void github_token_forget(struct github_token *t, const void *ctx);
 
+/* Nobody needs it for now: it is not renewed before it is asked for again. */
+void github_token_rest(struct github_token *t);
+
 /* TOKEN was refused with 401, or the service asked for a new one (NULL: whatever it is): the next get() fetches one. A
  * token that is not the present one any more has been dropped already. */
 void github_token_drop(struct github_token *t, const char *token);
