@@ -72,13 +72,13 @@ static void hide(struct hidden *h, const char *question)
     (void)sigprocmask(SIG_BLOCK, &set, &h->before); /* fails for a wrong argument only */
     h->signals = signalfd(-1, &set, SFD_CLOEXEC);
     h->changed = tcgetattr(STDIN_FILENO, &h->was) == 0;
-    fprintf(stderr, "%s: ", question);
     if (h->changed) {
         struct termios quiet = h->was;
 
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet); /* then it is shown */
     }
+    fprintf(stderr, "%s: ", question); /* last: a quick answer is not flushed away */
 }
 
 static void show(struct hidden *h)
