@@ -68,6 +68,7 @@ class Root:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
         demand("tar", "--directory", self.folder, "--extract", "--file", base())
+        self.folder.chmod(0o755)  # it was made in a folder that was for its maker alone, and "/" is not
         shutil.copy("/etc/resolv.conf", self.folder / "etc/resolv.conf")
         self.system = None
 

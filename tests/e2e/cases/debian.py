@@ -154,7 +154,11 @@ def the_service_runs_under_systemd(w):
         check("0 loaded units" in root.inside("systemctl", "--failed", "--no-pager"), "something of systemd's own failed")
         root.inside("systemctl", "start", "ostler")
         check(show(root, "ActiveState", "ConditionResult") == ["inactive", "no"], "without a registration there is nothing to start")
-        under_systemd(w, root)
+        try:
+            under_systemd(w, root)
+        except AssertionError as error:
+            journal = root.sh("journalctl --no-pager -n 60 -u ostler -o short-precise 2>&1 || true")
+            raise AssertionError(f"{error}\n{journal}") from None
     finally:
         root.halt()
 
