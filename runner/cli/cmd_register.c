@@ -3,9 +3,11 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "base/wipe.h"
 #include "cli/ask.h"
 #include "cli/enrolment.h"
 #include "cli/exit.h"
+#include "cli/inputs.h"
 #include "cli/register_kind.h"
 #include "cli/register_options.h"
 #include "cli/settings.h"
@@ -103,20 +105,6 @@ static const char *folder_name(struct arena *a, const char *text)
     return name;
 }
 
-static const char *const *split_labels(struct arena *a, const char *text)
-{
-    struct slice rest = slice_of(text), one;
-    size_t n = 1;
-
-    for (const char *c = text; c && *c; c++)
-        n += *c == ',';
-    const char **list = arena_array(a, n + 1, sizeof *list);
-    for (n = 0; rest.ptr && slice_split(&rest, ',', &one);)
-        if (slice_trim(one).len)
-            list[n++] = arena_str(a, slice_trim(one));
-    return list;
-}
-
 static int lacks(const char *what, struct err *err)
 {
     return err_set(err, ERR_INVALID, "%s is missing: see 'ostler register --help'", what);
@@ -160,7 +148,7 @@ static int complete(struct task *t, bool needs_server, struct err *err)
     if (needs_server && !(o->token && *o->token) && !(o->pat && *o->pat))
         return lacks("--token", err);
     t->name = o->name ? o->name : host_name(&o->arena);
-    t->labels = split_labels(&o->arena, o->labels);
+    t->labels = inputs_list(&o->arena, o->labels);
     return o->dir ? (t->dir = o->dir, ERR_OK) : choose_folder(t, t->name, err);
 }
 
@@ -252,7 +240,7 @@ static const char *const *gitea_labels_of(struct task *t)
 {
     if (t->labels[0])
         return t->labels;
-    return t->import.labels ? t->import.labels : split_labels(&t->o.arena, gitea_labels);
+    return t->import.labels ? t->import.labels : inputs_list(&t->o.arena, gitea_labels);
 }
 
 static int register_gitea(struct task *t, struct err *err)
@@ -317,12 +305,6 @@ static const char *other_runner(struct task *t)
     *slash = '\0';
     const char *beside = arena_printf(&t->o.arena, "%s/%s", config, name);
     return access(beside, F_OK) == 0 ? beside : NULL;
-}
-
-static void wipe_buf(struct buf *b)
-{
-    explicit_bzero(b->ptr, b->len);
-    buf_deinit(b);
 }
 
 static int take_over(struct task *t, const char *file, struct err *err)

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/vec.h"
+#include "base/wipe.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -73,12 +74,6 @@ void inputs_wipe(void)
     vec_deinit(&taken);
 }
 
-static void wipe_buf(struct buf *b)
-{
-    explicit_bzero(b->ptr, b->len);
-    buf_deinit(b);
-}
-
 int inputs_read_secret(const char *file, char **ret, struct err *err)
 {
     CLEANUP(wipe_buf) struct buf text = BUF_INIT(SECRET_MAX);
@@ -95,4 +90,18 @@ int inputs_read_secret(const char *file, char **ret, struct err *err)
     free(*ret);
     *ret = mem_dup(secret.ptr, secret.len);
     return ERR_OK;
+}
+
+const char *const *inputs_list(struct arena *a, const char *text)
+{
+    struct slice rest = slice_of(text), one;
+    size_t n = 1;
+
+    for (const char *c = text; c && *c; c++)
+        n += *c == ',';
+    const char **list = arena_array(a, n + 1, sizeof *list);
+    for (n = 0; rest.ptr && slice_split(&rest, ',', &one);)
+        if (slice_trim(one).len)
+            list[n++] = arena_str(a, slice_trim(one));
+    return list;
 }

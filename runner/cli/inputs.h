@@ -2,6 +2,7 @@
  * the official runner takes them. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -23,3 +24,7 @@ void inputs_wipe(void);
 /* The secret that FILE holds ("-": stdin), without the white space around it. *RET, which may hold another one, is wiped
  * and replaced; it is the caller's. */
 MUST_CHECK int inputs_read_secret(const char *file, char **ret, struct err *err);
+
+/* What stands between the commas of TEXT ("a, b"), without the white space around it and without what is empty; NULL-terminated,
+ * of A. TEXT may be NULL. */
+const char *const *inputs_list(struct arena *a, const char *text);

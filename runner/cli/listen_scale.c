@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "base/wipe.h"
 #include "cli/inputs.h"
 #include "cli/settings.h"
 #include "io/digest.h"
@@ -19,19 +20,6 @@
 enum { KEY_FILE_MAX = 64 << 10, HOST_SIZE = 256 };
 
 /* ---- options ---- */
-
-static void wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
-static void wipe_buf(struct buf *b)
-{
-    explicit_bzero(b->ptr, b->len);
-    buf_deinit(b);
-}
 
 static void take_secret(char **to, char *text)
 {
@@ -59,20 +47,6 @@ static int take_runners(const char *option, const char *text, int *ret, struct e
     if (r == ERR_OK)
         *ret = (int)n;
     return r;
-}
-
-static const char *const *split(struct arena *a, const char *text)
-{
-    struct slice rest = slice_of(text), one;
-    size_t n = 1;
-
-    for (const char *c = text; *c; c++)
-        n += *c == ',';
-    const char **list = arena_array(a, n + 1, sizeof *list);
-    for (n = 0; rest.ptr && slice_split(&rest, ',', &one);)
-        if (slice_trim(one).len)
-            list[n++] = arena_str(a, slice_trim(one));
-    return list;
 }
 
 static int take_key(struct listen_scale *s, const char *file, struct err *err)
@@ -113,7 +87,7 @@ int listen_scale_take(struct listen_scale *s, struct arena *a, const char *optio
     if (strcmp(option, "pat-file") == 0)
         return inputs_read_secret(text, &s->pat, err);
     if (strcmp(option, "labels") == 0) {
-        s->labels = split(a, text);
+        s->labels = inputs_list(a, text);
         s->labels_as_said = arena_str(a, slice_of(text));
     } else {
         take_secret(strcmp(option, "pat") == 0 ? &s->pat : &s->token, text);

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/wipe.h"
 #include "cli/inputs.h"
 
 #include <fcntl.h>
@@ -46,13 +47,6 @@ static const struct option_of {
     {"local", FLAG, OF_UNREGISTER, offsetof(struct register_options, local)},
     {"help", FLAG, OF_BOTH, offsetof(struct register_options, help)},
 };
-
-static void wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
 
 void register_options_deinit(struct register_options *o)
 {

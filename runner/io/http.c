@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "base/wipe.h"
 #include "io/late.h"
 
 enum { BUFFER_SIZE = 256 << 10, RETRY_MS = 3000, URL_MAX = 16 << 10 };
@@ -691,13 +692,6 @@ int http_new(const struct http_spec *spec, struct loop *loop, struct http **ret,
     (void)lib.multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
     *ret = h;
     return ERR_OK;
-}
-
-static void wipe_free(char *text) /* a proxy's address may hold a password */
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
 }
 
 struct http *http_free(struct http *h)

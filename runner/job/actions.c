@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/wipe.h"
 #include "io/spawn.h"
 #include "job/contexts.h"
 #include "job/handlers.h"
@@ -315,12 +316,6 @@ static int list_level(struct actions_get *g, struct err *err)
 static int64_t retry_ms(void)
 {
     return switch_text("_GITHUB_ACTION_DOWNLOAD_NO_BACKOFF") ? 1 : 0;
-}
-
-static void wipe_buf(struct buf *b)
-{
-    explicit_bzero(b->ptr, b->len);
-    buf_deinit(b);
 }
 
 /* NULL: no server is to know who asks. */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/wipe.h"
 
 enum { HEADERS_MAX = 10 };
 
@@ -44,13 +45,6 @@ bool caller_defer(struct caller *c, const char *why)
     if (c->deferred)
         c->deferred(c->deferred_ctx, why);
     return true;
-}
-
-static void wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
 }
 
 static char *copy_of(const char *text)

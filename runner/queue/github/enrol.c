@@ -1,6 +1,7 @@
 #include "queue/github/enrol.h"
 
 #include "base/base64.h"
+#include "base/wipe.h"
 #include "queue/loose.h"
 
 /* ---- errors ---- */
@@ -138,13 +139,6 @@ json_t *enrol_labels(const struct github_register_spec *spec)
 static char *copy_of(const char *text)
 {
     return mem_dup(text, strlen(text));
-}
-
-static void wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
 }
 
 /* 1.3: a personal access token makes one for registering or removing. */

@@ -5,8 +5,7 @@
 
 /* ---- what is asked for ---- */
 
-/* Nothing in TEXT that a page or a header would take for something else. */
-static bool is_clean(const char *text, size_t max)
+bool github_is_clean(const char *text, size_t max)
 {
     size_t len = strlen(text);
 
@@ -20,13 +19,13 @@ static int check_spec(const struct github_register_spec *s, struct err *err)
 {
     size_t n = 0;
 
-    if (!is_clean(s->name, GITHUB_NAME_MAX))
+    if (!github_is_clean(s->name, GITHUB_NAME_MAX))
         return err_set(err, ERR_INVALID,
                        "a runner's name has 1 to %d bytes and no control characters: choose one "
                        "with --name",
                        GITHUB_NAME_MAX);
     for (const char *const *one = s->labels; one && *one; one++, n++)
-        if (!is_clean(*one, GITHUB_LABEL_MAX) || strchr(*one, ','))
+        if (!github_is_clean(*one, GITHUB_LABEL_MAX) || strchr(*one, ','))
             return err_set(err, ERR_INVALID,
                            "'%.60s' is no label: one has 1 to %d bytes, no comma and no control "
                            "characters",

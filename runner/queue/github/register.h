@@ -13,6 +13,9 @@ enum {
     GITHUB_NAME_MAX = 64, /* of a runner; GitHub's own limit */
 };
 
+/* TEXT, a name or a label, has 1 to MAX bytes, and nothing that a page or a header would take for something else. */
+bool github_is_clean(const char *text, size_t max);
+
 struct github_register_spec { /* all is borrowed */
     struct http *http;        /* on LOOP, which nobody turns meanwhile */
     struct loop *loop;

@@ -1,6 +1,7 @@
 #include "queue/github/rest.h"
 
 #include "base/base64.h"
+#include "base/wipe.h"
 #include "queue/github/answer.h"
 #include "queue/github/settings.h"
 #include "queue/github/tenant.h"
@@ -141,12 +142,6 @@ static int take_answer(const struct http_answer *a, const char *url, struct rest
     (void)snprintf(got.text, sizeof got.text, "%.*s", REST_TEXT_SIZE - 1, meaning.text);
     *ret = got;
     return ERR_OK;
-}
-
-static void wipe_buf(struct buf *b)
-{
-    explicit_bzero(b->ptr, b->len);
-    buf_deinit(b);
 }
 
 static void wipe_answer(struct http_answer *a)

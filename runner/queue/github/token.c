@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/vec.h"
+#include "base/wipe.h"
 #include "queue/backoff.h"
 #include "queue/clocks.h"
 #include "queue/github/answer.h"
@@ -51,19 +52,6 @@ struct github_token {
     struct buf body;                       /* of the call */
     struct timer *retry, *renew, *deliver; /* the next try, the next fetch, a token that is there */
 };
-
-static void wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
-static void wipe_buf(struct buf *b)
-{
-    explicit_bzero(b->ptr, b->len);
-    buf_deinit(b);
-}
 
 /* ---- who waits ---- */
 

@@ -1,6 +1,7 @@
 #include "queue/github/scale/admin.h"
 
 #include "base/base64.h"
+#include "base/wipe.h"
 #include "queue/github/enrol.h"
 #include "queue/loose.h"
 
@@ -22,12 +23,6 @@ struct scale_admin {
     char *url;
     bool fresh; /* the registration token was made just now */
 };
-
-static void wipe_buf(struct buf *b)
-{
-    explicit_bzero(b->ptr, b->len);
-    buf_deinit(b);
-}
 
 /* ---- what goes wrong ---- */
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/vec.h"
+#include "base/wipe.h"
 #include "queue/backoff.h"
 #include "queue/loose.h"
 
@@ -44,13 +45,6 @@ void scale_url(struct buf *to, const char *base, const char *path, const char *q
 {
     github_url_join(to, base, path);
     buf_printf(to, "?%s%sapi-version=6.0-preview", query ? query : "", query ? "&" : "");
-}
-
-static void wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
 }
 
 /* ---- one step ---- */

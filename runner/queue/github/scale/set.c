@@ -498,27 +498,17 @@ static const struct queue_ops scale_ops = {
 
 /* ---- making one ---- */
 
-static bool is_clean(const char *text, size_t max)
-{
-    size_t len = strlen(text);
-
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            return false;
-    return len > 0 && len <= max;
-}
-
 static int check(const struct scale_set_spec *spec, struct err *err)
 {
     size_t n = 0;
 
-    if (!is_clean(spec->name, SCALE_SET_NAME_MAX))
+    if (!github_is_clean(spec->name, SCALE_SET_NAME_MAX))
         return err_set(err, ERR_INVALID,
                        "a scale set's name has 1 to %d bytes and no control characters: choose one "
                        "with --scale-set",
                        SCALE_SET_NAME_MAX);
     for (const char *const *one = spec->labels; one && *one; one++, n++)
-        if (!is_clean(*one, GITHUB_LABEL_MAX))
+        if (!github_is_clean(*one, GITHUB_LABEL_MAX))
             return err_set(err, ERR_INVALID,
                            "'%.60s' is no label: one has 1 to %d bytes and no control characters",
                            *one, GITHUB_LABEL_MAX);
