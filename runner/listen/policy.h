@@ -12,7 +12,7 @@
  * for itself. Repositories and actors are compared without regard to case, as the servers do.
  *
  * Each file is a policy of its own, and each has to allow a job: a later one never takes back what an earlier forbids.
- * The manual is cli/listen_policy.md. */
+ * The manual is cli/listen/policy.md. */
 #pragma once
 
 #include "base/err.h"

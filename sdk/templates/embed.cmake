@@ -1,4 +1,4 @@
-# Writes FILES, which lie below FOLDER as LANGUAGE/PATH, to the C source TO as runner/cli/plugin_templates.h has them.
+# Writes FILES, which lie below FOLDER as LANGUAGE/PATH, to the C source TO as runner/cli/plugin/templates.h has them.
 set(texts "")
 set(table "")
 list(SORT FILES)
@@ -13,7 +13,7 @@ foreach(file ${FILES})
     string(APPEND texts "static const char ${name}[] = {${bytes}'\\0'};\n")
     string(APPEND table "    {\"${lang}\", \"${path}\", ${name}},\n")
 endforeach()
-file(WRITE "${TO}" "#include \"cli/plugin_templates.h\"\n\n${texts}
+file(WRITE "${TO}" "#include \"cli/plugin/templates.h\"\n\n${texts}
 const struct plugin_template plugin_templates[] = {
 ${table}};
 const size_t plugin_templates_count = sizeof plugin_templates / sizeof plugin_templates[0];

@@ -281,7 +281,7 @@ def rules_are_listed_with_their_reasons(w):
     names = [line.split()[0] for line in r.out.splitlines()]
     check("injection" in names and "shellcheck" in names and all(len(line.split()) > 3 for line in r.out.splitlines()),
           str(r))
-    manual = (w.project / "runner/cli/cmd_check.md").read_text()
+    manual = (w.project / "runner/cli/check/cmd_check.md").read_text()
     check(all(f"`{name}`" in manual for name in names), "the manual lacks a rule")
     r = look(w, "--ignore", ",".join(names), w.workflow(FINE))
     r.equal("exit code", r.code, 0)

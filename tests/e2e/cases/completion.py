@@ -25,9 +25,9 @@ def complete(w, *words):
 def every_option_is_in_the_help_and_the_manual(w):
     for command in [(c,) for c in COMMANDS if c != "plugin"] + [("plugin", sub) for sub in PLUGIN]:
         options, _ = complete(w, *command, "--")
-        manual = (w.project / f"runner/cli/cmd_{command[0]}.md").read_text()
+        manual = next((w.project / "runner/cli").glob(f"*/cmd_{command[0]}.md")).read_text()
         if command[0] in ALSO_OF_RUN:
-            manual += (w.project / "runner/cli/cmd_run.md").read_text()
+            manual += (w.project / "runner/cli/run/cmd_run.md").read_text()
         if command[0] == "plugin":
             manual += (w.project / "runner/cli/plugin_policy.md").read_text()
         check("--help" in options, f"{command}: {options}")

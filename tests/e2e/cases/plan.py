@@ -96,7 +96,7 @@ jobs:
 
 
 def schema(w, part="plan"):
-    text = json.loads((w.project / "runner/cli/plan.schema.json").read_text())
+    text = json.loads((w.project / "runner/cli/plan/plan.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(text)
     del text["oneOf"]  # the message about the part is clearer than one about both
     text["$ref"] = f"#/$defs/{part}"
@@ -570,7 +570,7 @@ def blocks(text, head):
 
 @case()
 def the_manual_shows_what_a_plan_really_says(w):
-    text = (w.project / "runner/cli/cmd_plan.md").read_text()
+    text = (w.project / "runner/cli/plan/cmd_plan.md").read_text()
     w.workflow(blocks(text, "With `.github/workflows/ci.yml`")[0])
     w.workflow("name: Docs\non: {push: {paths: ['docs/**']}}\njobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n", "docs.yml")
     w.write("a.sh", "#!/bin/sh\necho hi\n")

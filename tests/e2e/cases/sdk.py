@@ -208,7 +208,7 @@ def what_is_installed_is_listed_shown_and_removed(w):
 
 @case()
 def the_manual_of_plugin_names_every_option_and_check(w):
-    manual = (w.project / "runner/cli/cmd_plugin.md").read_text()
+    manual = (w.project / "runner/cli/plugin/cmd_plugin.md").read_text()
     help_text = w.ostler_call("plugin", "--help").exits(0).out
     for option in set(re.findall(r"--[a-z][a-z-]+", help_text)):
         check(option in manual, f"the manual lacks {option}")

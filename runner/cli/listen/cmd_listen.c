@@ -1,0 +1,330 @@
+#include "cli/listen/cmd_listen.h"
+
+#include "base/path.h"
+#include "cli/isolation.h"
+#include "cli/listen/options.h"
+#include "cli/listen/queues.h"
+#include "cli/listen/watch.h"
+#include "cli/settings.h"
+#include "cli/web.h"
+#include "io/spawn.h"
+#include "store/source.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+const char cmd_listen_help[] =
+    "Usage: ostler listen [FOLDER...] [options]\n"
+    "\n"
+    "Runs jobs of GitHub, Gitea and Forgejo on this machine until it is stopped. FOLDER holds a\n"
+    "registration ('ostler register'); without one, all of this user's are served.\n"
+    "\n"
+    "What is taken\n"
+    "  --slots N               jobs at once, of all registrations together (default: as many\n"
+    "                          as these are for, one each unless they say otherwise)\n"
+    "  --once                  one job, and no more\n"
+    "  --jitconfig TEXT        serve what GitHub gave for one job ('generate-jitconfig'); better\n"
+    "                          as ACTIONS_RUNNER_INPUT_JITCONFIG\n"
+    "  --min-free SIZE         no job is taken while the work folder's disk has less: 20G\n"
+    "                          (default: 1G; 0: whatever it has)\n"
+    "  --runner-version V      the official runner's version that GitHub is told; it turns away\n"
+    "                          what is too old (default: 2.336.0)\n"
+    "  --startuptype TYPE      taken as GitHub's runner takes it, and means nothing\n"
+    "\n"
+    "A scale set of GitHub's\n"
+    "  --scale-set NAME        runners are made as jobs come, each for one job; without FOLDER\n"
+    "                          it is all that is served\n"
+    "  --url URL               its repository, organisation or enterprise\n"
+    "  --min N                 runners that wait without a job (default: 0)\n"
+    "  --max N                 runners at most (default: --slots, else one a processor)\n"
+    "  --runnergroup NAME      its runner group (default: the default one)\n"
+    "  --labels LIST           its labels, with commas between them (default: its name)\n"
+    "  --pat TOKEN             a personal access token\n"
+    "  --pat-file FILE         a file with one; -: stdin\n"
+    "  --app-id ID             an app instead: its client id or number\n"
+    "  --app-installation N    its installation\n"
+    "  --app-key-file FILE     its private key\n"
+    "  --token TOKEN           a registration token instead: it is good for an hour\n"
+    "  --token-file FILE       a file with one; -: stdin\n"
+    "\n"
+    "How jobs are run\n"
+    "  --isolation sandbox|host  (default: sandbox)\n"
+    "  --limit NAME=VALUE      of each job: memory=512M, cpus=1.5, processes=200, disk=10G\n"
+    "  --plugins [ACTION=]WHAT who serves actions: installed, never or only plugins\n"
+    "  --plugin-policy FILE    which plugins may run, besides what configurations say\n"
+    "  --action-source SOURCE  where other repositories' actions are had, where a server does\n"
+    "                          not say it (default: https://github.com)\n"
+    "  --node FILE             the Node that runs JavaScript actions\n"
+    "  --cache-size SIZE       of a repository's caches, all together (default: 10G)\n"
+    "  --store-size SIZE       of the actions that are kept, all together (default: 5G)\n"
+    "  --offline               no action is fetched: they come from the store\n"
+    "  --pull                  images of containers are pulled although they are here\n"
+    "  --work FOLDER           where jobs have their folders (default: below the state folder)\n"
+    "  --keep                  leave the jobs' folders behind\n"
+    "  --config FILE           options from this file, not from the usual ones\n"
+    "\n"
+    "How it can be watched\n"
+    "  --log text|json         lines on stderr (default: text)\n"
+    "  --records N             jobs whose logs are kept on this machine, too (default: 100)\n"
+    "  --address HOST:PORT     health, metrics and status over HTTP: 127.0.0.1:9252\n"
+    "                          (default: only at the socket)\n"
+    "  --socket PATH           the same at this socket (default: where 'ostler status' looks)\n"
+    "  --help                  this text\n"
+    "\n"
+    "SIGTERM or SIGINT lets the jobs that run come to their end; once more ends them; a third\n"
+    "time kills them.\n"
+    "\n"
+    "Exit codes: 0 stopped, or there is nothing more to do; 1 it cannot go on; 2 it could, when\n"
+    "started again; 5 another listener has the registration.\n";
+
+/* Those of GitHub's runner, which supervisors know (github-protocol.md 9.4). */
+enum { RETRY_MS = 3000 }; /* as GitHub's clients have it */
+
+enum listen_exit { LISTEN_OK = 0, LISTEN_FAILED = 1, LISTEN_AGAIN = 2, LISTEN_CONFLICT = 5 };
+
+struct call {
+    struct listen_options options;
+    struct arena arena;
+    const char *state, *work;
+    const char *const *env; /* of the workers */
+    struct outfit outfit;
+    struct store_spec store; /* the same, for workflows that jobs call */
+    struct record_spec records;
+    struct loop *loop;
+    struct http *http;
+    struct listen_queues queues;
+    struct listener *listener;
+    struct listen_watch *watch;
+};
+
+static void call_deinit(struct call *c)
+{
+    listen_watch_free(c->watch);
+    listener_free(c->listener);
+    http_free(c->http);
+    listen_queues_deinit(&c->queues);
+    loop_free(c->loop);
+    listen_options_deinit(&c->options);
+    arena_deinit(&c->arena);
+}
+
+/* ---- who looks on ---- */
+
+static void on_note(void *ctx, const struct listener_note *note)
+{
+    const struct call *c = ctx;
+    listen_watch_note(c->watch, note);
+}
+
+static int on_admit(void *ctx, const struct job *job, struct err *err)
+{
+    const struct call *c = ctx;
+    int r = listen_policy_check(&c->options.run.config.listen, job, err);
+
+    if (r < 0)
+        listen_watch_refused(c->watch);
+    return r;
+}
+
+static void on_assigned(void *ctx, const struct listener_job *job, int64_t waited_ms)
+{
+    const struct call *c = ctx;
+    listen_watch_assigned(c->watch, job, waited_ms);
+}
+
+static void on_started(void *ctx, const struct listener_job *job)
+{
+    const struct call *c = ctx;
+    listen_watch_started(c->watch, job);
+}
+
+static void on_ended(void *ctx, const struct listener_job *job)
+{
+    const struct call *c = ctx;
+    listen_watch_ended(c->watch, job);
+}
+
+static void on_draining(void *ctx)
+{
+    const struct call *c = ctx;
+    listen_watch_draining(c->watch);
+}
+
+/* ---- its parts ---- */
+
+static int find_folders(struct call *c, struct err *err)
+{
+    const char *note = NULL;
+    int r = settings_state(&c->arena, &c->state, &note, err);
+
+    if (r < 0)
+        return r;
+    if (note)
+        fprintf(stderr, "ostler: %s\n", note);
+    c->work = c->options.work ? c->options.work : arena_printf(&c->arena, "%s/work", c->state);
+    r = path_mkdirs(AT_FDCWD, c->work, 0700, err);
+    return r < 0 ? err_in(err, "the work folder") : r;
+}
+
+/* A server's jobs are anybody's: they are never let out of the sandbox unless the operator says so. */
+static int dress(struct call *c, struct err *err)
+{
+    const struct run_options *o = &c->options.run;
+    const char *source = o->action_source;
+    int r = ERR_OK;
+
+    if (!source)
+        r = source_parse(&c->arena, settings_action_source(), &source, err);
+    if (r < 0)
+        return err_in(err, "OSTLER_ACTION_SOURCE");
+    c->env = settings_job_environ(&c->arena, NULL);
+    c->outfit = (struct outfit){
+        .isolation = o->isolation ? o->isolation : "sandbox",
+        .isolation_required = true,
+        .limits = o->limits,
+        .plugin_path = settings_plugin_path(&c->arena, &o->config),
+        .plugin_prefer = &o->plugins,
+        .plugin_policies = o->config.policies,
+        .node = o->node,
+        .tool_cache = settings_tool_cache(),
+        .offline = o->offline,
+        .pull = o->pull,
+        .keep = o->keep,
+        .store = settings_action_store(&c->arena),
+        .store_source = source,
+        .store_budget = o->store_size,
+        .fetch_env = settings_fetch_environ(&c->arena),
+        .caches = settings_caches(&c->arena),
+        .state = arena_printf(&c->arena, "%s/caches", c->state),
+        .cache_size = o->cache_size,
+    };
+    c->store = (struct store_spec){
+        .folder = c->outfit.store,
+        .source = source,
+        .offline = o->offline,
+        .budget = o->store_size,
+        .git = {.path = spawn_env_path((const char *const *)environ),
+                .home = settings_home(),
+                .more = c->outfit.fetch_env},
+    };
+    c->queues.store = &c->store;
+    if (strcmp(c->outfit.isolation, "host") == 0)
+        return ERR_OK;
+    const char *probe = arena_printf(&c->arena, "%s/probe-%ld", c->work, (long)getpid());
+    r = isolation_check(probe, settings_home(), c->env, err);
+    return r < 0 ? err_in(err, "jobs cannot be kept apart from this machine (--isolation host "
+                               "runs them without)")
+                 : r;
+}
+
+static int open_listener(struct call *c, struct err *err)
+{
+    const struct listen_options *o = &c->options;
+    struct listener_spec spec = {
+        .loop = c->loop,
+        .work = c->work,
+        .slots = o->slots ? o->slots : c->queues.capacity,
+        .once = o->once,
+        .min_free = o->min_free,
+        .records = o->records ? &c->records : NULL,
+        .outfit = &c->outfit,
+        .env = c->env,
+        .minute_ms = settings_env("OSTLER_TEST_MINUTE_MS"),
+        .version = OSTLER_VERSION,
+        .hooks = {.note = on_note,
+                  .admit = on_admit,
+                  .assigned = on_assigned,
+                  .started = on_started,
+                  .ended = on_ended,
+                  .draining = on_draining,
+                  .ctx = c},
+    };
+
+    c->records = (struct record_spec){
+        .state = arena_printf(&c->arena, "%s/listen", c->state),
+        .keep = o->records,
+    };
+    c->watch = listen_watch_new(
+        &(struct listen_watch_spec){.json = o->json, .address = o->address, .socket = o->socket},
+        c->loop);
+    return listener_new(&spec, &c->listener, err);
+}
+
+static int prepare(struct call *c, struct err *err)
+{
+    int r = find_folders(c, err);
+
+    if (r == ERR_OK && c->options.jitconfig)
+        r = listen_queues_load_jit(&c->queues, c->options.jitconfig, err);
+    if (r == ERR_OK && c->options.scale.name)
+        r = listen_scale_open(&c->options.scale, &c->arena, c->state, &c->queues.taken, err);
+    if (r == ERR_OK && c->options.scale.name)
+        c->queues.capacity += c->options.scale.most;
+    if (r == ERR_OK && (c->options.folders.len || !(c->options.jitconfig || c->options.scale.name)))
+        r = listen_queues_load(&c->queues, c->options.folders.ptr, c->options.folders.len,
+                               arena_printf(&c->arena, "%s/registrations", c->state), err);
+    if (r == ERR_OK)
+        r = dress(c, err);
+    if (r == ERR_OK)
+        r = loop_new(&c->loop, err);
+    if (r == ERR_OK)
+        r = web_open(c->loop, "ostler/" OSTLER_VERSION, RETRY_MS, &c->http, err);
+    if (r == ERR_OK)
+        r = open_listener(c, err);
+    c->queues.runner_version = c->options.runner_version;
+    c->queues.env = c->env;
+    if (r == ERR_OK)
+        r = listen_queues_add(&c->queues, c->listener, c->loop, c->http, c->work, err);
+    if (r == ERR_OK && c->options.scale.name)
+        r = listen_scale_add(&c->options.scale, &c->queues, c->listener, c->http, err);
+    if (r == ERR_OK)
+        r = listen_watch_begin(c->watch, c->listener, err);
+    return r;
+}
+
+/* Who stops us while we get ready is heard once the listener listens: then it ends in order. */
+static void wait_with_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* fails for a wrong argument only */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int run(struct call *c)
+{
+    struct err err = ERR_INIT;
+    int code = LISTEN_OK;
+
+    wait_with_signals();
+    if (prepare(c, &err) < 0)
+        code = c->queues.taken ? LISTEN_CONFLICT : LISTEN_FAILED;
+    else if (listener_run(c->listener, &code, &err) < 0)
+        code = LISTEN_AGAIN;
+    if (err.code)
+        fprintf(stderr, "ostler: %s\n", err.text);
+    return code;
+}
+
+int cmd_listen(int argc, char **argv)
+{
+    struct call c = {.queues = LISTEN_QUEUES_INIT};
+    struct err err = ERR_INIT;
+    int code = LISTEN_OK;
+
+    listen_options_init(&c.options);
+    if (listen_options_parse(&c.options, argc, argv, &err) < 0) {
+        fprintf(stderr, "ostler: %s\n", err.text);
+        code = LISTEN_FAILED; /* what is wrong here is so at the next start, too */
+    } else if (c.options.run.help) {
+        fputs(cmd_listen_help, stdout);
+    } else {
+        code = run(&c);
+    }
+    call_deinit(&c);
+    return code;
+}
