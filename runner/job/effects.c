@@ -1,13 +1,13 @@
 #include "job/effects.h"
 
 #include "base/path.h"
+#include "job/container/job_container.h"
 #include "job/contexts.h"
-#include "job/job_container.h"
 #include "job/lanes.h"
+#include "job/log/work_tree.h"
 #include "job/place.h"
 #include "job/steps.h"
 #include "job/switches.h"
-#include "job/work_tree.h"
 
 #include <unistd.h>
 

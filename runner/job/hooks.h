@@ -16,7 +16,7 @@ const char *hook_path(enum hook_kind which);
 /* Runs it as a step of its own; nothing where there is none. The loop turns meanwhile; an error is the loop's. */
 MUST_CHECK int hook_run(struct run *run, enum hook_kind which, struct err *err);
 
-/* ---- for box_hook.h, too ---- */
+/* ---- for container/box_hook.h, too ---- */
 
 /* What runs the script PATH, by its suffix; tells it in the step's log. WHAT and VARIABLE name it in errors. The result
  * is in the step's arena. */

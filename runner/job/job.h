@@ -35,7 +35,7 @@ struct job {
     struct strmap runtime; /* ACTIONS_*: how actions reach their run's services, with tokens; other
                                 names: what every process finds in its environment */
 
-    /* What must not show besides: values, and expressions (mask_patterns.h). Names only tell them apart. */
+    /* What must not show besides: values, and expressions (log/mask_patterns.h). Names only tell them apart. */
     struct strmap masks, mask_patterns;
     /* For "Set up job"; NULL: nothing is said. The runner's name is runner.name, too. */
     const char *runner_name, *runner_group;

@@ -2,7 +2,7 @@
 
 #include "job/contexts.h"
 #include "job/effects.h"
-#include "job/handlers.h"
+#include "job/kinds/handlers.h"
 #include "job/steps.h"
 
 #include <strings.h>

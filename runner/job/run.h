@@ -11,12 +11,12 @@
 #include "base/mask.h"
 #include "base/strmap.h"
 #include "base/vec.h"
+#include "job/container/path_map.h"
 #include "job/event.h"
 #include "job/files.h"
 #include "job/job.h"
-#include "job/log.h"
+#include "job/log/log.h"
 #include "job/outcome.h"
-#include "job/path_map.h"
 #include "lang/action.h"
 #include "lang/template.h"
 #include "plugin/host.h"
@@ -49,7 +49,7 @@ struct instance {
     bool post_registered;
     struct plugin *plugin; /* the one that serves it; owned; NULL: none */
     int plugin_object;     /* a sealed copy of it, when it is one of the workspace's own; else -1 */
-    bool remote;           /* an action of another repository, see actions.h */
+    bool remote;           /* an action of another repository, see kinds/actions.h */
     char *action_dir;      /* its folder, as the job sees it; NULL: none */
     char *action_source;   /* the same on this machine, from outside; NULL: see shared_path() */
     char *image;           /* that was built for it; NULL: none */
@@ -58,8 +58,8 @@ struct instance {
     struct frame *inner;   /* composite: the steps inside; owned by the run */
     struct instance *members; /* parallel group: those of its steps, in the same frame */
     bool is_member;           /* it is one of them: its group starts it */
-    const char *box_command; /* "prepare_job": what a container hook is asked for, see box_hook.h */
-    const char *hook;        /* an administrator's script, see hooks.h; NULL: a step of the job */
+    const char *box_command;  /* "prepare_job": what container/box_hook.h is for; NULL: nothing */
+    const char *hook;         /* an administrator's script, see hooks.h; NULL: a step of the job */
 };
 
 struct frame {
@@ -121,15 +121,15 @@ struct run {
     struct sandbox *box;           /* the job's own container; NULL: none */
     struct path_map box_map;       /* folders of the job, as that container sees them */
     int door;                      /* where its first process comes to; -1: nobody is awaited */
-    bool box_scripted;    /* somebody else has made the job's own container: see box_hook.h */
-    bool box_alpine;      /* which has the C library musl */
-    json_t *box_state;    /* what it wants to be told again; NULL: nothing yet */
-    struct reach *reach;  /* how it comes to the services; NULL: it needs no help */
-    int services;         /* who takes connections for them; -1: nobody */
-    bool box_missing;     /* there should be one, and there is not (yet) */
-    bool shared;          /* the engine has to see the work folder: see shared.h */
+    bool box_scripted;             /* container/box_hook.h made the job's own container */
+    bool box_alpine;               /* which has the C library musl */
+    json_t *box_state;             /* what it wants to be told again; NULL: nothing yet */
+    struct reach *reach;           /* how it comes to the services; NULL: it needs no help */
+    int services;                  /* who takes connections for them; -1: nobody */
+    bool box_missing;              /* there should be one, and there is not (yet) */
+    bool shared;          /* the engine has to see the work folder: see container/shared.h */
     VEC(char *) built;    /* names of images that were built for this job */
-    char *tidy_image;     /* one that is there: see foreign.h; NULL: none was used */
+    char *tidy_image;     /* one that is there: see container/foreign.h; NULL: none was used */
     bool tidying;         /* the steps are over: no cancel ends what removes things */
     bool left_behind;     /* something in the engine could not be removed */
     int dir;              /* the job's folder on the host */
@@ -152,13 +152,13 @@ struct run {
     json_t *github, *runner_ctx, *secrets;
     json_t *job_ctx;     /* of the job context what its containers give; NULL: nothing */
     bool debug;          /* ACTIONS_STEP_DEBUG */
-    struct strmap nodes; /* path of a node: its major, "0" for none that works; see node_find.h */
+    struct strmap nodes; /* path of a node: its major, "0": none that works; kinds/node_find.h */
 
     struct arena policy_arena;
     const struct trust_policy *policy; /* of plugins; NULL: none */
 
     VEC(struct run_action) actions;
-    VEC(int) mirrors;                /* what keeps those there that were shown; see mirror.h */
+    VEC(int) mirrors; /* what keeps those there that were shown; see kinds/mirror.h */
     struct actions_get *setup_fetch; /* "Set up job" waits for actions; NULL: it does not */
 
     struct frame *frames;

@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "job/contexts.h"
 #include "job/effects.h"
-#include "job/handlers.h"
+#include "job/kinds/handlers.h"
 #include "job/lanes.h"
 #include "job/limits.h"
 #include "job/payload.h"

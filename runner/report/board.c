@@ -1,6 +1,6 @@
 #include "report/board.h"
 
-#include "job/progress.h"
+#include "job/log/progress.h"
 
 struct slice event_text(const json_t *event, const char *key)
 {

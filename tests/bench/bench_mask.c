@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/mask.h"
 #include "base/num.h"
-#include "job/log.h"
+#include "job/log/log.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

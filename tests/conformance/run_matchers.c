@@ -3,7 +3,7 @@
 #include "values.h"
 
 #include "base/clock.h"
-#include "job/matchers.h"
+#include "job/log/matchers.h"
 
 static const char *const names[MATCH_FIELDS] = {
     [MATCH_FILE] = "file",         [MATCH_LINE] = "line", [MATCH_COLUMN] = "column",

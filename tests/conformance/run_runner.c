@@ -4,7 +4,7 @@
 
 #include "base/fd.h"
 #include "job/effects.h"
-#include "job/log_state.h"
+#include "job/log/log_state.h"
 #include "job/outcome.h"
 #include "job/run.h"
 

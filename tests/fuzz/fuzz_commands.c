@@ -1,7 +1,7 @@
 /* A step's output: whatever it is, and however it is cut into reads, the log says the same, and no byte
  * of the registered secret gets through as a whole. */
 #include "base/fd.h"
-#include "job/log.h"
+#include "job/log/log.h"
 
 #include <stdint.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* A matcher file of anyone, and the lines after it (a NUL byte between them): what is found has its texts,
  * a second stream finds the same, and removing by the same file leaves nothing. */
 #include "base/utf8.h"
-#include "job/matchers.h"
+#include "job/log/matchers.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
 #include "cli/exit.h"
 #include "cli/plugin/place.h"
 #include "cli/plugin/record.h"
-#include "job/progress.h"
+#include "job/log/progress.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "cli/register/cmd_unregister.h"
 
+#include "cli/exit.h"
 #include "cli/register/ask.h"
 #include "cli/register/enrolment.h"
-#include "cli/exit.h"
 #include "cli/register/options.h"
 #include "cli/settings.h"
 #include "queue/registration.h"

@@ -2,9 +2,9 @@
 
 #include "base/member.h"
 #include "base/path.h"
-#include "cli/status/columns.h"
 #include "cli/exit.h"
 #include "cli/settings.h"
+#include "cli/status/columns.h"
 #include "listen/ask.h"
 #include "listen/snapshot.h"
 

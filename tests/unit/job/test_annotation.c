@@ -1,4 +1,4 @@
-#include "job/annotation.h"
+#include "job/log/annotation.h"
 
 #include <criterion/criterion.h>
 

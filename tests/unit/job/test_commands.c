@@ -1,4 +1,4 @@
-#include "job/commands.h"
+#include "job/log/commands.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>

@@ -1,4 +1,4 @@
-#include "job/container_def.h"
+#include "job/container/container_def.h"
 
 #include "base/buf.h"
 

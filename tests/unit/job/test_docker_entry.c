@@ -1,4 +1,4 @@
-#include "job/docker_entry.h"
+#include "job/container/docker_entry.h"
 
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-#include "job/elf.h"
+#include "job/container/elf.h"
 
 #include "base/fd.h"
 #include "kit/scratch.h"

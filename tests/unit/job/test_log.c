@@ -1,4 +1,4 @@
-#include "job/log.h"
+#include "job/log/log.h"
 
 #include "base/fd.h"
 #include "base/utf8.h"

@@ -1,4 +1,4 @@
-#include "job/mask_patterns.h"
+#include "job/log/mask_patterns.h"
 
 #include "base/clock.h"
 

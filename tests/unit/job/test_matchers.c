@@ -1,4 +1,4 @@
-#include "job/matchers.h"
+#include "job/log/matchers.h"
 
 #include "kit/effort.h"
 

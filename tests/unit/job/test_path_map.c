@@ -1,4 +1,4 @@
-#include "job/path_map.h"
+#include "job/container/path_map.h"
 
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-#include "job/progress.h"
+#include "job/log/progress.h"
 
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-#include "job/work_tree.h"
+#include "job/log/work_tree.h"
 
 #include "kit/scratch.h"
 
