@@ -12,6 +12,15 @@ listener=
 [ "${1-}" != run ] || shift
 [ ! -e "$here/.runner" ] || set -- "$here" "$@"
 
+# The chart's githubServerTLS mounts an authority among those that this takes in; without it the runner goes on, as GitHub's does.
+if [ -n "${RUNNER_UPDATE_CA_CERTS:-}" ]; then
+    update=$(command -v update-ca-certificates || command -v update-ca-trust) || update=
+    sudo=
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    # shellcheck disable=SC2086 # no word at all where we are root
+    { [ -n "$update" ] && $sudo "$update" >&2; } || echo "the store of certificates was not updated" >&2
+fi
+
 # The first second counts, too: docker may come up beside us.
 for second in $(seq "${RUNNER_WAIT_FOR_DOCKER_IN_SECONDS:-0}"); do
     ! docker ps >/dev/null 2>&1 || break

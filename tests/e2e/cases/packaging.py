@@ -82,6 +82,23 @@ def run_sh_tries_again_what_may_go_well(w):
 
 
 @case()
+def run_sh_takes_in_the_authorities_that_a_cluster_mounts(w):
+    door = Door(w)
+    for name, script in (("update-ca-certificates", f"#!/bin/sh\ntouch '{w.root}/updated'\n"), ("sudo", '#!/bin/sh\nexec "$@"\n')):
+        (door.stub / name).write_text(script)
+        (door.stub / name).chmod(0o755)
+    path = f"{door.stub}:{w.env['PATH']}"
+    (door.stub / "codes").write_text("0\n0\n0\n")
+    same(door.run("run.sh", PATH=path), 0)
+    check(not (w.root / "updated").exists(), "nobody asked for it")
+    same(door.run("run.sh", PATH=path, RUNNER_UPDATE_CA_CERTS="1"), 0)
+    check((w.root / "updated").exists(), "the store was not updated")
+    (door.stub / "update-ca-certificates").write_text("#!/bin/sh\nexit 1\n")
+    same(door.run("run.sh", PATH=path, RUNNER_UPDATE_CA_CERTS="1"), 0)  # it goes on without
+    same(len(door.calls()), 3)
+
+
+@case()
 def run_sh_hands_on_the_signal_to_stop(w):
     door = Door(w)
     (door.stub / "hang").touch()
