@@ -176,7 +176,7 @@ static void add_histogram(struct buf *out, const struct family *f, const char *n
             buf_printf(out, "%s_bucket{%s,le=\"%g\"} %" PRIu64 "\n", name, s->labels, bounds[i],
                        sum += s->buckets[i]);
         buf_printf(out, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, s->labels, s->count);
-        buf_printf(out, "%s_sum{%s} %g\n", name, s->labels, s->sum);
+        buf_printf(out, "%s_sum{%s} %.15g\n", name, s->labels, s->sum);
         buf_printf(out, "%s_count{%s} %" PRIu64 "\n", name, s->labels, s->count);
     }
 }

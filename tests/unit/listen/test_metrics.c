@@ -177,3 +177,13 @@ Test(metrics, registrations_and_the_listener_as_they_are_now)
     has("ostler_disk_wanted_bytes 4");
     cr_assert_not_null(strstr(out.ptr, "\nprocess_resident_memory_bytes "));
 }
+
+Test(metrics, a_sum_of_months_still_grows_by_milliseconds)
+{
+    struct metrics_job build = {"acme/app", "build (22)", "push"};
+
+    for (int i = 0; i < 1000; i++)
+        metrics_ended(metrics, &build, "success", 20000125);
+    format(NULL);
+    has("gha_job_execution_duration_seconds_sum{" BUILD ",job_result=\"succeeded\"} 20000125");
+}
