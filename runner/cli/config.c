@@ -44,6 +44,7 @@ static const struct key listen_keys[] = {
     {"log", SCALAR, false},
     {"max", SCALAR, false},
     {"min", SCALAR, false},
+    {"drain-time", SCALAR, false},
     {"min-free", SCALAR, false},
     {"pat-file", SCALAR, true},
     {"records", SCALAR, false},

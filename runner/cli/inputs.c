@@ -64,6 +64,11 @@ bool inputs_flag(const char *name)
     return slice_eq(value, SLICE("1")) || slice_eq_nocase(value, SLICE("true"));
 }
 
+bool inputs_any(void)
+{
+    return taken.len > 0;
+}
+
 void inputs_wipe(void)
 {
     VEC_EACH (one, &taken) {

@@ -18,6 +18,9 @@ const char *inputs_get(const char *name);
 /* The same for a flag: "1" and "true", in any case. */
 bool inputs_flag(const char *name);
 
+/* Whether there was any, empty or not; until inputs_wipe(). */
+bool inputs_any(void);
+
 /* They have all been read: there may be secrets among them. */
 void inputs_wipe(void);
 

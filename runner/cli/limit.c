@@ -8,7 +8,12 @@
 #define BYTES_LEAST (16LL << 20) /* with less memory not even a shell begins */
 #define BYTES_MOST (1LL << 50)
 
-enum { PROCESSES_LEAST = 10, PROCESSES_MOST = 4 << 20, CPUS_MOST = 10000 };
+enum {
+    PROCESSES_LEAST = 10,
+    PROCESSES_MOST = 4 << 20,
+    CPUS_MOST = 10000,
+    TIME_MOST_MS = 7 * 24 * 3600000,
+};
 
 static int wrong(struct slice value, const char *what, struct err *err)
 {
@@ -46,6 +51,30 @@ static int parse_cpus(struct slice value, int64_t *ret, struct err *err)
 int limit_parse_size(struct slice text, int64_t *ret, struct err *err)
 {
     return parse_bytes(text, "size: 512M, 20G, or bytes, 16M at least", ret, err);
+}
+
+int limit_parse_time(struct slice text, int64_t *ret_ms, struct err *err)
+{
+    static const struct {
+        char letter;
+        int64_t ms;
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}};
+    struct err why = ERR_INIT;
+    int64_t n = 0;
+
+    if (slice_eq(text, SLICE("0"))) {
+        *ret_ms = 0;
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < COUNT_OF(units); i++) {
+        if (!text.len || text.ptr[text.len - 1] != units[i].letter ||
+            num_parse_i64(slice_head(text, text.len - 1), 1, TIME_MOST_MS / units[i].ms, &n, &why) <
+                0)
+            continue;
+        *ret_ms = n * units[i].ms;
+        return ERR_OK;
+    }
+    return wrong(text, "time: 90s, 4m, 2h, a week (168h) at most", err);
 }
 
 int limit_parse(struct slice text, struct job_limits *ret, struct err *err)

@@ -1,4 +1,4 @@
-/* limit - the values of --limit, --cache-size and --store-size. */
+/* limit - the values of --limit, --cache-size, --store-size and --drain-time. */
 #pragma once
 
 #include "job/job.h"
@@ -9,3 +9,6 @@ MUST_CHECK int limit_parse(struct slice text, struct job_limits *ret, struct err
 
 /* The value of --cache-size and --store-size: "20G", in the same units. */
 MUST_CHECK int limit_parse_size(struct slice text, int64_t *ret, struct err *err);
+
+/* The value of --drain-time: "90s", "4m", "2h", a week at most; "0" is 0. */
+MUST_CHECK int limit_parse_time(struct slice text, int64_t *ret_ms, struct err *err);

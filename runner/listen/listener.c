@@ -140,6 +140,7 @@ struct listener *listener_free(struct listener *l)
     if (!l)
         return NULL;
     timer_free(l->look);
+    timer_free(l->grace);
     timer_free(l->pass_on);
     l->pool = pool_free(l->pool);
     VEC_EACH (t, &l->tasks)
@@ -185,20 +186,58 @@ static void stop_jobs(struct listener *l)
             (*m)->queue->ops->cancel((*m)->queue, true);
 }
 
+static void on_grace(void *ctx)
+{
+    struct listener *l = ctx;
+
+    l->grace = NULL;
+    if (l->phase == PHASE_DRAINING)
+        stop_jobs(l); /* if it was not done by a second signal */
+}
+
+static void drain_to_leave(struct listener *l)
+{
+    listener_say(l, LISTENER_INFO, NULL, NULL,
+                 "no more jobs are taken; %d run: they come to their end (again: they are told to "
+                 "end)",
+                 listener_running(l));
+    l->leaving = true;
+    l->renewing = false;
+    if (l->spec.drain_ms)
+        l->grace = loop_timer(l->spec.loop, clock_ms() + l->spec.drain_ms, on_grace, l);
+    listener_drain(l);
+}
+
+/* Jobs have what time they want: who is in a hurry says SIGTERM. */
+static void drain_to_renew(struct listener *l)
+{
+    const struct listener_hooks *hooks = &l->spec.hooks;
+    struct err err = ERR_INIT;
+
+    if (l->phase != PHASE_SERVING)
+        (void)err_set(&err, ERR_DENIED, "no more jobs are taken already");
+    else if (!hooks->renew)
+        (void)err_set(&err, ERR_DENIED, "this listener cannot begin anew");
+    if (err.code || hooks->renew(hooks->ctx, &err) < 0) {
+        listener_say(l, LISTENER_WARNING, NULL, NULL, "SIGHUP changes nothing: %s", err.text);
+        return;
+    }
+    listener_say(l, LISTENER_INFO, NULL, NULL,
+                 "no more jobs are taken until the listener has begun anew, which it does when "
+                 "those that run have ended: %d run",
+                 listener_running(l));
+    l->renewing = true;
+    listener_drain(l);
+}
+
 static void on_signal(void *ctx, int signo)
 {
     struct listener *l = ctx;
 
     if (signo == SIGHUP) {
-        listener_say(l, LISTENER_WARNING, NULL, NULL,
-                     "SIGHUP changes nothing: the configuration is read at the start; to take it "
-                     "in, start anew");
-    } else if (l->phase == PHASE_SERVING) {
-        listener_say(l, LISTENER_INFO, NULL, NULL,
-                     "no more jobs are taken; %d run: they come to their end (again: they are "
-                     "told to end)",
-                     listener_running(l));
-        listener_drain(l);
+        drain_to_renew(l);
+    } else if (!l->leaving) { /* the one job of --once may be under way */
+        drain_to_leave(l);
     } else if (l->phase == PHASE_DRAINING) {
         stop_jobs(l);
     } else {
@@ -256,6 +295,11 @@ int listener_run(struct listener *l, int *ret_code, struct err *err)
         listener_settle(l, true);
     *ret_code = l->exit_code;
     return r;
+}
+
+bool listener_is_renewed(const struct listener *l)
+{
+    return l->renewing;
 }
 
 void listener_set_slots(struct listener *l, int slots)

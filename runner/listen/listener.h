@@ -8,9 +8,10 @@
  * entry in its registration's journal before its worker starts; both are gone when the job is over and its server
  * knows. Nothing is done by the clock but what has to be.
  *
- * SIGTERM and SIGINT: the first lets the jobs that run come to their end and takes no more; the second ends them, as a
- * machine that is shut down does, and still tells the servers; the third kills them and waits for nobody. SIGHUP changes
- * nothing: configuration is read at the start, and that is said. */
+ * SIGTERM and SIGINT: the first lets the jobs that run come to their end and takes no more; the second, or DRAIN_MS after
+ * the first, ends them, as a machine that is shut down does, and still tells the servers; the third kills them and waits
+ * for nobody. SIGHUP is for a listener that is to begin anew, with another configuration or program: no more jobs are
+ * taken, and once those that run have ended whoever called listener_run() may begin again. */
 #pragma once
 
 #include "listen/journal.h"
@@ -51,6 +52,8 @@ struct listener_hooks {
     void (*started)(void *ctx, const struct listener_job *job);
     void (*ended)(void *ctx, const struct listener_job *job);
     void (*draining)(void *ctx); /* no job is taken from here on; once */
+    /* Somebody wants us to begin anew: whether that can be. If not, ERR says why. NULL: it cannot. */
+    int (*renew)(void *ctx, struct err *err);
     void *ctx;
 };
 
@@ -59,6 +62,7 @@ struct listener_spec { /* all is borrowed until listener_free() */
     const char *work;  /* absolute; there already; jobs' folders are made and removed below it */
     int slots;         /* jobs at once, 1 or more */
     bool once;         /* one job, and no more */
+    int64_t drain_ms;  /* that jobs have after the first SIGTERM; 0: as long as they take */
     int64_t
         min_free; /* bytes that the work folder's file system has to have before a job is taken */
     int64_t
@@ -91,6 +95,9 @@ void listener_add(struct listener *l, const struct listener_member *member);
 /* Cleans up behind listeners that were killed, then serves. *RET_CODE is what the first queue that went for good wants
  * us to exit with, 0 for none. Errors are ours alone: what goes wrong with servers and jobs is told. */
 MUST_CHECK int listener_run(struct listener *l, int *ret_code, struct err *err);
+
+/* True once listener_run() is over: because it is to begin anew, and nobody wanted it to end since. */
+bool listener_is_renewed(const struct listener *l);
 
 /* Kills what still runs; the journals keep what the servers do not know. Frees the queues. Returns NULL. */
 struct listener *listener_free(struct listener *l);

@@ -48,6 +48,9 @@ struct listener {
     VEC(struct member *) members;
     VEC(struct task *) tasks;
     enum phase phase;
+    bool leaving;        /* somebody wants us to end */
+    bool renewing;       /* it drains because it is to begin anew */
+    struct timer *grace; /* when jobs are told to end that a drain waits for */
     bool due; /* something happened that changes who may take a job, or may have brought one */
     int64_t turns, started_ms;
     bool disk_full;        /* and that was told */

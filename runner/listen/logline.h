@@ -15,7 +15,7 @@ enum logline_level { LOGLINE_DEBUG, LOGLINE_INFO, LOGLINE_WARNING, LOGLINE_ERROR
 enum { LOGLINE_MAX = 64 << 10 };
 
 struct logline_field {
-    const char *name, *value; /* a value that is NULL is left out */
+    const char *name, *value; /* a value that is NULL is left out; "seconds" are a number in JSON */
 };
 
 /* Appends MESSAGE and FIELDS, the last of which has no name, to OUT, which should have room for LOGLINE_MAX. STAMP is

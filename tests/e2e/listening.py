@@ -88,13 +88,14 @@ def gitea_registration(w, double, name="ostler-1", labels=("ubuntu-latest:host",
 # ---- the listener ----
 
 class Listener:
-    """`ostler listen` over all registrations of W."""
+    """`ostler listen` over all registrations of W, which are NAMED; or over those that it finds itself."""
 
-    def __init__(self, w, *args, slots=2, env=None):
+    def __init__(self, w, *args, slots=2, env=None, named=True):
         self.w, self.work = w, w.root / "work"
         self.work.mkdir(exist_ok=True, mode=0o700)
         self.others = set(watch.descendants())
-        self.running = w.start(*sorted((w.root / "registrations").iterdir()), "--work", self.work, "--slots", slots, "--min-free", 0, *args,
+        folders = sorted((w.root / "registrations").iterdir()) if named else []
+        self.running = w.start(*folders, "--work", self.work, "--slots", slots, "--min-free", 0, *args,
                                command="listen", json_out=False, env=env)
         self.process = self.running.process
 

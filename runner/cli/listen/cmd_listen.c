@@ -10,8 +10,12 @@
 #include "io/spawn.h"
 #include "store/source.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 const char cmd_listen_help[] =
     "Usage: ostler listen [FOLDER...] [options]\n"
@@ -25,6 +29,9 @@ const char cmd_listen_help[] =
     "  --once                  one job, and no more\n"
     "  --jitconfig TEXT        serve what GitHub gave for one job ('generate-jitconfig'); better\n"
     "                          as ACTIONS_RUNNER_INPUT_JITCONFIG\n"
+    "  --drain-time TIME       what jobs have to come to their end after a first SIGTERM: 90s, "
+    "4m,\n"
+    "                          2h (default: 0, as long as they take)\n"
     "  --min-free SIZE         no job is taken while the work folder's disk has less: 20G\n"
     "                          (default: 1G; 0: whatever it has)\n"
     "  --runner-version V      the official runner's version that GitHub is told; it turns away\n"
@@ -72,7 +79,8 @@ const char cmd_listen_help[] =
     "  --help                  this text\n"
     "\n"
     "SIGTERM or SIGINT lets the jobs that run come to their end; once more ends them; a third\n"
-    "time kills them.\n"
+    "time kills them. SIGHUP lets them come to their end and begins anew, with what the\n"
+    "configuration says then.\n"
     "\n"
     "Exit codes: 0 stopped, or there is nothing more to do; 1 it cannot go on; 2 it could, when\n"
     "started again; 5 another listener has the registration.\n";
@@ -83,8 +91,11 @@ enum { RETRY_MS = 3000 }; /* as GitHub's clients have it */
 enum listen_exit { LISTEN_OK = 0, LISTEN_FAILED = 1, LISTEN_AGAIN = 2, LISTEN_CONFLICT = 5 };
 
 struct call {
+    int argc; /* as cmd_listen() has them */
+    char **argv;
     struct listen_options options;
     struct arena arena;
+    const char *program; /* where this one lies; NULL: not known */
     const char *state, *work;
     const char *const *env; /* of the workers */
     struct outfit outfit;
@@ -114,6 +125,11 @@ static void on_note(void *ctx, const struct listener_note *note)
 {
     const struct call *c = ctx;
     listen_watch_note(c->watch, note);
+}
+
+static void on_trouble(void *ctx, const char *text)
+{
+    on_note(ctx, &(struct listener_note){.level = LISTENER_ERROR, .text = text});
 }
 
 static int on_admit(void *ctx, const struct job *job, struct err *err)
@@ -150,6 +166,49 @@ static void on_draining(void *ctx)
     listen_watch_draining(c->watch);
 }
 
+/* ---- anew ---- */
+
+/* What is wrong with the new configuration is said now, while the old one still serves. */
+static int on_renew(void *ctx, struct err *err)
+{
+    const struct call *c = ctx;
+    struct listen_options fresh;
+
+    if (c->options.once || c->options.jitconfig)
+        return err_set(err, ERR_DENIED, "this listener is here for one job");
+    if (c->options.spent)
+        return err_set(err, ERR_DENIED,
+                       "secrets that came by the command line, by ACTIONS_RUNNER_INPUT_... or by "
+                       "stdin are wiped: name files for them, and start anew");
+    if (!c->program)
+        return err_set(err, ERR_DENIED, "the program's path is not known: start it anew");
+    listen_options_init(&fresh);
+    int r = listen_options_parse(&fresh, c->argc, c->argv, err);
+    listen_options_deinit(&fresh);
+    return r;
+}
+
+static const char *program_path(struct arena *a)
+{
+    CLEANUP(free_ptr) char *path = realpath("/proc/self/exe", NULL);
+
+    return path ? arena_str(a, slice_of(path)) : NULL;
+}
+
+/* The same process: whoever watches over it sees nothing but a while without jobs. Returns only if that fails. */
+static int begin_anew(const char *program, int argc, char **argv)
+{
+    const char **args = mem_new(((size_t)argc + 2) * sizeof *args);
+
+    args[0] = program;
+    for (int i = 0; i < argc; i++)
+        args[i + 1] = argv[i];
+    (void)execv(program, (char *const *)(uintptr_t)args);
+    fprintf(stderr, "ostler: cannot start '%s' anew: %s\n", program, strerror(errno));
+    free(args);
+    return LISTEN_AGAIN;
+}
+
 /* ---- its parts ---- */
 
 static int find_folders(struct call *c, struct err *err)
@@ -160,7 +219,7 @@ static int find_folders(struct call *c, struct err *err)
     if (r < 0)
         return r;
     if (note)
-        fprintf(stderr, "ostler: %s\n", note);
+        on_trouble(c, note);
     c->work = c->options.work ? c->options.work : arena_printf(&c->arena, "%s/work", c->state);
     r = path_mkdirs(AT_FDCWD, c->work, 0700, err);
     return r < 0 ? err_in(err, "the work folder") : r;
@@ -225,6 +284,7 @@ static int open_listener(struct call *c, struct err *err)
         .work = c->work,
         .slots = o->slots ? o->slots : c->queues.capacity,
         .once = o->once,
+        .drain_ms = o->drain_ms,
         .min_free = o->min_free,
         .records = o->records ? &c->records : NULL,
         .outfit = &c->outfit,
@@ -237,6 +297,7 @@ static int open_listener(struct call *c, struct err *err)
                   .started = on_started,
                   .ended = on_ended,
                   .draining = on_draining,
+                  .renew = on_renew,
                   .ctx = c},
     };
 
@@ -244,9 +305,6 @@ static int open_listener(struct call *c, struct err *err)
         .state = arena_printf(&c->arena, "%s/listen", c->state),
         .keep = o->records,
     };
-    c->watch = listen_watch_new(
-        &(struct listen_watch_spec){.json = o->json, .address = o->address, .socket = o->socket},
-        c->loop);
     return listener_new(&spec, &c->listener, err);
 }
 
@@ -254,6 +312,9 @@ static int prepare(struct call *c, struct err *err)
 {
     int r = find_folders(c, err);
 
+    c->program = program_path(&c->arena);
+    c->queues.trouble = on_trouble;
+    c->queues.ctx = c;
     if (r == ERR_OK && c->options.jitconfig)
         r = listen_queues_load_jit(&c->queues, c->options.jitconfig, err);
     if (r == ERR_OK && c->options.scale.name)
@@ -278,7 +339,7 @@ static int prepare(struct call *c, struct err *err)
     if (r == ERR_OK && c->options.scale.name)
         r = listen_scale_add(&c->options.scale, &c->queues, c->listener, c->http, err);
     if (r == ERR_OK)
-        r = listen_watch_begin(c->watch, c->listener, err);
+        r = listen_watch_begin(c->watch, c->loop, c->listener, err);
     return r;
 }
 
@@ -306,25 +367,33 @@ static int run(struct call *c)
     else if (listener_run(c->listener, &code, &err) < 0)
         code = LISTEN_AGAIN;
     if (err.code)
-        fprintf(stderr, "ostler: %s\n", err.text);
+        listen_watch_failed(c->watch, err.text);
     return code;
 }
 
 int cmd_listen(int argc, char **argv)
 {
-    struct call c = {.queues = LISTEN_QUEUES_INIT};
+    struct call c = {.argc = argc, .argv = argv, .queues = LISTEN_QUEUES_INIT};
+    CLEANUP(free_ptr) char *again = NULL; /* the program that is to be started in our place */
     struct err err = ERR_INIT;
     int code = LISTEN_OK;
 
     listen_options_init(&c.options);
-    if (listen_options_parse(&c.options, argc, argv, &err) < 0) {
-        fprintf(stderr, "ostler: %s\n", err.text);
+    int r = listen_options_parse(&c.options, argc, argv, &err);
+    c.watch = listen_watch_new(&(struct listen_watch_spec){
+        .json = c.options.json, .address = c.options.address, .socket = c.options.socket});
+    if (r < 0) {
+        listen_watch_failed(c.watch, err.text);
         code = LISTEN_FAILED; /* what is wrong here is so at the next start, too */
     } else if (c.options.run.help) {
         fputs(cmd_listen_help, stdout);
     } else {
         code = run(&c);
     }
+    if (c.listener && listener_is_renewed(c.listener) && code == LISTEN_OK) {
+        again = mem_dup(c.program, strlen(c.program));
+        listen_watch_renewed(c.watch);
+    }
     call_deinit(&c);
-    return code;
+    return again ? begin_anew(again, argc, argv) : code;
 }

@@ -17,6 +17,7 @@ enum option_id {
     OPT_SLOTS,
     OPT_WORK,
     OPT_MIN_FREE,
+    OPT_DRAIN_TIME,
     OPT_RECORDS,
     OPT_ONCE,
     OPT_LOG,
@@ -44,6 +45,7 @@ const struct option listen_options_table[] = {
     {"slots", required_argument, NULL, OPT_SLOTS},
     {"work", required_argument, NULL, OPT_WORK},
     {"min-free", required_argument, NULL, OPT_MIN_FREE},
+    {"drain-time", required_argument, NULL, OPT_DRAIN_TIME},
     {"records", required_argument, NULL, OPT_RECORDS},
     {"once", no_argument, NULL, OPT_ONCE},
     {"log", required_argument, NULL, OPT_LOG},
@@ -142,6 +144,9 @@ static int take(struct listen_options *o, int option, const char *text, struct e
         if (strcmp(text, "0") != 0)
             r = limit_parse_size(slice_of(text), &o->min_free, err);
         return r < 0 ? err_in(err, "--min-free") : r;
+    case OPT_DRAIN_TIME:
+        r = limit_parse_time(slice_of(text), &o->drain_ms, err);
+        return r < 0 ? err_in(err, "--drain-time") : r;
     case OPT_RECORDS:
         r = num_parse_i64(slice_of(text), 0, RECORDS_MAX, &n, err);
         o->records = (int)n;
@@ -196,6 +201,12 @@ static int take_configuration(struct listen_options *o, const char *named, struc
     return r;
 }
 
+/* What has been wiped, or was read from stdin, is not there a second time. */
+static bool is_spent(const char *name, const char *value)
+{
+    return strcmp(name, "pat") == 0 || strcmp(name, "token") == 0 || strcmp(value, "-") == 0;
+}
+
 int listen_options_parse(struct listen_options *o, int argc, char **argv, struct err *err)
 {
     int option, at = 0;
@@ -220,6 +231,8 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
             r = option == OPT_SHARED
                     ? run_options_set(&o->run, listen_options_table[at].name, optarg, err)
                     : take(o, option, optarg, err);
+        o->spent |= option == OPT_JITCONFIG ||
+                    (option == OPT_SCALE && is_spent(listen_options_table[at].name, optarg));
         if (option == OPT_JITCONFIG) /* others may look at a command line */
             wipe(optarg);
         if (r < 0)
@@ -228,6 +241,7 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
     if (!o->jitconfig && inputs_get("jitconfig"))
         (void)take(o, OPT_JITCONFIG, inputs_get("jitconfig"), err); /* it is taken as it is */
     o->once |= inputs_flag("once");
+    o->spent |= inputs_any();
     r = listen_scale_take_inputs(&o->scale, &o->run.arena, err);
     inputs_wipe();
     if (r == ERR_OK)

@@ -10,8 +10,10 @@ struct listen_options {
     int slots;                 /* 0: as many as the registrations want */
     const char *work;          /* NULL: below the state folder */
     int64_t min_free;          /* bytes; 0: the disk is not looked at */
+    int64_t drain_ms;          /* that jobs have after the first SIGTERM; 0: as long as they take */
     int records;               /* jobs whose logs are kept here; 0: none */
     bool once, json;           /* json: --log json */
+    bool spent; /* some of it cannot be read a second time: it was wiped, or was stdin */
     const char
         *runner_version; /* of the official runner, as GitHub is told; NULL: ours to choose */
     const char *address, *socket; /* of the monitor; NULL: not said */

@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define LEASES "leases"
@@ -28,31 +27,58 @@ static int load_one(struct listen_queues *q, const char *path, struct err *err)
 
     if (result < 0)
         return result;
+    for (size_t i = 0; i < q->list.len && result == ERR_OK; i++)
+        if (strcmp(q->list.ptr[i]->id, r->id) == 0)
+            result = err_set(err, ERR_INVALID,
+                             "two registrations are called '%s': rename the folder of one", r->id);
+    if (result == ERR_OK) {
+        result = registration_lock(r, err);
+        q->taken |= result == ERR_DENIED;
+    }
+    if (result < 0) {
+        registration_free(r);
+        return result;
+    }
     vec_push(&q->list, r);
     q->capacity += r->capacity;
-    for (size_t i = 0; i + 1 < q->list.len; i++)
-        if (strcmp(q->list.ptr[i]->id, r->id) == 0)
-            return err_set(err, ERR_INVALID,
-                           "two registrations are called '%s': rename the folder of one", r->id);
-    result = registration_lock(r, err);
-    q->taken |= result == ERR_DENIED;
-    return result;
+    return ERR_OK;
+}
+
+/* One that was found and cannot be served: the others are, and somebody is told. */
+static void leave_out(const struct listen_queues *q, const struct err *why)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(2 * sizeof why->text);
+
+    buf_printf(&text, "a registration is left out: %s", why->text);
+    q->trouble(q->ctx, text.ptr);
 }
 
 static int load_below(struct listen_queues *q, const char *folder, struct err *err)
 {
     CLEANUP(free_ptr) char **paths = NULL;
-    struct err why = ERR_INIT;
-    int r = registration_list(folder, &paths, &why);
+    struct err none = ERR_INIT, why = ERR_INIT;
+    int r = registration_list(folder, &paths, &none);
 
     if (r < 0 && r != ERR_NOT_FOUND) {
-        *err = why;
+        *err = none;
         return r;
     }
-    r = ERR_OK;
-    for (char **path = paths; path && *path && r == ERR_OK; path++)
-        r = load_one(q, *path, err);
-    return r;
+    for (char **path = paths; path && *path; path++) {
+        struct err one = ERR_INIT;
+
+        if (load_one(q, *path, &one) == ERR_OK)
+            continue;
+        if (path[1] || q->list.len)
+            leave_out(q, &one);
+        why = one;
+    }
+    q->found = true;
+    if (!q->list.len && why.code) {
+        *err = why;
+        return why.code;
+    }
+    q->taken = false; /* what is left out is somebody else's to serve */
+    return ERR_OK;
 }
 
 int listen_queues_load(struct listen_queues *q, const char *const *folders, size_t n,
@@ -114,9 +140,7 @@ void listen_queues_deinit(struct listen_queues *q)
 /* As the official runner has it. */
 static int deprecated_exit(void)
 {
-    const char *wanted = settings_env("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE");
-
-    return wanted && strcasecmp(wanted, "true") == 0 ? 7 : 0;
+    return settings_flag("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE") ? 7 : 0;
 }
 
 /* As the official runner has it: seconds that a call may take, 100 to 1200 (10.1). */
@@ -219,9 +243,22 @@ static int add_one(struct listen_queues *q, struct registration *r, struct liste
 int listen_queues_add(struct listen_queues *q, struct listener *l, struct loop *loop,
                       struct http *http, const char *work, struct err *err)
 {
-    int r = path_open(AT_FDCWD, work, O_RDONLY | O_DIRECTORY, 0, &q->spool, err);
+    int r = path_open(AT_FDCWD, work, O_RDONLY | O_DIRECTORY, 0, &q->spool, err), added = 0;
 
-    for (size_t i = 0; i < q->list.len && r == ERR_OK; i++)
-        r = add_one(q, q->list.ptr[i], l, loop, http, work, err);
-    return r;
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < q->list.len; i++) {
+        struct err why = ERR_INIT;
+
+        if (add_one(q, q->list.ptr[i], l, loop, http, work, &why) == ERR_OK) {
+            added++;
+            continue;
+        }
+        if (!q->found || (!added && i + 1 == q->list.len)) {
+            *err = why;
+            return why.code;
+        }
+        leave_out(q, &why);
+    }
+    return ERR_OK;
 }

@@ -17,6 +17,10 @@ struct listen_queues {
     const char *runner_version;      /* as GitHub is told; NULL: QUEUE_GITHUB_VERSION. Borrowed */
     const char *const *env;          /* of the workers, borrowed: to it comes what a folder says */
     struct arena arena;              /* what came of that */
+    bool
+        found; /* the registrations were not named: one that cannot be served is left out, and the others are served */
+    void (*trouble)(void *ctx, const char *text); /* is told which, and why */
+    void *ctx;
     VEC(struct http *) own; /* of registrations whose folder says how servers are reached */
 };
 
@@ -25,8 +29,8 @@ struct listen_queues {
         .spool = -1                                                                                \
     }
 
-/* Loads those in the N FOLDERS, or else all below the folder ALL, and keeps other listeners off them. ERR_NOT_FOUND: there
- * is none. The message has the cure. */
+/* Loads those in the N FOLDERS, or else all below the folder ALL that can be, and keeps other listeners off them.
+ * ERR_NOT_FOUND: there is none. The message has the cure. */
 MUST_CHECK int listen_queues_load(struct listen_queues *q, const char *const *folders, size_t n,
                                   const char *all, struct err *err);
 

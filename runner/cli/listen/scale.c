@@ -236,13 +236,6 @@ static const char *host_name(char ret[HOST_SIZE])
     return ret;
 }
 
-static bool forces_ghes(void)
-{
-    const char *said = settings_env("GITHUB_ACTIONS_RUNNER_FORCE_GHES");
-
-    return said && (strcmp(said, "1") == 0 || strcasecmp(said, "true") == 0);
-}
-
 int listen_scale_add(const struct listen_scale *s, const struct listen_queues *q,
                      struct listener *l, struct http *http, struct err *err)
 {
@@ -251,7 +244,7 @@ int listen_scale_add(const struct listen_scale *s, const struct listen_queues *q
     CLEANUP(free_ptr) char *leases = path_join(s->folder, LEASES);
     const struct scale_set_spec spec = {
         .url = s->url,
-        .force_ghes = forces_ghes(),
+        .force_ghes = settings_flag("GITHUB_ACTIONS_RUNNER_FORCE_GHES"),
         .credential = {.token = s->token,
                        .pat = s->pat,
                        .app = s->app,

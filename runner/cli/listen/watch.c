@@ -20,15 +20,14 @@ struct listen_watch {
     struct monitor *monitor; /* NULL: none */
     struct notify *notify;   /* NULL: no manager wants to know */
     int running;             /* jobs */
-    bool draining;
+    bool draining, renewed;
 };
 
-struct listen_watch *listen_watch_new(const struct listen_watch_spec *spec, struct loop *loop)
+struct listen_watch *listen_watch_new(const struct listen_watch_spec *spec)
 {
     struct listen_watch *w = mem_new(sizeof *w);
 
     *w = (struct listen_watch){.spec = *spec,
-                               .loop = loop,
                                .format = spec->json ? LOGLINE_JSON : settings_log_format(),
                                .metrics = metrics_new()};
     return w;
@@ -40,7 +39,8 @@ struct listen_watch *listen_watch_free(struct listen_watch *w)
         return NULL;
     monitor_free(w->monitor);
     /* Not before: from there on systemd counts the time that a stop may take, and a job that runs may take days. */
-    notify_stopping(w->notify);
+    if (!w->renewed)
+        notify_stopping(w->notify);
     notify_free(w->notify);
     metrics_free(w->metrics);
     arena_deinit(&w->arena);
@@ -60,6 +60,22 @@ static void say(const struct listen_watch *w, enum logline_level level, const ch
     clock_stamp(stamp);
     logline_add(&line, w->format, level, stamp, message, fields);
     (void)!fd_write_all(STDERR_FILENO, buf_slice(&line), &ignored);
+}
+
+void listen_watch_failed(const struct listen_watch *w, const char *text)
+{
+    static const struct logline_field none[] = {{0}};
+
+    if (w->format == LOGLINE_TEXT)
+        fprintf(stderr, "ostler: %s\n", text);
+    else
+        say(w, LOGLINE_ERROR, text, none);
+}
+
+void listen_watch_renewed(struct listen_watch *w)
+{
+    w->renewed = true;
+    notify_status(w->notify, "begins anew");
 }
 
 void listen_watch_note(struct listen_watch *w, const struct listener_note *note)
@@ -202,11 +218,13 @@ static int open_notify(struct listen_watch *w, struct err *err)
     return r == ERR_OK && wanted ? notify_new(&spec, w->loop, &w->notify, err) : r;
 }
 
-int listen_watch_begin(struct listen_watch *w, struct listener *l, struct err *err)
+int listen_watch_begin(struct listen_watch *w, struct loop *loop, struct listener *l,
+                       struct err *err)
 {
     const char *socket = w->spec.socket;
     int r = ERR_OK;
 
+    w->loop = loop;
     w->listener = l;
     if (socket && socket[0] != '/')
         return err_set(err, ERR_INVALID, "--socket wants an absolute path, not '%.80s'", socket);

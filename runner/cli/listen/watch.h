@@ -13,13 +13,19 @@ struct listen_watch_spec {
 };
 
 /* Never fails: only lines are written before listen_watch_begin(). */
-struct listen_watch *listen_watch_new(const struct listen_watch_spec *spec, struct loop *loop);
+struct listen_watch *listen_watch_new(const struct listen_watch_spec *spec);
 struct listen_watch *
 listen_watch_free(struct listen_watch *w); /* before loop and listener; returns NULL */
 
+/* Why there is no listener: the last that is said. People get it as from any other command. */
+void listen_watch_failed(const struct listen_watch *w, const char *text);
+/* It is to begin anew in this process: the service manager is not told that it ends. */
+void listen_watch_renewed(struct listen_watch *w);
+
 /* L is about to serve: the endpoint is opened and the service manager told. What was asked for and cannot be had is an
  * error; that nobody will be able to ask for "ostler status" is only said. */
-MUST_CHECK int listen_watch_begin(struct listen_watch *w, struct listener *l, struct err *err);
+MUST_CHECK int listen_watch_begin(struct listen_watch *w, struct loop *loop, struct listener *l,
+                                  struct err *err);
 
 /* What a listener tells (listener.h). */
 void listen_watch_note(struct listen_watch *w, const struct listener_note *note);

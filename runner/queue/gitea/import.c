@@ -186,7 +186,7 @@ static const struct option {
     {"runner.env_file", NULL, ".env", "copy its variables to 'env' in the registration's .runner"},
     {"runner.timeout", take_timeout, NULL, NULL},
     {"runner.shutdown_timeout", NULL, "0s|3h",
-     "a first SIGTERM waits for the jobs that run, a second one cancels them"},
+     "give 'ostler listen' --drain-time; without it a first SIGTERM waits for the jobs that run"},
     {"runner.insecure", NULL, "false",
      "certificates are always checked: name the server's own authority in SSL_CERT_FILE"},
     {"runner.fetch_timeout", NULL, "5s",

@@ -344,16 +344,110 @@ Test(listener, the_third_signal_waits_for_nobody)
     cr_assert_eq(count_in("q"), 1, "the next listener has to tell the server");
 }
 
-Test(listener, hangup_changes_nothing_and_says_so)
+static void cancel_behind_the_signals(void *ctx)
+{
+    (void)ctx;
+    if (!strstr(notes, "they come to their end"))
+        loop_timer(loop, clock_ms() + 10, cancel_behind_the_signals, ctx);
+    else
+        on_draining(ctx);
+}
+
+Test(listener, the_first_signal_lets_the_only_job_come_to_its_end)
+{
+    static const int signals[] = {SIGTERM};
+    static struct fake_queue q;
+
+    fake_queue_init(&q, "q", "long-job", 2);
+    signal_when_it_works(&q, signals, 1);
+    spec.once = true; /* it drains since it has the job */
+    spec.hooks.draining = cancel_behind_the_signals;
+    spec.hooks.ended = on_ended;
+    spec.hooks.ctx = &q;
+    begin(&q, 1);
+    cr_assert_eq(run(), 0, "%s", notes);
+    cr_assert_str_eq(result, "cancelled", "%s", notes);
+    cr_assert_eq(q.cancelled, 0);
+}
+
+Test(listener, jobs_that_take_longer_than_a_drain_may_are_told_to_end)
+{
+    static const int signals[] = {SIGTERM};
+    static struct fake_queue q;
+
+    fake_queue_init(&q, "q", "long-job", 1);
+    signal_when_it_works(&q, signals, 1);
+    spec.drain_ms = 50;
+    spec.hooks.ended = on_ended;
+    begin(&q, 1);
+    cr_assert_eq(run(), 0, "%s", notes);
+    cr_assert_str_eq(result, "failure", "%s", notes);
+    cr_assert_eq(q.cancelled, 1);
+}
+
+/* ---- anew ---- */
+
+static int renewed(void *ctx, struct err *err)
+{
+    (void)err;
+    loop_timer(loop, clock_ms() + 50, cancel_soon, ctx);
+    return ERR_OK;
+}
+
+static int not_renewed(void *ctx, struct err *err)
+{
+    (void)ctx;
+    return err_set(err, ERR_INVALID, "config.yml:3:1: that is no mapping");
+}
+
+Test(listener, hangup_lets_jobs_come_to_their_end_for_a_new_beginning)
+{
+    static const int signals[] = {SIGHUP};
+    static struct fake_queue q;
+
+    fake_queue_init(&q, "q", "long-job", 2);
+    signal_when_it_works(&q, signals, 1);
+    spec.drain_ms = 1; /* of a stop, not of this */
+    spec.hooks.renew = renewed;
+    spec.hooks.ended = on_ended;
+    spec.hooks.ctx = &q;
+    begin(&q, 1);
+    cr_assert_eq(run(), 0, "%s", notes);
+    cr_assert(listener_is_renewed(l));
+    cr_assert_str_eq(result, "cancelled", "%s", notes);
+    cr_assert_eq(q.backlog, 1);
+    cr_assert_eq(q.closed, 1);
+}
+
+Test(listener, who_is_told_to_leave_does_not_begin_anew)
+{
+    static const int signals[] = {SIGHUP, SIGTERM};
+    static struct fake_queue q;
+
+    fake_queue_init(&q, "q", "long-job", 1);
+    signal_when_it_works(&q, signals, 2);
+    spec.hooks.renew = renewed;
+    spec.hooks.ended = on_ended;
+    spec.hooks.ctx = &q;
+    begin(&q, 1);
+    cr_assert_eq(run(), 0, "%s", notes);
+    cr_assert_not(listener_is_renewed(l));
+    cr_assert_str_eq(result, "cancelled", "it was the first such signal: %s", notes);
+}
+
+Test(listener, hangup_that_cannot_be_heeded_changes_nothing_and_says_so)
 {
     static const int signals[] = {SIGHUP, SIGTERM, SIGINT};
     static struct fake_queue q;
 
     fake_queue_init(&q, "q", "long-job", 1);
     signal_when_it_works(&q, signals, 3);
+    spec.hooks.renew = not_renewed;
     begin(&q, 1);
     cr_assert_eq(run(), 0, "%s", notes);
-    cr_assert(strstr(notes, "SIGHUP changes nothing"), "%s", notes);
+    cr_assert(strstr(notes, "SIGHUP changes nothing: config.yml:3:1: that is no mapping"), "%s",
+              notes);
+    cr_assert_not(listener_is_renewed(l));
 }
 
 Test(listener, ends_with_its_queues_and_as_they_say)

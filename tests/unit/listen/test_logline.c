@@ -56,3 +56,15 @@ Test(logline, nothing_begins_a_line_of_its_own_or_moves_a_cursor)
                      "a\n<0>b\x1b[2J\x07\xef\xbf\xbd");
     json_decref(json);
 }
+
+Test(logline, a_number_is_one_in_json)
+{
+    static const struct logline_field fields[] = {{"seconds", "12.3"}, {0}};
+
+    logline_add(&out, LOGLINE_JSON, LOGLINE_INFO, stamp, "job ended", fields);
+    logline_add(&out, LOGLINE_TEXT, LOGLINE_INFO, stamp, "job ended", fields);
+    cr_assert_str_eq(
+        out.ptr, "{\"time\":\"2026-11-22T04:30:00.1234567Z\",\"level\":\"info\",\"message\":\"job "
+                 "ended\",\"seconds\":12.3}\n"
+                 "2026-11-22T04:30:00Z info job ended seconds=12.3\n");
+}
