@@ -83,7 +83,7 @@ struct http {
     struct http_call *calls;
     char *agent, *http_proxy, *https_proxy, *no_proxy, *ca_file;
     bool trusts_all;
-    int64_t retry_ms;
+    int64_t retry_ms, connect_ms;
 };
 
 struct http_call {
@@ -97,8 +97,9 @@ struct http_call {
     struct http_pipe *pipe; /* it is no request, but a connection for this one; NULL: it is one */
 
     CURL *easy;
-    bool added;         /* libcurl has it */
-    struct timer *wait; /* for the next try */
+    bool added;               /* libcurl has it */
+    struct timer *connecting; /* ends it; NULL: it is connected, or libcurl looks to that */
+    struct timer *wait;       /* for the next try */
     unsigned tries;
     int64_t sent; /* of the body, in this try */
     int64_t got;  /* bytes that the sink has */
@@ -304,6 +305,7 @@ static int on_seek(void *ctx, curl_off_t offset, int origin)
 
 static void let_go(struct http_call *c)
 {
+    c->connecting = timer_free(c->connecting);
     if (c->added)
         (void)lib.multi_remove(c->http->multi, c->easy);
     if (c->easy)
@@ -355,11 +357,37 @@ static void set_way(struct http_call *c)
     }
 }
 
+static void on_connect_late(void *ctx);
+
+static int on_connected(void *ctx, char *to, char *from, int to_port, int from_port)
+{
+    struct http_call *c = ctx;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    c->connecting = timer_free(c->connecting);
+    return CURL_PREREQFUNC_OK;
+}
+
+/* libcurl (7.88) takes its timer for connecting not back once it is connected: one wake-up more of a long poll that would
+ * need none. So its connecting is timed here; but libcurl alone sees the connections that redirects lead to. */
+static void set_connect_time(struct http_call *c, bool wakes_anyway)
+{
+    int64_t ms = c->http->connect_ms;
+
+    if (wakes_anyway || c->q.follow) {
+        SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)ms);
+        return;
+    }
+    SET(c, CURLOPT_PREREQFUNCTION, on_connected);
+    SET(c, CURLOPT_PREREQDATA, c);
+    c->connecting = loop_timer(c->http->loop, clock_ms() + ms, on_connect_late, c);
+}
+
 static void set_times(struct http_call *c)
 {
     int64_t idle = c->q.idle_ms ? c->q.idle_ms : HTTP_IDLE_MS;
 
-    SET(c, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
+    set_connect_time(c, idle > 0);
     if (idle > 0) {
         SET(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
         SET(c, CURLOPT_LOW_SPEED_TIME, (long)((idle + 999) / 1000));
@@ -557,6 +585,16 @@ static void on_failure(struct http_call *c, CURLcode code)
     end(c, &err);
 }
 
+static void on_connect_late(void *ctx)
+{
+    struct http_call *c = ctx;
+
+    c->connecting = NULL;
+    let_go(c);
+    snprintf(c->why, sizeof c->why, "no connection after %lld ms", (long long)c->http->connect_ms);
+    on_failure(c, CURLE_OPERATION_TIMEDOUT);
+}
+
 static void pipe_over(struct http_pipe *p, CURLcode code);
 
 /* Ends what libcurl is done with. */
@@ -681,6 +719,7 @@ int http_new(const struct http_spec *spec, struct loop *loop, struct http **ret,
     h->ca_file = copy_of(spec->ca_file);
     h->trusts_all = spec->trusts_all;
     h->retry_ms = spec->retry_ms ? spec->retry_ms : RETRY_MS;
+    h->connect_ms = spec->connect_ms ? spec->connect_ms : HTTP_CONNECT_MS;
     h->multi = lib.multi_init();
     if (!h->multi) {
         http_free(h);

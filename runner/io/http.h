@@ -20,6 +20,7 @@ struct http_spec {     /* texts are copied; NULL is fine for each */
     /* A request that failed is tried again after that long, each time half as long again, and a little by
      * chance. 0: 3 s, as GitHub's clients have it. */
     int64_t retry_ms;
+    int64_t connect_ms; /* a connection, with TLS, has to be there by then; 0: HTTP_CONNECT_MS */
 };
 
 enum {

@@ -272,6 +272,75 @@ Test(http, silence_ends_at_its_time_limit)
     cr_assert_lt(clock_ms() - start, 5000);
 }
 
+/* ---- connecting ---- */
+
+static void no_answer(void *ctx, struct http_answer *a, const struct err *err)
+{
+    (void)ctx;
+    cr_assert_fail("it ended: %s", a ? "an answer" : err->text);
+}
+
+enum { CONNECT_MS = 400 };
+
+static void open_impatient_client(int64_t connect_ms)
+{
+    const struct http_spec spec = {.retry_ms = 20, .connect_ms = connect_ms};
+
+    http_free(client);
+    open_client(&spec);
+}
+
+/* The server takes the connection and waits for a request: it never says a word of TLS. */
+static void give_up_on_tls(struct http_request q)
+{
+    CLEANUP(http_answer_deinit) struct http_answer a = {0};
+    struct err err = ERR_INIT;
+    int64_t start = clock_ms();
+
+    open_impatient_client(CONNECT_MS);
+    snprintf(url, sizeof url, "https%s/", server_start(mirror) + strlen("http"));
+    q.url = url;
+    q.tries = 2;
+    cr_assert_eq(http_do(client, &q, &a, &err), ERR_TIMEOUT, "%s", err.text);
+    cr_assert(strstr(err.text, "127.0.0.1"), "%s", err.text);
+    cr_assert_geq(clock_ms() - start, 2 * CONNECT_MS, "each try has its time");
+    cr_assert_lt(clock_ms() - start, 60 * CONNECT_MS);
+}
+
+Test(http, a_connection_that_does_not_come_about_is_given_up)
+{
+    give_up_on_tls((struct http_request){.total_ms = 600000});
+}
+
+Test(http, a_connection_that_a_long_poll_waits_for_is_given_up)
+{
+    give_up_on_tls((struct http_request){.idle_ms = HTTP_IDLE_NEVER, .total_ms = 600000});
+}
+
+static bool turn_ended_early(int64_t ms)
+{
+    struct err err = ERR_INIT;
+    int64_t end = clock_ms() + ms;
+
+    cr_assert_eq(loop_turn(loop, end, &err), ERR_OK);
+    return clock_ms() < end;
+}
+
+Test(http, a_long_poll_that_is_connected_is_looked_at_again_when_something_comes)
+{
+    struct http_request q = {
+        .url = address(server_start(silent), "/"), .idle_ms = HTTP_IDLE_NEVER, .total_ms = 600000};
+    struct http_call *call = NULL;
+    struct err err = ERR_INIT;
+
+    open_impatient_client(4 * CONNECT_MS);
+    cr_assert_eq(http_start(client, &q, no_answer, NULL, &call, &err), ERR_OK, "%s", err.text);
+    while (turn_ended_early(CONNECT_MS) || server_count() == 0) /* libcurl has timers below that */
+        continue;
+    cr_assert_not(turn_ended_early(5 * CONNECT_MS), "there was nothing to wake up for");
+    http_call_free(call);
+}
+
 /* ---- downloads ---- */
 
 enum { BIG = 3 << 20 };
