@@ -42,15 +42,9 @@ static void tell_ready(struct github *g)
 
 /* ---- the end ---- */
 
-struct recovery {
-    struct recovery *next;
-    struct github *github;
-    struct call *call;
-};
-
 static bool is_busy(const struct github *g)
 {
-    return g->job || g->taking || g->recoveries;
+    return g->job || g->taking || g->recoveries.open;
 }
 
 static void on_left(void *ctx)
@@ -171,11 +165,15 @@ static void on_opened(void *ctx, const struct answer *a)
 {
     struct github *g = ctx;
 
-    if (a->kind != ANSWER_FINE) {
+    if (a->kind != ANSWER_FINE && g->settings->migrated && g->recoveries.open) {
+        /* One may go with the token of what is given up: that is told first. */
+        g->pause = loop_timer(g->caller.loop, clock_ms() + g->waits.session, on_pause_over, g);
+    } else if (a->kind != ANSWER_FINE) {
         if (!github_fall_back(g, a))
             refused(g, a, true);
-        return;
     }
+    if (a->kind != ANSWER_FINE)
+        return;
     g->state = GITHUB_LISTENING;
     set_trouble(g, NULL);
     github_poll_start(&g->poll);
@@ -232,7 +230,7 @@ static void on_poll_health(void *ctx, const char *why)
 
 void github_show(struct github *g)
 {
-    bool online = g->want > 0 && !g->job && !g->taking && !g->served && !g->end.decided;
+    bool online = g->want > 0 && !is_busy(g) && !g->served && !g->end.decided;
 
     if (g->state != GITHUB_IDLE)
         github_poll_set_online(&g->poll, online);
@@ -434,7 +432,7 @@ static void close_queue(struct queue *q)
 {
     struct github *g = github_of(q);
 
-    if (g->state == GITHUB_IDLE && !g->recoveries) {
+    if (g->state == GITHUB_IDLE && !g->recoveries.open) {
         g->end.decided = true;
         g->state = GITHUB_OVER;
         return;
@@ -461,17 +459,6 @@ static bool done(const struct queue *q)
     return github_of(q)->state == GITHUB_OVER;
 }
 
-static void recoveries_free(struct github *g)
-{
-    while (g->recoveries) {
-        struct recovery *r = g->recoveries;
-
-        g->recoveries = r->next;
-        call_free(r->call);
-        free(r);
-    }
-}
-
 void github_put_down(struct github *g)
 {
     github_tellings_free(g);
@@ -491,7 +478,7 @@ static void detach(struct queue *q)
 
     if (!g->token)
         return;
-    recoveries_free(g);
+    recoveries_stop(&g->recoveries);
     take_stop(g);
     g->taking = call_free(g->taking);
     g->job = assignment_free(g->job);
@@ -537,42 +524,22 @@ static json_t *lease(const struct queue *q, const char *key)
 
 /* ---- jobs of a process that is gone ---- */
 
-static void on_recovered(void *ctx, const struct answer *a, struct slice body,
-                         const struct http_answer *http)
+static void on_recovered(void *ctx, const char *text)
 {
-    struct recovery *r = ctx;
-    struct github *g = r->github;
-    char text[2 * ERR_TEXT_SIZE];
+    struct github *g = ctx;
 
-    (void)body;
-    (void)http;
-    for (struct recovery **at = &g->recoveries; *at; at = &(*at)->next) {
-        if (*at == r) {
-            *at = r->next;
-            break;
-        }
-    }
-    free(r);
-    snprintf(text, sizeof text, "the server was told that a job was lost: %s",
-             a->kind == ANSWER_FINE ? "it failed" : a->text);
     github_note(g, text);
+    github_show(g);
     github_settle(g);
 }
 
 static void recover(struct queue *q, const json_t *its_lease)
 {
     struct github *g = github_of(q);
-    struct recovery *r = mem_new(sizeof *r);
 
     github_set_up(g);
-    r->github = g;
-    r->call = assignment_recover(&g->caller, its_lease, on_recovered, r);
-    if (!r->call) {
-        free(r);
-        return;
-    }
-    r->next = g->recoveries;
-    g->recoveries = r;
+    recoveries_begin(&g->recoveries, its_lease);
+    github_show(g);
 }
 
 bool queue_github_is_free(const struct queue *q)
@@ -626,6 +593,7 @@ int queue_github_new(const struct queue_github_spec *spec, struct queue **ret, s
     g->throttle =
         (struct backoff){.first_ms = g->waits.throttle, .most_ms = g->waits.throttle_most};
     g->caller.http = spec->http;
+    g->recoveries = (struct recoveries){.caller = &g->caller, .closed = on_recovered, .ctx = g};
     *ret = &g->base;
     return ERR_OK;
 }

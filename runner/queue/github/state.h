@@ -4,6 +4,7 @@
 #include "queue/github/assignment.h"
 #include "queue/github/poll.h"
 #include "queue/github/queue.h"
+#include "queue/github/recoveries.h"
 #include "queue/github/refresh.h"
 
 enum github_state {
@@ -23,8 +24,6 @@ struct github_end { /* why, and how */
     bool tell;                /* the session is to be closed in order */
     bool forgotten;           /* the server does not know the registration any more: its files go */
 };
-
-struct recovery;
 
 enum { GITHUB_HAD = 16, GITHUB_HAD_SIZE = 48 };
 struct telling;
@@ -58,7 +57,7 @@ struct github {
     struct call *taking; /* acquirejob */
     json_t *reference;   /* of the job that is being had */
     struct assignment *job;
-    struct recovery *recoveries;
+    struct recoveries recoveries;          /* jobs of a process that is gone */
     char had[GITHUB_HAD][GITHUB_HAD_SIZE]; /* jobs that we had, the newest of them */
     unsigned n_had;
     char *refused_update; /* the last version that we were told to update to */

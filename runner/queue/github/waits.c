@@ -29,6 +29,7 @@ void github_waits_fill(struct github_waits *w, int64_t minute_ms)
     fill(&w->hold, 100 * SECOND, minute_ms);
     fill(&w->renew, MINUTE, minute_ms);
     fill(&w->renew_grace, 5 * MINUTE, minute_ms);
+    fill(&w->recover, 10 * MINUTE, minute_ms);
     fill(&w->leave, 30 * SECOND, MINUTE);
     fill(&w->defer, 60 * MINUTE, minute_ms);
     fill(&w->cancel_least, MINUTE, minute_ms);

@@ -21,6 +21,7 @@ struct github_waits {                 /* 0: as the official runner has it */
     int64_t hold;        /* that a job which came is kept for a slot that is not free yet; 100 s */
     int64_t renew;       /* from one renewal of a lease to the next; 60 s */
     int64_t renew_grace; /* after the end of a lease that renewing it is tried on; 5 min */
+    int64_t recover;     /* for the end of a lost job to be told: what a lease lasts; 10 min */
     int64_t leave;       /* for taking leave of the server; 30 s */
     int64_t defer;       /* that a newer authority is left alone after a failure; 60 min */
     int64_t cancel_least, cancel_margin; /* see assignment_cancel(): 60 s, 15 s */

@@ -136,8 +136,13 @@ def whoever_is_killed_the_service_has_a_result(w):
                         watch.kill(pid)
                 if victims != "worker":
                     listener.running.finish(20)
+                    before = len(double.calls)
                     listener = Listener(w, env=QUICK)
                 double.finished(job)
+                if victims != "worker":
+                    told = next(c.number for c in double.calls if c.name in ("complete", "event") and c.told)
+                    early = [c for c in double.of("poll") if before <= c.number < told and c.query["status"] == ["Online"]]
+                    check(not early, f"{profile}, {victims}: it was free before the lost job was told\n{double.transcript(500)}")
                 listener.drain()
                 double.check()
                 check(job.conclusion in ("failed", "canceled", "abandoned"), f"{profile}, {victims}: {job.conclusion}")

@@ -71,7 +71,7 @@ struct shared { /* with the server's processes */
 static struct shared *shared;
 static const struct hub_rule *rules;
 static size_t n_rules;
-static const char *hub_address;
+const char *hub_address;
 static struct registration *registration;
 
 struct loop *hub_loop;

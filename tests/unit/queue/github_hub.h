@@ -20,6 +20,7 @@ struct hub_rule {
 extern struct loop *hub_loop;
 extern struct http *hub_http;
 extern struct queue *hub_queue;
+extern const char *hub_address;             /* after hub_start() */
 extern const struct github_waits hub_waits; /* short ones, but for what a slow machine needs */
 
 /* What the caller was told. */

@@ -1017,6 +1017,50 @@ Test(github_queue, what_another_process_left_is_told_as_failed)
     }
 }
 
+/* A lease as a process that is gone left it; the hub answers its end by RULES. */
+static void recover_one(const struct hub_options *o)
+{
+    CLEANUP(loose_freep)
+    json_t *lease = json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", "github", "url", "", "token",
+                              "JOB1", "plan_id", PLAN, "job_id", JOB_ID);
+
+    hub_reopen(o);
+    json_object_set_new(lease, "url", json_sprintf("%s/run/", hub_address));
+    hub_queue->ops->recover(hub_queue, lease);
+    hub_queue->ops->want(hub_queue, 1);
+}
+
+Test(github_queue, nobody_is_free_before_the_server_has_heard_of_a_lost_job)
+{
+    HUB_START({"complete", 1, 1, HUB_ON_CUE, NULL});
+    recover_one(&broker);
+    hub_until("poll", 1);
+    has(hub_last("poll"), "status=Busy");
+    hub_until("complete", 1);
+    hub_cue();
+    hub_until("poll", 2);
+    has(hub_last("poll"), "status=Online");
+    has(hub_notes, "a job was lost: it failed");
+}
+
+Test(github_queue, a_server_that_cannot_be_told_of_a_lost_job_is_not_waited_for_for_ever)
+{
+    struct github_waits waits = hub_waits;
+    const struct hub_options brief = {.waits = &waits};
+
+    waits.recover = 50;
+    HUB_START({"complete", 1, HUB_FOREVER, HUB_HANG, NULL});
+    recover_one(&brief);
+    hub_until("poll", 1);
+    for (int turns = 0; !strstr(hub_last("poll"), "status=Online"); turns++) {
+        cr_assert_lt(turns, 3000, "%s", hub_last("poll"));
+        hub_turn(10);
+    }
+    has(hub_notes, "let go of the job by itself");
+    hub_queue->ops->close(hub_queue);
+    cr_assert_eq(hub_until_done().exit_code, 0);
+}
+
 Test(github_queue, a_lease_that_is_none_is_passed_over)
 {
     CLEANUP(loose_freep) json_t *lease = json_pack("{s:s}", "kind", "github");

@@ -297,7 +297,7 @@ static bool reap(struct scale_runner *r)
 
 int scale_runners_desired(const struct scale_set *s)
 {
-    int64_t n = s->statistics.assigned;
+    int64_t n = s->statistics.assigned - s->recoveries.n;
 
     VEC_EACH (r, &s->runners)
         n -= (*r)->state == RUNNER_SERVED;
@@ -305,14 +305,16 @@ int scale_runners_desired(const struct scale_set *s)
     return n < s->spec.most ? (int)n : s->spec.most;
 }
 
-/* Those whose jobs we run, and as many as could have one now. */
+/* Those whose jobs we run, and as many as could have one now. A job that was lost has its runner yet, as long as the
+ * service has not heard of it. */
 int scale_runners_room(const struct scale_set *s)
 {
-    int n = s->want;
+    int n = s->want, most = s->spec.most - s->recoveries.n;
 
     VEC_EACH (r, &s->runners)
         n += (*r)->queue && (*r)->had_job;
-    return n < s->spec.most ? n : s->spec.most;
+    n = n < most ? n : most;
+    return n > 0 ? n : 0;
 }
 
 static void fit(struct scale_set *s)

@@ -190,24 +190,13 @@ void scale_listen(struct scale_set *s)
 
 /* ---- the end ---- */
 
-static void recoveries_free(struct scale_set *s)
-{
-    while (s->recoveries) {
-        struct scale_recovery *r = s->recoveries;
-
-        s->recoveries = r->next;
-        call_free(r->call);
-        free(r);
-    }
-}
-
 /* Lets go of all; what the service should still have forgotten stays written down. */
 static void halt(struct scale_set *s)
 {
     scale_find_stop(s);
     s->session = scale_session_free(s->session);
     scale_runners_free(s);
-    recoveries_free(s);
+    recoveries_stop(&s->recoveries);
     s->roster = scale_roster_free(s->roster);
     s->look = timer_free(s->look);
     s->look_later = timer_free(s->look_later);
@@ -229,7 +218,7 @@ static void on_leave_over(void *ctx)
 /* On our way out: the jobs first, as long as they take; then the rest, for a while. */
 static void settle(struct scale_set *s)
 {
-    bool left = s->session || s->recoveries || (s->roster && scale_roster_left(s->roster));
+    bool left = s->session || s->recoveries.open || (s->roster && scale_roster_left(s->roster));
 
     if (s->state != SCALE_LEAVING)
         return;
@@ -238,7 +227,7 @@ static void settle(struct scale_set *s)
     if (!left) {
         halt(s);
         tell_ready(s);
-    } else if (!s->leave && scale_runners_busy(s) == 0 && !s->recoveries) {
+    } else if (!s->leave && scale_runners_busy(s) == 0 && !s->recoveries.open) {
         s->leave = loop_timer(s->caller.loop, clock_ms() + s->waits.leave, on_leave_over, s);
     }
 }
@@ -443,42 +432,18 @@ static json_t *lease(const struct queue *q, const char *key)
 
 /* ---- jobs of a process that is gone ---- */
 
-static void on_recovered(void *ctx, const struct answer *a, struct slice body,
-                         const struct http_answer *http)
+static void on_recovered(void *ctx, const char *text)
 {
-    struct scale_recovery *r = ctx;
-    struct scale_set *s = r->set;
-    CLEANUP(buf_deinit) struct buf text = BUF_INIT(2 * ERR_TEXT_SIZE);
-
-    (void)body;
-    (void)http;
-    for (struct scale_recovery **at = &s->recoveries; *at; at = &(*at)->next) {
-        if (*at == r) {
-            *at = r->next;
-            break;
-        }
-    }
-    free(r);
-    buf_printf(&text, "the server was told that a job was lost: %s",
-               a->kind == ANSWER_FINE ? "it failed" : a->text);
-    scale_note(s, text.ptr);
-    scale_look_soon(s);
+    scale_note(ctx, text);
+    scale_look_soon(ctx);
 }
 
 static void recover(struct queue *q, const json_t *its_lease)
 {
     struct scale_set *s = set_of(q);
-    struct scale_recovery *r = mem_new(sizeof *r);
 
     set_up(s);
-    r->set = s;
-    r->call = assignment_recover(&s->caller, its_lease, on_recovered, r);
-    if (!r->call) {
-        free(r);
-        return;
-    }
-    r->next = s->recoveries;
-    s->recoveries = r;
+    recoveries_begin(&s->recoveries, its_lease);
 }
 
 static const struct queue_ops scale_ops = {
@@ -544,6 +509,7 @@ int scale_set_new(const struct scale_set_spec *spec, struct queue **ret, struct 
         s->waits = *spec->runner.waits;
     github_waits_fill(&s->waits, spec->runner.minute_ms ? spec->runner.minute_ms : 60000);
     s->spec.runner.waits = &s->waits;
+    s->recoveries = (struct recoveries){.caller = &s->caller, .closed = on_recovered, .ctx = s};
     s->backoff = (struct backoff){.first_ms = s->waits.floor, .most_ms = s->waits.floor_most};
     s->making = s->backoff;
     *ret = &s->base;

@@ -3,6 +3,7 @@
 
 #include "base/vec.h"
 #include "queue/backoff.h"
+#include "queue/github/recoveries.h"
 #include "queue/github/scale/roster.h"
 #include "queue/github/scale/session.h"
 #include "queue/github/scale/set.h"
@@ -53,12 +54,6 @@ struct scale_runner {
     int64_t until_ms; /* REMOVING was refused: not again before; SERVED: not longer than */
 };
 
-struct scale_recovery {
-    struct scale_recovery *next;
-    struct scale_set *set;
-    struct call *call;
-};
-
 struct scale_set {
     struct queue base;
     struct scale_set_spec spec;
@@ -85,8 +80,8 @@ struct scale_set {
     struct backoff making;
     struct timer *make_again; /* none is made before */
     struct timer *look, *look_later;
-    uint64_t requests, failures; /* of runners that are gone */
-    struct scale_recovery *recoveries;
+    uint64_t requests, failures;  /* of runners that are gone */
+    struct recoveries recoveries; /* jobs of a process that is gone */
 
     struct timer *leave; /* the time to take leave is over */
     int exit_code;
