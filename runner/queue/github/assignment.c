@@ -26,7 +26,7 @@ struct assignment {
     bool lost; /* the lease, for lack of contact: the end is "failed", and tried to be told */
     bool gone; /* the server has taken it away: nothing more is told */
     enum records_result result; /* of one that never began, and so has no report */
-    char why[ERR_TEXT_SIZE];    /* the same */
+    char why[ERR_TEXT_SIZE];    /* the same; of one that cannot be read, from the start */
 };
 
 static void job_free(struct job *j)
@@ -212,10 +212,12 @@ void assignment_ended(struct assignment *a, const char *why)
 {
     if (a->state != ASSIGNMENT_RUNNING)
         return;
+    enum records_result result = result_of(a, why);
+
     a->hard = timer_free(a->hard);
     if (why && a->report && !a->killed) /* else that was told */
-        github_report_issue(a->report, RECORDS_ERROR, why);
-    finish(a, result_of(a, why));
+        github_report_never_began(a->report, result, why);
+    finish(a, result);
 }
 
 /* ---- the lease ---- */
@@ -320,8 +322,11 @@ static void on_held(void *ctx)
 
     if (a->state != ASSIGNMENT_LEASING)
         return;
-    if (open_report(a, a->to_run, &err) < 0) {
+    if (open_report(a, a->to_run, &err) < 0 && !a->why[0])
         snprintf(a->why, sizeof a->why, "%s", err.text);
+    if (a->why[0]) { /* it could not be read: whoever waits for it is told in its log */
+        if (a->report)
+            github_report_never_began(a->report, RECORDS_FAILED, a->why);
         finish(a, RECORDS_FAILED);
         return;
     }
@@ -351,14 +356,11 @@ int assignment_new(const struct assignment_spec *spec, struct slice text, struct
         return r;
     }
     a->key = copy_of(a->to_run->key ? a->to_run->key : a->job.job_id);
-    if (r < 0) { /* whoever waits for it is told why it fails */
+    if (r < 0)
         snprintf(a->why, sizeof a->why, "%s", why.text);
-        finish(a, RECORDS_FAILED);
-    } else {
-        lease_begin(
-            &a->lease, spec->caller, &a->job, spec->settings->pool_id,
-            &(struct lease_client){.held = on_held, .lost = on_lost, .named = on_named, .ctx = a});
-    }
+    lease_begin(
+        &a->lease, spec->caller, &a->job, spec->settings->pool_id,
+        &(struct lease_client){.held = on_held, .lost = on_lost, .named = on_named, .ctx = a});
     *ret = a;
     return ERR_OK;
 }

@@ -153,6 +153,18 @@ static bool is_address(const char *url)
                    slice_starts(slice_of(url), SLICE("http://")));
 }
 
+/* The variable's presence is what says that there is such a service beside the timeline; a job that has no timeline has
+ * nothing else. Read with the connection, so that a job whose variables cannot be read is reported, too. */
+static void read_results(struct reader *r, const json_t *data)
+{
+    const json_t *said =
+        loose_find(loose_find(r->json, "variables"), "system.github.results_endpoint");
+
+    r->github->results_url = text(r, said, "value");
+    if (!r->github->results_url && r->github->results_only)
+        r->github->results_url = text(r, data, "ResultsServiceUrl");
+}
+
 static int read_connection(struct reader *r)
 {
     struct github_job *g = r->github;
@@ -178,7 +190,7 @@ static int read_connection(struct reader *r)
     g->url = text(r, own, "url");
     g->token = mem_dup(token, strlen(token));
     g->feed_url = text(r, data, "FeedStreamUrl");
-    g->results_url = text(r, data, "ResultsServiceUrl");
+    read_results(r, data);
     g->connectivity = text(r, data, "ConnectivityChecks");
     equip(r, data);
     return ERR_OK;
@@ -324,12 +336,7 @@ static void use_variables(struct reader *r)
 {
     struct github_job *g = r->github;
     struct job *j = r->job;
-    const char *results = variable(r, "system.github.results_endpoint");
 
-    if (results) /* its presence is what says that there is such a service */
-        g->results_url = kept(r, results);
-    else if (!g->results_only)
-        g->results_url = NULL;
     g->results_with_sdk = flag(r, "system.github.results_upload_with_sdk");
     g->send_job_annotations = flag(r, "actions_send_job_level_annotations");
     g->follow_redirects = flag(r, "Actions.EnableHttpRedirects");

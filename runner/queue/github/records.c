@@ -410,15 +410,15 @@ struct record *records_event(struct records *r, const json_t *event, int64_t n_l
     return s;
 }
 
-void records_never_began(struct records *r, enum records_result result, const char *why,
-                         const char *time)
+struct record *records_never_began(struct records *r, enum records_result result, const char *why,
+                                   const char *time)
 {
     CLEANUP(loose_freep)
-    json_t *set_up =
-        json_pack("{s:s, s:i, s:s}", "stage", "setup", "step", 1, "name", "Set up job");
+    json_t *set_up = json_pack("{s:s, s:i, s:s}", "stage", "setup", "step", RECORDS_SET_UP, "name",
+                               "Set up job");
 
     if (r->settled || r->n_before) /* something did begin */
-        return;
+        return NULL;
     VEC_EACH (s, &r->steps) {
         record_deinit(*s);
         free(*s);
@@ -426,8 +426,9 @@ void records_never_began(struct records *r, enum records_result result, const ch
     r->steps.len = 0;
     start_job(r, time);
     struct record *s = start_step(r, set_up, time);
-    add_issue(s, RECORDS_ERROR, why, json_object());
+    add_issue(s, RECORDS_ERROR, why, json_pack("{s:s}", "logFileLineNumber", "1"));
     end_step(r, s, result, time);
+    return s;
 }
 
 void records_end(struct records *r, enum records_result result, const char *time)

@@ -109,10 +109,13 @@ bool records_is_news(const struct records *r, const struct record *one, enum rec
 /* A finding about the job itself. */
 void records_job_issue(struct records *r, enum records_level level, const char *message);
 
+enum { RECORDS_SET_UP = 1 }; /* the number that records_never_began() gives its step */
+
 /* The job was ended before its first step could begin, and so while it was set up: that is its one step, with RESULT for
- * the reason WHY. Steps of the message have no record then, as with the official runner (JobExtension.InitializeJob). */
-void records_never_began(struct records *r, enum records_result result, const char *why,
-                         const char *time);
+ * the reason WHY, which is the first line of its log. Steps of the message have no record then, as with the official
+ * runner (JobExtension.InitializeJob). Returns that step; NULL: something did begin, and all is as it was. */
+struct record *records_never_began(struct records *r, enum records_result result, const char *why,
+                                   const char *time);
 
 /* The job is over with RESULT (RECORDS_NO_RESULT: with the one that job.finished told; failed when it never came).
  * What still runs ends like that, what never began is skipped. */

@@ -4,6 +4,7 @@
 #include "queue/github/results.h"
 #include "queue/github/spool.h"
 #include "queue/github/timeline.h"
+#include "queue/loose.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,10 +177,19 @@ void github_report_issue(struct github_report *r, enum records_level level, cons
 
 void github_report_never_began(struct github_report *r, enum records_result result, const char *why)
 {
+    CLEANUP(buf_deinit) struct buf line = BUF_INIT(2 * ERR_TEXT_SIZE);
+    CLEANUP(loose_freep) json_t *event = json_pack("{s:i}", "step", RECORDS_SET_UP);
     char now[CLOCK_STAMP_SIZE];
 
     clock_stamp(now);
-    records_never_began(&r->records, result, why, now);
+    const struct record *set_up = records_never_began(&r->records, result, why, now);
+    if (!set_up) {
+        github_report_issue(r, RECORDS_ERROR, why);
+        return;
+    }
+    vec_push(&r->logs, (struct step_log){.record = set_up, .step = RECORDS_SET_UP});
+    buf_printf(&line, "##[error]%s\n", why);
+    add_log(r, event, buf_slice(&line));
     tell_changed(r);
 }
 

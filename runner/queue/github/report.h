@@ -47,7 +47,8 @@ void github_report_event(struct github_report *r, const json_t *event, struct sl
 /* A finding about the job that no step had: "The runner has received a shutdown signal". */
 void github_report_issue(struct github_report *r, enum records_level level, const char *text);
 
-/* There never was a worker: WHY the job ends with RESULT while it was set up. github_report_finish() follows. */
+/* There never was a worker, or it said nothing: WHY the job ends with RESULT while it was set up, in a step and a log of
+ * its own; a finding about the job, if something did begin. github_report_finish() follows. */
 void github_report_never_began(struct github_report *r, enum records_result result,
                                const char *why);
 

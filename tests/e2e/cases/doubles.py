@@ -569,9 +569,11 @@ def timeline_of(job):
     one = job["steps"][0]["id"]
     return [["records", {"count": 3, "value": [first, *tasks]}],
             ["feed", {"count": 1, "value": ["one"], "stepId": one, "startLine": 1}],
-            ["new-log", {"path": f"logs\\{one}"}], ["log", log_line(1, "one")],
+            ["new-log", {"path": f"logs\\{one}"}], ["log", log_line(1, "one"), 1],
             ["records", {"count": 1, "value": [{"id": one, "log": {"id": 1}}]}],
             ["records", {"count": 3, "value": done}],
+            ["new-log", {"path": f"logs\\{job['jobId']}"}], ["log", log_line(1, "one"), 2],
+            ["records", {"count": 1, "value": [{"id": job["jobId"], "log": {"id": 2}}]}],
             ["event", {"name": "JobCompleted", "jobId": job["jobId"], "requestId": job["requestId"], "result": "succeeded",
                        "outputs": {"v": {"value": "1"}}, "jobTelemetry": []}]]
 
@@ -579,9 +581,9 @@ def timeline_of(job):
 def play_timeline(hub, job, calls):
     plan = f"/tenant/{job['plan']['scopeIdentifier']}/_apis/distributedtask/hubs/Actions/plans/{job['plan']['planId']}"
     line = f"{plan}/timelines/{job['timeline']['id']}/records"
-    for name, body in calls:
+    for name, body, *number in calls:
         method, path, version = {"records": ("PATCH", line, "5.1-preview.1"), "feed": ("POST", f"{line}/{job['jobId']}/feed", "5.1-preview.1"),
-                                 "new-log": ("POST", f"{plan}/logs", "5.1-preview.1"), "log": ("POST", f"{plan}/logs/1", "5.1-preview.1"),
+                                 "new-log": ("POST", f"{plan}/logs", "5.1-preview.1"), "log": ("POST", f"{plan}/logs/{(number or [1])[0]}", "5.1-preview.1"),
                                  "event": ("POST", f"{plan}/events", "2.0-preview.1")}[name]
         raw = {"Content_Type": "application/octet-stream"} if name == "log" else {}
         hub.call(method, path, body.encode() if name == "log" else body, token_of(job), version, **raw)
@@ -595,13 +597,14 @@ TIMELINE_TWISTS = {
     "its parent is not the job": in_call("records", 0, "value", 1, "parentId", ZERO),
     "has the order of": in_call("records", 0, "value", 1, "order", 2),
     "completed, without result": in_call("records", 2, "value", 1, "result", None),
-    "its state goes back": lambda c: [*c[:6], ["records", {"count": 1, "value": [{"id": c[0][1]["value"][1]["id"], "state": "pending"}]}], c[6]],
+    "its state goes back": lambda c: [*c[:6], ["records", {"count": 1, "value": [{"id": c[0][1]["value"][1]["id"], "state": "pending"}]}], *c[6:]],
     "there is no log": in_call("records", 1, "value", 0, "log", "id", 9),
     "its path is": in_call("new-log", 0, "path", "logs/x"),
     "a line without its time": lambda c: set_in(3, 1, "one\n")(c),
     "this is no live line": in_call("feed", 0, "value", 0, log_line(1, "one").strip()),
     "feed: it holds secrets": in_call("feed", 0, "value", 0, "swordfish"),
     "event: the record": lambda c: without(5)(c),
+    "event: before the job's log": lambda c: [*c[:6], *c[9:]],
     "no record has the log 1": lambda c: without(4)(c),
     "event: field 'result' is": in_call("event", 0, "result", "success"),
     "event: for the second time": lambda c: [*c, c[-1]],

@@ -149,6 +149,29 @@ def whoever_is_killed_the_service_has_a_result(w):
             forget(w)
 
 
+@case(limit=120)
+def a_job_that_is_not_run_says_why_in_its_log(w):
+    """One that the policy refuses, and one that cannot be read."""
+    policy = w.root / "policy.yml"
+    policy.write_text("listen: {allow: [acme/other]}\n")
+    for profile in ("V", "L"):
+        with GitHubDouble(profile, results=profile != "L", hold=2.0) as double:
+            github_registration(w, double)
+            refused, unread = double.push(echo("never")), double.push(echo("nor this"))
+            unread.message["environmentVariables"] = [{"type": 77}]
+            listener = Listener(w, "--config", policy)
+            for job, why in ((refused, "policy.yml"), (unread, "environmentVariables[0]: a template token has an unknown type")):
+                double.finished(job)
+                check(job.conclusion == "failed", f"{profile}: {job.conclusion}")
+                check(list(job.states()) == ["Set up job"] and job.states()["Set up job"] == "failed", f"{profile}: {job.states()}")
+                check(job.log().startswith("##[error]") and why in job.log(), f"{profile}: {job.log()!r}")
+                note = job.completed["stepResults"][0]["annotations"][0] if profile == "V" else None
+                check(not note or (note["level"], note["startLine"], note["stepNumber"]) == ("failure", 1, 1) and why in note["message"], f"{note}")
+            listener.drain()
+            double.check()
+        forget(w)
+
+
 @case()
 def a_deleted_registration_ends_the_listener(w):
     for profile in ("V", "L"):

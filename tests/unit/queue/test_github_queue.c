@@ -535,8 +535,29 @@ Test(github_queue, a_job_that_cannot_be_read_is_told_as_failed)
     hub_open(&broker);
     hub_until("complete", 1);
     has(hub_last("complete"), "\"conclusion\":\"failed\"");
+    has(hub_last("complete"), "\"action_name\":\"setup_job\"");
     has(hub_last("complete"), "\"annotations\":[{\"level\":\"failure\"");
+    has(hub_last("complete"), "steps: must be a list");
+    has(hub_last("complete"), "\"startLine\":1,\"endLine\":1,\"stepNumber\":1");
     hub_until("poll", 3);
+    cr_assert_gt(hub_count("renew"), 0);
+}
+
+Test(github_queue, one_that_is_not_run_fails_as_it_is_set_up)
+{
+    struct err err = ERR_INIT;
+
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")});
+    hub_open(&broker);
+    struct job *job = hub_until_job();
+    cr_assert_eq(hub_queue->ops->ended(hub_queue, job->key, "it may not run here", &err), ERR_OK);
+    job_deinit(job);
+    free(job);
+    hub_until("complete", 1);
+    has(hub_last("complete"), "\"conclusion\":\"failed\"");
+    has(hub_last("complete"), "\"action_name\":\"setup_job\"");
+    has(hub_last("complete"), "\"message\":\"it may not run here\"");
+    has_not(hub_last("complete"), "57e90002-0000-4000-8000-000000000002");
 }
 
 Test(github_queue, a_job_that_says_nothing_of_itself_is_noted)
