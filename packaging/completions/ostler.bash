@@ -11,7 +11,10 @@ _ostler() {
         case $line in
         :files) compopt -o default ;; # where no word fits
         :folders) compopt -o dirnames ;;
-        *) COMPREPLY+=("${line%%$'\t'*}") ;;
+        *)
+            COMPREPLY+=("${line%%$'\t'*}")
+            [[ $line != *=$'\t'* ]] || compopt -o nospace # a value follows at once
+            ;;
         esac
     done < <("$1" complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }

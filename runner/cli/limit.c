@@ -15,6 +15,9 @@ enum {
     TIME_MOST_MS = 7 * 24 * 3600000,
 };
 
+const struct limit_name limit_names[] = {
+    {"memory", "512M"}, {"disk", "10G"}, {"cpus", "1.5"}, {"processes", "200"}, {NULL, NULL}};
+
 static int wrong(struct slice value, const char *what, struct err *err)
 {
     return err_set(err, ERR_INVALID, "'%.*s' is no %s", SLICE_ARG(slice_head(value, 40)), what);

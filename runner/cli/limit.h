@@ -3,6 +3,11 @@
 
 #include "job/job.h"
 
+/* What can be limited, with a value of each; a name of NULL after the last. */
+extern const struct limit_name {
+    const char *name, *example;
+} limit_names[];
+
 /* TEXT: "memory=512M" (K, M, G of 1024, or bytes), "disk=10G", "cpus=1.5", "processes=200". Sets that one in RET. ERR_INVALID
  * says what there is. */
 MUST_CHECK int limit_parse(struct slice text, struct job_limits *ret, struct err *err);

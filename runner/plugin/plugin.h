@@ -84,6 +84,7 @@ MUST_CHECK int plugin_find(const char *const *roots, const char *uses, struct pl
  * others; "installed" where they are silent, or NULL. */
 const char *plugin_preference(const struct strmap *rules, const char *uses);
 bool plugin_is_preference(const char *text);
+extern const char *const plugin_preferences[]; /* all there are; NULL after the last */
 
 /* The newest installed version of ID, which may carry "@VERSION". Errors as above. */
 MUST_CHECK int plugin_find_id(const char *const *roots, const char *id, struct plugin **ret,

@@ -222,6 +222,8 @@ int plugin_find(const char *const *roots, const char *uses, struct plugin **ret,
     return find(roots, &w, ret, err);
 }
 
+const char *const plugin_preferences[] = {"installed", "never", "only", NULL};
+
 const char *plugin_preference(const struct strmap *rules, const char *uses)
 {
     struct slice text = slice_of(uses), said;
@@ -237,8 +239,10 @@ const char *plugin_preference(const struct strmap *rules, const char *uses)
 
 bool plugin_is_preference(const char *text)
 {
-    return strcmp(text, "installed") == 0 || strcmp(text, "never") == 0 ||
-           strcmp(text, "only") == 0;
+    for (const char *const *p = plugin_preferences; *p; p++)
+        if (strcmp(text, *p) == 0)
+            return true;
+    return false;
 }
 
 int plugin_find_id(const char *const *roots, const char *id, struct plugin **ret, struct err *err)

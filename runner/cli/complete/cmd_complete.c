@@ -2,6 +2,7 @@
 
 #include "base/slice.h"
 #include "cli/exit.h"
+#include "cli/limit.h"
 #include "cli/settings.h"
 #include "io/git.h"
 #include "lang/check/check.h"
@@ -53,6 +54,66 @@ static void events(const struct line *l)
         offer(l, slice_of(*name), SLICE(""));
 }
 
+/* The value of the option NAME, where the line has it. */
+static struct slice value_of(const struct line *l, struct slice name)
+{
+    for (size_t i = 0; i < l->n_words; i++) {
+        struct slice word = slice_of(l->words[i]);
+
+        if (!slice_starts(word, SLICE("--")) || !slice_starts(slice_from(word, 2), name))
+            continue;
+        word = slice_from(word, 2 + name.len);
+        if (slice_starts(word, SLICE("=")))
+            return slice_from(word, 1);
+        for (i++; !word.len && i < l->n_words; i++) /* bash makes a word of each "=" */
+            if (strcmp(l->words[i], "=") != 0)
+                return slice_of(l->words[i]);
+    }
+    return SLICE("");
+}
+
+static const struct schema *key_of(const struct schema *map, struct slice name)
+{
+    for (size_t i = 0; map && i < map->n_keys; i++)
+        if (slice_eq(map->keys[i].name, name))
+            return map->keys[i].value;
+    return NULL;
+}
+
+static const struct schema *mapping_of(const struct schema *s)
+{
+    for (size_t i = 0; s && s->kind == SCHEMA_ONE_OF && s->choices[i]; i++)
+        if (s->choices[i]->kind == SCHEMA_MAPPING)
+            return s->choices[i];
+    return NULL;
+}
+
+/* The `types` of the event that the line names. */
+static void activities(const struct line *l)
+{
+    const struct schema *event = key_of(mapping_of(&schema_on), value_of(l, SLICE("event")));
+    const struct schema *types = key_of(mapping_of(event), SLICE("types"));
+
+    if (types && types->kind == SCHEMA_ONE_OF && types->choices[0]->values)
+        for (const char *const *name = types->choices[0]->values; *name; name++)
+            offer(l, slice_of(*name), SLICE(""));
+}
+
+static void limits(const struct line *l)
+{
+    for (const struct limit_name *limit = limit_names; limit->name; limit++) {
+        char word[40];
+        snprintf(word, sizeof word, "%s=", limit->name);
+        offer(l, slice_of(word), slice_of(limit->example));
+    }
+}
+
+static void preferences(const struct line *l)
+{
+    for (const char *const *p = plugin_preferences; *p; p++)
+        offer(l, slice_of(*p), SLICE(""));
+}
+
 static void rules(const struct line *l)
 {
     for (size_t i = 1; i < CHECK_RULES; i++)
@@ -90,10 +151,14 @@ static const struct {
     struct slice name;
     void (*offer)(const struct line *l);
 } placeholders[] = {
-    {SLICE_INIT("FILE"), files},   {SLICE_INIT("PATH"), files},     {SLICE_INIT("LIST"), files},
-    {SLICE_INIT("CONFIG"), files}, {SLICE_INIT("WORKFLOW"), files}, {SLICE_INIT("FOLDER"), folders},
-    {SLICE_INIT("DIR"), folders},  {SLICE_INIT("EVENT"), events},   {SLICE_INIT("RULE"), rules},
-    {SLICE_INIT("REF"), refs},     {SLICE_INIT("BRANCH"), refs},    {SLICE_INIT("ID"), plugins},
+    {SLICE_INIT("FILE"), files},         {SLICE_INIT("PATH"), files},
+    {SLICE_INIT("LIST"), files},         {SLICE_INIT("CONFIG"), files},
+    {SLICE_INIT("WORKFLOW"), files},     {SLICE_INIT("FOLDER"), folders},
+    {SLICE_INIT("DIR"), folders},        {SLICE_INIT("EVENT"), events},
+    {SLICE_INIT("RULE"), rules},         {SLICE_INIT("ACTIVITY"), activities},
+    {SLICE_INIT("LIMIT=VALUE"), limits}, {SLICE_INIT("[ACTION=]WHAT"), preferences},
+    {SLICE_INIT("REF"), refs},           {SLICE_INIT("BRANCH"), refs},
+    {SLICE_INIT("ID"), plugins},
 };
 
 /* PLACE: "FILE", or alternatives "ID|FILE"; in small letters they are the words themselves. */

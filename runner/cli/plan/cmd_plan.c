@@ -12,22 +12,22 @@ enum { PLAN_VERSION = 1 };
 const char cmd_plan_help[] =
     "Usage: ostler plan [WORKFLOW...] [options]\n"
     "\n"
-    "Shows what an event would run, and why: which workflows start, their jobs in stages, each\n"
-    "condition with the values it saw, each step with what goes into it. Nothing is run, written\n"
-    "or fetched. Without WORKFLOW: those in .github/workflows.\n"
+    "Shows what an event would run, and why: which workflows start, their jobs in\n"
+    "stages, each condition with the values it saw, each step with what goes into it.\n"
+    "Nothing is run, written or fetched. Without WORKFLOW: those in\n"
+    ".github/workflows.\n"
     "\n"
     "  --json                  the plan as JSON (plan.schema.json)\n"
     "  --graph mermaid|dot|ascii  the jobs and what they need\n"
     "  --next N                the next N firings of the schedules, from --at or now\n"
     "  -v, --verbose           every configuration with its steps, whole scripts\n"
     "\n"
-    "What happened, what is filtered by, what runs and what jobs get is said with the options of\n"
-    "'ostler run': see 'ostler run --help'. Which files changed is asked of git only with "
-    "--before;\n"
-    "--changed and --changed-file state it.\n"
+    "What happened, what is filtered by, what runs and what jobs get is said with\n"
+    "the options of 'ostler run': see 'ostler run --help'. Which files changed is\n"
+    "asked of git only with --before; --changed and --changed-file state it.\n"
     "\n"
-    "Exit codes: 0 there is a plan, 1 something in it cannot work, 2 bad usage or input, 4 this\n"
-    "machine lacks something.\n";
+    "Exit codes: 0 there is a plan, 1 something in it cannot work, 2 bad usage or\n"
+    "input, 4 this machine lacks something.\n";
 
 /* Everything of one plan. */
 struct planning {

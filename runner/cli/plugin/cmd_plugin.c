@@ -19,7 +19,7 @@ const char cmd_plugin_help[] =
     "Usage: ostler plugin list [--json]\n"
     "       ostler plugin info ID|FILE [--format text|yaml|json]\n"
     "       ostler plugin new OWNER/NAME [--lang c|cpp|rust] [--dir DIR]\n"
-    "       ostler plugin check FILE [--against REF|DIR|FILE] [--with NAME=VALUE]... [--json]\n"
+    "       ostler plugin check FILE [--against A] [--with NAME=VALUE]... [--json]\n"
     "       ostler plugin install FILE [--to DIR] [--serves COMMIT]... [--no-check]\n"
     "       ostler plugin remove ID[@VERSION] [--from DIR] [--all]\n"
     "       ostler plugin run ID|FILE [--with NAME=VALUE]... [options]\n"
@@ -32,8 +32,9 @@ const char cmd_plugin_help[] =
     "  --json            the list, or what check found, as JSON\n"
     "  --lang c|cpp|rust  language of the new plugin (default: c)\n"
     "  --dir DIR         folder of the new plugin (default: NAME)\n"
-    "  --against A       the action that it replaces: owner/name@v1, or its action.yml, the\n"
-    "                    folder of that, or its address: all that it has must be there\n"
+    "  --against A       the action that it replaces: owner/name@v1, or its\n"
+    "                    action.yml, the folder of that, or its address: all that it\n"
+    "                    has must be there\n"
     "  --to DIR          folder to install into (default: the user's plugin folder)\n"
     "  --serves COMMIT   the plugin also serves this commit of the action it replaces\n"
     "  --key FILE        the private key to sign with, PEM (Ed25519)\n"
@@ -49,13 +50,14 @@ const char cmd_plugin_help[] =
     "  --phase pre|main|post  (default: each that the plugin has)\n"
     "  --plan            show what it would do, without doing it\n"
     "  --workspace DIR   a folder to show as the workspace; it stays as it is\n"
-    "  --record DIR      write what it asked and was answered to DIR, for tests to replay\n"
-    "  --timeout SECONDS cancel it then (default: no limit; check: 10, for each phase)\n"
+    "  --record DIR      write what it asked and was answered to DIR, for tests\n"
+    "  --timeout SECONDS cancel it then (default: no limit; check: 10 a phase)\n"
     "  --debug           show its debug lines too\n"
     "  --help            this text\n"
     "\n"
-    "run prints the log to stderr and outputs to stdout. Exit codes: 0 done, 1 a phase or a\n"
-    "check failed, 2 wrong usage or no such plugin, 3 cancelled, 4 this machine lacks something.\n";
+    "run prints the log to stderr and outputs to stdout. Exit codes: 0 done, 1 a\n"
+    "phase or a check failed, 2 wrong usage or no such plugin, 3 cancelled, 4 this\n"
+    "machine lacks something.\n";
 
 static void options_deinit(struct plugin_options *o)
 {

@@ -10,8 +10,8 @@
 const char cmd_unregister_help[] =
     "Usage: ostler unregister [--dir FOLDER] [--token TOKEN | --pat TOKEN | --local]\n"
     "\n"
-    "Makes GitHub forget a runner, and removes its registration here. Gitea and Forgejo\n"
-    "let nobody do that but on their pages: there it is removed here alone.\n"
+    "Makes GitHub forget a runner, and removes its registration here. Gitea and\n"
+    "Forgejo let nobody do that but on their pages: there it is removed here alone.\n"
     "\n"
     "  --dir FOLDER       where the registration is kept; the only one there is\n"
     "  --token TOKEN      removal token, as GitHub shows it for the runner\n"
@@ -23,8 +23,9 @@ const char cmd_unregister_help[] =
     "  --help             this text\n"
     "\n"
     "Each option may be given as ACTIONS_RUNNER_INPUT_NAME instead.\n"
-    "Exit codes: 0 removed, 1 the server refuses or cannot be reached (then nothing is\n"
-    "removed here), 2 wrong usage, 4 this machine or the server lacks what is needed.\n";
+    "Exit codes: 0 removed, 1 the server refuses or cannot be reached (then nothing\n"
+    "is removed here), 2 wrong usage, 4 this machine or the server lacks what is\n"
+    "needed.\n";
 
 static const char command[] = "unregister";
 

@@ -17,14 +17,15 @@ enum { ANSWER_MS = 5000, AGE_SIZE = 24 };
 const char cmd_status_help[] =
     "Usage: ostler status [--socket PATH] [--json]\n"
     "\n"
-    "Shows the listeners ('ostler listen') of this machine: registrations and how they\n"
-    "get on with their servers, slots, and the jobs that run.\n"
+    "Shows the listeners ('ostler listen') of this machine: registrations and how\n"
+    "they get on with their servers, slots, and the jobs that run.\n"
     "\n"
-    "  --socket PATH  ask the listener at this socket; else all in the runtime folders\n"
+    "  --socket PATH  ask the listener at this socket alone\n"
     "  --json         what they say, as JSON\n"
     "  --help         this text\n"
     "\n"
-    "Exit codes: 0 a listener answered, 1 none runs or one gave no answer, 2 wrong usage.\n";
+    "Exit codes: 0 a listener answered, 1 none runs or one gave no answer, 2 wrong\n"
+    "usage.\n";
 
 struct options {
     const char *socket; /* NULL: all there are */

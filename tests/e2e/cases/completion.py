@@ -35,6 +35,8 @@ def every_option_is_in_the_help_and_the_manual(w):
             check(meaning, f"--help of {command} says nothing of {option}")
             check(option == "--help" or re.search(rf"{option}(?![\w-])", manual), f"the manual of {command} says nothing of {option}")
         help_text = w.ostler_call(*command, "--help").exits(0).out
+        wide = [line for line in help_text.splitlines() if len(line) > 80]
+        check(not wide, f"--help of {command} is wider than a terminal: {wide}")
         for said in set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", help_text, re.M)) if command[0] != "plugin" else ():
             check(said in options, f"--help of {command} has {said}, which is no option")
 
@@ -51,6 +53,14 @@ def words_fit_the_place(w):
             (("run", ""), [], [":files"]), (("listen", ""), [], [":folders"]), (("status", ""), [], []),
             (("check", ""), [], [":files", ":folders"]), (("eval", "--context", ""), [], [":files"]),
             (("run", "--ref", "feat"), ["feature/x"], []), (("run", "--job", ""), [], []),
+            (("run", "--limit", ""), ["memory=", "disk=", "cpus=", "processes="], []),
+            (("listen", "--limit=mem"), ["--limit=memory="], []), (("run", "--limit", "memory", "=", "5"), [], []),
+            (("run", "--event", "watch", "--type", ""), ["started"], []), (("plan", "--event=watch", "--type", ""), ["started"], []),
+            (("run", "--event", "=", "watch", "--type", "="), ["started"], []), (("run", "--type", ""), [], []),
+            (("run", "--event", "pull_request", "--type", "re"), ["reopened", "ready_for_review", "review_requested",
+                                                                  "review_request_removed"], []),
+            (("run", "--event", "create", "--type", ""), [], []), (("run", "--event-file", "x", "--type", ""), [], []),
+            (("run", "--plugins", ""), ["installed", "never", "only"], []),
             (("run", "--event", "pus"), ["push"], []), (("run", "--event=pus"), ["--event=push"], []),
             (("run", "--event", "="), None, []), (("run", "--event", "=", "pus"), ["push"], []),
             (("listen", "--config", ""), [], [":files"]), (("listen", "--config="), [], []),
@@ -91,7 +101,8 @@ def each_choice_in_the_help_is_taken(w):
 
 TYPED = [("ostler unreg", "ostler unregister"), ("ostler run --event-f", "ostler run --event-file"),
          ("ostler run --event pus", "ostler run --event push"), ("ostler run --event=pus", "ostler run --event=push"),
-         ("ostler run --ref feat", "ostler run --ref feature/x"), ("ostler plugin inst", "ostler plugin install"),
+         ("ostler run --ref feat", "ostler run --ref feature/x"),
+         ("ostler run --limit mem", "ostler run --limit memory="), ("ostler plugin inst", "ostler plugin install"),
          ("ostler run --config READ", "ostler run --config README.md"), ("ostler listen regi", "ostler listen registrations")]
 
 
