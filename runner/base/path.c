@@ -237,6 +237,30 @@ int path_read(int dir, const char *path, struct buf *to, struct err *err)
     return r < 0 ? err_in(err, "'%s'", path) : r;
 }
 
+int path_open_named(const char *name, int *ret, struct err *err)
+{
+    int fd;
+
+    do
+        fd = open(name, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return err_sys(err, "cannot open '%s'", name);
+    *ret = fd;
+    return ERR_OK;
+}
+
+int path_read_named(const char *name, struct buf *to, struct err *err)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    int r = path_open_named(name, &fd, err);
+
+    if (r < 0)
+        return r;
+    r = fd_read_all(fd, to, err);
+    return r < 0 ? err_in(err, "'%s'", name) : r;
+}
+
 int path_write(int dir, const char *path, struct slice data, mode_t mode, struct err *err)
 {
     CLEANUP(fd_closep) int fd = -1;

@@ -46,6 +46,11 @@ DIR *path_list(int dir);
 /* The whole file PATH below DIR (AT_FDCWD allowed, then no root is enforced). */
 MUST_CHECK int path_read(int dir, const char *path, struct buf *to, struct err *err);
 
+/* For files that somebody names to us: what /proc leads to counts, as of "/dev/stdin" and a shell's "<(command)", and whoever
+ * writes into a FIFO is waited for. */
+MUST_CHECK int path_open_named(const char *name, int *ret, struct err *err);
+MUST_CHECK int path_read_named(const char *name, struct buf *to, struct err *err);
+
 /* Replaces PATH below DIR: readers see the old file or the new one. */
 MUST_CHECK int path_write(int dir, const char *path, struct slice data, mode_t mode,
                           struct err *err);

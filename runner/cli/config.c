@@ -201,7 +201,7 @@ int config_load(const char *path, struct buf *text, struct err *err)
 {
     CLEANUP(fd_closep) int fd = -1;
     struct stat st;
-    int r = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
+    int r = path_open_named(path, &fd, err);
 
     if (r < 0)
         return r;

@@ -83,7 +83,7 @@ int inputs_read_secret(const char *file, char **ret, struct err *err)
 {
     CLEANUP(wipe_buf) struct buf text = BUF_INIT(SECRET_MAX);
     int r = strcmp(file, "-") == 0 ? fd_read_all(STDIN_FILENO, &text, err)
-                                   : path_read(AT_FDCWD, file, &text, err);
+                                   : path_read_named(file, &text, err);
     struct slice secret = slice_trim(buf_slice(&text));
 
     if (r < 0)

@@ -18,13 +18,17 @@
 #include "cli/start/options.h"
 #include "cli/status/cmd_status.h"
 #include "job/worker.h"
+#include "lang/near.h"
 #include "plugin/host.h"
 #include "store/child.h"
 #include "store/mirror.h"
 #include "store/resolve.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Descriptors 3 to 5 were put there by whoever started the worker; see listen/pool.c. */
 static int cmd_worker(int argc, char **argv)
@@ -105,6 +109,24 @@ static int complete(int argc, char **argv)
     return cmd_complete(commands, COUNT_OF(commands), argc, argv);
 }
 
+/* The next files that are opened would get the numbers of 0 to 2 that are closed, and what is said would be written into them.
+ * What stands in for these can neither be read nor written, as if they were closed. */
+static void hold_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* CODE, unless what was printed for it got nowhere and nobody has said so. */
+static int said_all(int code)
+{
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || code != EXIT_OK)
+        return code;
+    fprintf(stderr, "ostler: cannot write to stdout: %s\n", strerror(errno));
+    return EXIT_USAGE;
+}
+
 /* What is started by another of us has all of this site's settings in its environment already. */
 static int run(const struct command *c, int argc, char **argv)
 {
@@ -114,7 +136,7 @@ static int run(const struct command *c, int argc, char **argv)
         fprintf(stderr, "ostler: %s\n", err.text);
         return EXIT_USAGE;
     }
-    return c->run(argc, argv);
+    return c->summary ? said_all(c->run(argc, argv)) : c->run(argc, argv);
 }
 
 static void print_help(FILE *to)
@@ -126,8 +148,23 @@ static void print_help(FILE *to)
     fputs("\n'ostler COMMAND --help' says more.\n", to);
 }
 
+static int no_command(const char *name)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct near_best best = near_begin(slice_of(name));
+
+    for (size_t i = 0; i < COUNT_OF(commands); i++)
+        if (commands[i].summary)
+            near_offer(&best, slice_of(commands[i].name));
+    const char *hint = near_hint(&a, &best);
+    fprintf(stderr, "ostler: there is no command '%s': %s\n", name,
+            hint ? hint : "see 'ostler --help'");
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_descriptors();
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
@@ -137,13 +174,12 @@ int main(int argc, char **argv)
             return run(&commands[i], argc - 1, argv + 1);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         printf("ostler %s\n", OSTLER_VERSION);
-        return EXIT_OK;
+        return said_all(EXIT_OK);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         print_help(stdout);
-        return EXIT_OK;
+        return said_all(EXIT_OK);
     }
-    fprintf(stderr, "ostler: there is no command '%s': see 'ostler --help'\n", argv[1]);
-    return EXIT_USAGE;
+    return no_command(argv[1]);
 }

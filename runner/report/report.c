@@ -1,5 +1,6 @@
 #include "report/report.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -31,6 +32,7 @@ struct all {
     struct report base;
     struct report *list[REPORT_ALL_MAX];
     size_t n;
+    struct err lost; /* of the first that was awaited */
 };
 
 static struct all *all_of(struct report *r)
@@ -45,6 +47,8 @@ static void all_drop(struct all *a, size_t at, const struct err *why)
     json_t *note = json_pack("{s:s, s:s+, s:b}", "event", "note", "text",
                              "going on without a report: ", why->text, "lost", 1);
 
+    if (a->list[at]->awaited && why->sys != EPIPE && a->lost.code == ERR_OK)
+        a->lost = *why;
     (void)!report_close(a->list[at], &ignored); /* it has failed already, and why is being said */
     memmove(&a->list[at], &a->list[at + 1], (--a->n - at) * sizeof a->list[0]);
     for (size_t i = 0; note && i < a->n; i++)
@@ -94,6 +98,9 @@ static int all_close(struct report *r, struct err *err)
 {
     struct all *a = all_of(r);
     int result = ERR_OK;
+
+    if (a->lost.code != ERR_OK)
+        result = err_set(err, a->lost.code, "not all of it was shown: %s", a->lost.text);
 
     for (size_t i = 0; i < a->n; i++) {
         struct err why = ERR_INIT;

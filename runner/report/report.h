@@ -17,6 +17,7 @@ struct report_ops {
 };
 struct report {
     const struct report_ops *ops;
+    bool awaited; /* somebody reads it: that it was lost is an error, see report_all_new() */
 };
 
 /* EVENT and LOG are borrowed for the call. An error means that the report could not keep up its
@@ -40,7 +41,8 @@ enum { REPORT_ALL_MAX = 8 };
 
 /* Hands everything on to N reports, which it then owns. One that fails is closed and left out from
  * then on, the others go on; its error is said once through the others as a "note". An error is
- * returned only when the last one failed. */
+ * returned only when the last one failed; and by closing all of it, when one that is awaited did, unless its reader has
+ * gone away by himself. */
 struct report *report_all_new(struct report *const *reports, size_t n);
 
 /* ---- where text goes ---- */

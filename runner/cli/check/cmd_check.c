@@ -3,6 +3,7 @@
 #include "cli/check/files.h"
 #include "cli/exit.h"
 #include "cli/settings.h"
+#include "cli/wrong_option.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -74,11 +75,8 @@ static int take_option(struct options *o, int c, char **argv, struct err *err)
     case 'h':
         o->help = true;
         return ERR_OK;
-    case ':':
-        return err_set(err, ERR_INVALID, "option '%s' needs a value", argv[optind - 1]);
     default:
-        return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler check --help'",
-                       argv[optind - 1]);
+        return wrong_option(c, argv, "check", cmd_check_options, err);
     }
 }
 

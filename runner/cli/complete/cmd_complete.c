@@ -306,8 +306,10 @@ static void read_line(struct line *l, int argc, char **argv)
 
     if (slice_eq(l->last, SLICE("="))) {
         l->last = SLICE("");
-    } else if (alone) {
+    } else if (alone) { /* bash's "--event = pus", "--limit memory = 5" */
         l->n_words--;
+        if (l->n_words > 1 && !slice_starts(slice_of(l->words[l->n_words - 1]), SLICE("--")))
+            l->n_words--;
     } else if (slice_starts(l->last, SLICE("--")) && equals > 2) {
         l->option = slice_from(slice_head(l->last, (size_t)equals), 2);
         l->prefix = slice_head(l->last, (size_t)equals + 1);

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "cli/exit.h"
+#include "cli/wrong_option.h"
 #include "lang/expr.h"
 #include "lang/utf.h"
 
@@ -58,7 +59,7 @@ static int parse_options(int argc, char **argv, struct options *ret, struct err 
         else if (c == 'h')
             o.help = true;
         else if (c == ':')
-            return err_set(err, ERR_INVALID, "option '%s' needs a value", argv[optind - 1]);
+            return wrong_option(c, argv, "eval", cmd_eval_options, err);
         else
             return err_set(
                 err, ERR_INVALID,
@@ -81,7 +82,7 @@ static int load_contexts(const char *path, json_t **ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(CONTEXT_SIZE_MAX);
     json_error_t error;
-    int r = path_read(AT_FDCWD, path, &text, err);
+    int r = path_read_named(path, &text, err);
 
     if (r < 0)
         return r;

@@ -31,7 +31,7 @@ const char cmd_listen_help[] =
     "  --jitconfig TEXT        serve what GitHub gave for one job; better said as\n"
     "                          ACTIONS_RUNNER_INPUT_JITCONFIG\n"
     "  --drain-time TIME       what jobs have to come to their end after a first\n"
-    "                          SIGTERM: 90s, 4m, 2h (default: 0, as long as they take)\n"
+    "                          SIGTERM: 4m, 2h (default: 0, as long as they take)\n"
     "  --min-free SIZE         no job is taken while the work folder's disk has less\n"
     "                          (default: 1G; 0: whatever it has)\n"
     "  --runner-version V      the official runner's version that GitHub is told; it\n"

@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "cli/inputs.h"
 #include "cli/limit.h"
+#include "cli/wrong_option.h"
 #include "listen/record.h"
 
 #include <stdlib.h>
@@ -219,11 +220,8 @@ int listen_options_parse(struct listen_options *o, int argc, char **argv, struct
         return r;
     optind = 1;
     while ((option = getopt_long(argc, argv, ":h", listen_options_table, &at)) != -1) {
-        if (option == '?')
-            return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler listen --help'",
-                           argv[optind - 1]);
-        if (option == ':')
-            return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
+        if (option == '?' || option == ':')
+            return wrong_option(option, argv, "listen", listen_options_table, err);
         if (option == OPT_SCALE)
             r = listen_scale_take(&o->scale, &o->run.arena, listen_options_table[at].name, optarg,
                                   err);

@@ -52,7 +52,7 @@ static int take_runners(const char *option, const char *text, int *ret, struct e
 static int take_key(struct listen_scale *s, const char *file, struct err *err)
 {
     CLEANUP(wipe_buf) struct buf text = BUF_INIT(KEY_FILE_MAX);
-    int r = path_read(AT_FDCWD, file, &text, err);
+    int r = path_read_named(file, &text, err);
 
     s->key = rsa_key_free(s->key);
     if (r == ERR_OK)

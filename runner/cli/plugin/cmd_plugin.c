@@ -7,6 +7,7 @@
 #include "cli/plugin/cmds.h"
 #include "cli/plugin_policy.h"
 #include "cli/settings.h"
+#include "cli/wrong_option.h"
 #include "plugin/install.h"
 #include "plugin/policy.h"
 
@@ -87,7 +88,7 @@ static int set_pair(struct strmap *map, const char *text, bool files, struct err
         return err_set(err, ERR_INVALID, "'%.80s' is not of the form NAME=VALUE", text);
     struct slice value = slice_from(all, (size_t)at + 1);
     if (files && slice_starts(value, SLICE("@"))) {
-        int r = path_read(AT_FDCWD, value.ptr + 1, &content, err);
+        int r = path_read_named(value.ptr + 1, &content, err);
 
         if (r < 0)
             return r;
@@ -246,9 +247,9 @@ static int parse_options(struct arena *a, const struct sub *sub, int argc, char 
     opterr = 0;
     optind = 1;
     while ((c = getopt_long(argc, argv, ":h", known, NULL)) >= 0) {
-        if (c == ':')
-            return err_set(err, ERR_INVALID, "option '%s' needs a value", argv[optind - 1]);
-        if (c == '?' || (c != 'h' && !strchr(sub->takes, c)))
+        if (c == ':' || c == '?')
+            return wrong_option(c, argv, "plugin", cmd_plugin_options(sub->name), err);
+        if (c != 'h' && !strchr(sub->takes, c))
             return err_set(err, ERR_INVALID, "'%s' does not know the option '%s'", sub->name,
                            argv[optind - 1]);
         if ((r = set_option(a, o, c, err)) < 0)

@@ -18,7 +18,7 @@ static int read_key(const char *path, struct buf *to, struct err *err)
 {
     CLEANUP(fd_closep) int fd = -1;
     struct stat st;
-    int r = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
+    int r = path_open_named(path, &fd, err);
 
     if (r < 0)
         return err_in(err, "--key");

@@ -281,7 +281,7 @@ static int register_gitea(struct task *t, struct err *err)
 static int read_import(struct task *t, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(IMPORT_SIZE_MAX);
-    int r = path_read(AT_FDCWD, t->o.import, &text, err);
+    int r = path_read_named(t->o.import, &text, err);
 
     if (r == ERR_OK)
         r = gitea_import_read(buf_slice(&text), t->o.import, &t->import, err);

@@ -4,6 +4,7 @@
 #include "base/path.h"
 #include "base/wipe.h"
 #include "cli/inputs.h"
+#include "cli/wrong_option.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -133,11 +134,8 @@ static int take_line(int argc, char **argv, const char *command, struct register
     opterr = 0;
     optind = 1;
     while ((c = getopt_long(argc, argv, ":h", list, NULL)) >= 0) {
-        if (c == ':')
-            return err_set(err, ERR_INVALID, "option '%s' needs a value", argv[optind - 1]);
-        if (c == '?')
-            return err_set(err, ERR_INVALID, "unknown option '%.*s': see 'ostler %s --help'",
-                           (int)strcspn(argv[optind - 1], "="), argv[optind - 1], command);
+        if (c == ':' || c == '?')
+            return wrong_option(c, argv, command, list, err);
         if (c == 'h') {
             o->help = true;
             continue;

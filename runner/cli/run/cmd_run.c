@@ -125,10 +125,11 @@ static int open_reports(struct call *c, struct err *err)
     c->hint = arena_printf(&c->arena, "%s", report_folder_path(c->folder));
     screen.hint = c->hint;
     all[n++] = c->folder;
-    if (c->options.json)
-        all[n++] = report_json_new(STDOUT_FILENO);
-    else
-        all[n++] = screen.tty ? report_terminal_new(&screen) : report_plain_new(&screen);
+    struct report *shown = c->options.json ? report_json_new(STDOUT_FILENO)
+                           : screen.tty    ? report_terminal_new(&screen)
+                                           : report_plain_new(&screen);
+    shown->awaited = true;
+    all[n++] = shown;
     c->report = report_all_new(all, n);
     return ERR_OK;
 }
@@ -280,10 +281,13 @@ static int run(struct call *c)
     if (r < 0)
         fprintf(stderr, "ostler: %s\n", err.text);
     (void)rmdir(c->jobs_dir); /* stays when a job's folder was kept */
+    int code = r < 0 ? EXIT_LACKING : exit_code(queue_local_result(c->queue), cancelled);
     struct err closing = ERR_INIT;
-    if (report_close(c->report, &closing) < 0)
+    if (report_close(c->report, &closing) < 0) {
         fprintf(stderr, "ostler: %s\n", closing.text);
-    return r < 0 ? EXIT_LACKING : exit_code(queue_local_result(c->queue), cancelled);
+        code = code == EXIT_OK ? EXIT_RUN_FAILED : code; /* nobody is to take it for whole */
+    }
+    return code;
 }
 
 /* A plan begins before any option is read: see plan/ask.c. */

@@ -7,6 +7,7 @@
 #include "cli/limit.h"
 #include "cli/plugin_policy.h"
 #include "cli/settings.h"
+#include "cli/wrong_option.h"
 #include "lang/cron.h"
 #include "plugin/plugin.h"
 #include "store/source.h"
@@ -161,7 +162,7 @@ static int add_pair(struct strmap *to, const char *option, const char *text, str
 /* NAME=VALUE, or NAME with the value from our environment: a secret in argv can be read by all users. */
 static int add_secret(struct run_options *o, const char *text, struct err *err)
 {
-    if (strchr(text, '='))
+    if (strchr(text, '=') || !*text)
         return add_pair(&o->secrets, "secret", text, err);
     const char *value = settings_env(text);
     if (!value)
@@ -222,7 +223,7 @@ static int load_secrets(struct run_options *o, const char *path, struct err *err
     CLEANUP(fd_closep) int fd = -1;
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(FILE_MAX);
     struct stat st;
-    int r = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
+    int r = path_open_named(path, &fd, err);
 
     if (r < 0)
         return err_in(err, "--secret-file");
@@ -247,7 +248,7 @@ static int load_event(struct run_options *o, const char *path, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(FILE_MAX);
     json_error_t problem;
-    int r = path_read(AT_FDCWD, path, &text, err);
+    int r = path_read_named(path, &text, err);
 
     if (r < 0)
         return err_in(err, "--event-file");
@@ -272,7 +273,7 @@ static int set_isolation(struct run_options *o, const char *text, struct err *er
 
 static int add_env(struct run_options *o, const char *text, struct err *err)
 {
-    if (strchr(text, '='))
+    if (strchr(text, '=') || !*text)
         return add_pair(&o->env, "env", text, err);
     if (!settings_env(text))
         return err_set(err, ERR_INVALID,
@@ -367,7 +368,7 @@ static int load_changed(struct run_options *o, const char *path, struct err *err
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(FILE_MAX);
     bool from_stdin = strcmp(path, "-") == 0;
     struct slice rest, one;
-    int r = from_stdin ? ERR_OK : path_open(AT_FDCWD, path, O_RDONLY, 0, &fd, err);
+    int r = from_stdin ? ERR_OK : path_open_named(path, &fd, err);
 
     if (r == ERR_OK)
         r = fd_read_all(from_stdin ? STDIN_FILENO : fd, &text, err);
@@ -655,11 +656,8 @@ int run_options_parse(struct run_options *o, int argc, char **argv, struct err *
         return r;
     optind = 1;
     while ((option = getopt_long(argc, argv, ":vh", run_options_table, NULL)) != -1) {
-        if (option == '?')
-            return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler %s --help'",
-                           argv[optind - 1], argv[0]);
-        if (option == ':')
-            return err_set(err, ERR_INVALID, "option '%s' wants a value", argv[optind - 1]);
+        if (option == '?' || option == ':')
+            return wrong_option(option, argv, argv[0], run_options_table, err);
         r = take(o, option, optarg, err);
         if (r < 0)
             return r;

@@ -164,21 +164,47 @@ static int is_workflow_name(const struct dirent *e)
     return slice_ends(name, SLICE(".yml")) || slice_ends(name, SLICE(".yaml"));
 }
 
-/* All of .github/workflows in the order of their names. */
-static int find_workflows(struct start *s, struct err *err)
+/* .github/workflows of the repository around us. The caller frees *RET. */
+static int find_folder(char **ret, struct err *err)
 {
     CLEANUP(free_ptr) char *here = realpath(".", NULL);
     struct git_env env = git_place();
     struct git_facts facts;
-    struct dirent **names = NULL;
 
     git_facts_init(&facts);
     if (!here)
         return err_sys(err, "cannot tell the current folder");
     int r = git_facts_read(&env, here, &facts, err);
-    const char *root = r == ERR_OK && facts.root ? facts.root : here;
-    CLEANUP(free_ptr) char *dir = path_join(root, ".github/workflows");
+    if (r == ERR_OK)
+        *ret = path_join(facts.root ? facts.root : here, ".github/workflows");
     git_facts_deinit(&facts);
+    return r;
+}
+
+/* What is named: "ci.yml" is that of .github/workflows where there is none here. */
+static int load_named(struct start *s, const char *name, struct err *err)
+{
+    CLEANUP(free_ptr) char *dir = NULL;
+
+    if (!*name || strchr(name, '/') || access(name, F_OK) == 0)
+        return load_workflow(s, name, err);
+    int r = find_folder(&dir, err);
+    if (r < 0)
+        return r;
+    const char *path = arena_printf(&s->arena, "%s/%s", dir, name);
+    if (access(path, F_OK) < 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no workflow '%s', neither here nor in '%s'",
+                       name, dir);
+    return load_workflow(s, path, err);
+}
+
+/* All of .github/workflows in the order of their names. */
+static int find_workflows(struct start *s, struct err *err)
+{
+    CLEANUP(free_ptr) char *dir = NULL;
+    struct dirent **names = NULL;
+    int r = find_folder(&dir, err);
+
     if (r < 0)
         return r;
     int n = scandir(dir, &names, is_workflow_name, alphasort);
@@ -208,7 +234,7 @@ int start_read(struct start *s, struct err *err)
     if (s->options->files.len > WORKFLOWS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d workflows in one run", WORKFLOWS_MAX);
     for (size_t i = 0; i < s->options->files.len && r == ERR_OK; i++)
-        r = load_workflow(s, s->options->files.ptr[i], err);
+        r = load_named(s, s->options->files.ptr[i], err);
     return r;
 }
 

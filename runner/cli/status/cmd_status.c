@@ -5,6 +5,7 @@
 #include "cli/exit.h"
 #include "cli/settings.h"
 #include "cli/status/columns.h"
+#include "cli/wrong_option.h"
 #include "listen/ask.h"
 #include "listen/snapshot.h"
 
@@ -53,11 +54,8 @@ static int parse_options(int argc, char **argv, struct options *ret, struct err 
             o.json = true;
         else if (c == 'h')
             o.help = true;
-        else if (c == ':')
-            return err_set(err, ERR_INVALID, "option '%s' needs a value", argv[optind - 1]);
         else
-            return err_set(err, ERR_INVALID, "unknown option '%s': see 'ostler status --help'",
-                           argv[optind - 1]);
+            return wrong_option(c, argv, "status", cmd_status_options, err);
     }
     if (optind < argc)
         return err_set(err, ERR_INVALID, "'%s' is nothing that 'ostler status' takes",

@@ -3,6 +3,8 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/utf8.h"
+#include "lang/near.h"
+#include "lang/schema.h"
 #include "queue/local/facts.h"
 #include "queue/local/payload.h"
 
@@ -379,6 +381,18 @@ static void make_text(struct subject *s)
         *texts[i] = utf8_text(&s->arena, *texts[i]);
 }
 
+static int no_event(const char *name, struct err *err)
+{
+    CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
+    struct near_best best = near_begin(slice_of(name));
+
+    for (const char *const *known = schema_on.choices[0]->values; *known; known++)
+        near_offer(&best, slice_of(*known));
+    const char *hint = near_hint(&a, &best);
+    return err_set(err, ERR_INVALID, "there is no event '%.80s': %s", name,
+                   hint ? hint : "push, pull_request and workflow_dispatch are some");
+}
+
 int local_event(const struct local_event_spec *spec, json_t **ret_github, json_t **ret_notes,
                 struct err *err)
 {
@@ -387,7 +401,7 @@ int local_event(const struct local_event_spec *spec, json_t **ret_github, json_t
     json_t *notes, *event;
 
     if (!e)
-        return err_set(err, ERR_INVALID, "there is no event '%s'", spec->event_name);
+        return no_event(spec->event_name, err);
     if (spec->event_file && !json_is_object(spec->event_file))
         return err_set(err, ERR_INVALID, "the event file holds no JSON object");
     if (spec->activity && !e->action)

@@ -20,7 +20,7 @@ def refused(w, text, *patterns):
 
 @case()
 def a_file_that_is_not_there(w):
-    w.run("nope.yml").complains(r"nope\.yml", "no such file|not found|does not exist|not there")
+    w.run("nope.yml").complains(r"nope\.yml", "no such file|not found|does not exist|not there|neither here")
     check(not list(w.state.glob("runs/[0-9]*")), "a run was recorded though nothing was started")
 
 

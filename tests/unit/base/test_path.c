@@ -98,3 +98,22 @@ Test(path, write_replaces_whole_files)
     cr_assert_eq(scratch_count(), 1);
     cr_assert_lt(path_write(scratch_dir, "no/f", SLICE("2"), 0600, &err), 0);
 }
+
+/* A shell's "<(command)" is /dev/fd/63. */
+Test(path, only_what_is_named_to_us_may_be_a_pipe)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(100);
+    struct err err = ERR_INIT;
+    char name[40];
+    int ends[2];
+
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(write(ends[1], "said", 4), 4);
+    close(ends[1]);
+    snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
+    cr_assert_neq(path_read(AT_FDCWD, name, &text, &err), ERR_OK);
+    cr_assert_eq(path_read_named(name, &text, &err), ERR_OK, "%s", err.text);
+    cr_assert(slice_eq(buf_slice(&text), SLICE("said")));
+    cr_assert_eq(path_read_named("/dev/fd/nope", &text, &err), ERR_NOT_FOUND);
+    close(ends[0]);
+}
