@@ -144,7 +144,10 @@ int path_mkdirs(int dir, const char *path, mode_t mode, struct err *err)
     return ERR_OK;
 }
 
-/* One level a frame on the heap: a job can nest folders deeper than our stack. */
+/* One level a frame on the heap: a job can nest folders deeper than our stack, and deeper than there are descriptors: what
+ * lies below LEVELS_MAX of them is moved up to the first. */
+enum { LEVELS_MAX = 32 };
+
 struct level {
     DIR *dir;
     char *name; /* of this folder in its parent */
@@ -171,10 +174,27 @@ static bool is_folder(int error)
     return error == EISDIR || error == EPERM || error == ENOTEMPTY || error == EEXIST;
 }
 
+/* Moves NAME of PARENT, which is open as FD, into TOP, under a name of its own: *COUNT goes into it. False: it stays. */
+static bool move_up(int parent, const char *name, int fd, int top, unsigned *count)
+{
+    char other[48];
+    int r;
+
+    (void)fchmod(fd, 0700); /* another parent is written into the folder itself */
+    (void)fchmod(parent, 0700);
+    do {
+        snprintf(other, sizeof other, ".removed-%u", ++*count);
+        r = renameat2(parent, name, top, other, RENAME_NOREPLACE);
+    } while (r < 0 && errno == EEXIST);
+    return r == 0;
+}
+
 int path_remove(int dir, const char *name, struct err *err)
 {
     VEC(struct level) stack = {0};
     struct err first = ERR_INIT;
+    unsigned moves = 0;
+    bool again = false;
 
     if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT ||
         (errno == ENOTDIR && unlinkat(dir, name, 0) == 0))
@@ -188,6 +208,11 @@ int path_remove(int dir, const char *name, struct err *err)
         struct level *top = &stack.ptr[stack.len - 1];
         struct dirent *entry = top->dir ? readdir(top->dir) : NULL;
 
+        if (!entry && stack.len == 1 && again) { /* they may not have been among what was read */
+            again = false;
+            rewinddir(top->dir);
+            continue;
+        }
         if (!entry) {
             int parent = stack.len > 1 ? dirfd(stack.ptr[stack.len - 2].dir) : dir;
 
@@ -214,6 +239,12 @@ int path_remove(int dir, const char *name, struct err *err)
         fd = is_folder(errno) ? open_folder(at, entry->d_name) : -1;
         if (fd < 0) {
             note_error(&first, entry->d_name);
+            continue;
+        }
+        if (stack.len >= LEVELS_MAX &&
+            move_up(at, entry->d_name, fd, dirfd(stack.ptr[0].dir), &moves)) {
+            again = true;
+            (void)close(fd);
             continue;
         }
         vec_push(&stack,

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 TestSuite(path, .init = scratch_enter, .fini = scratch_leave);
@@ -86,6 +87,29 @@ Test(path, remove_takes_deep_trees_and_locked_folders_but_follows_no_link)
     cr_assert_eq(scratch_count(), 1);
     scratch_has("kept/file", "x");
     cr_assert_eq(path_remove(scratch_dir, "tree", &err), ERR_OK);
+}
+
+/* A job can nest folders deeper than there are descriptors. */
+Test(path, remove_needs_no_descriptor_for_each_level)
+{
+    enum { LEVELS = 2000, DESCRIPTORS = 100 };
+    const struct rlimit few = {DESCRIPTORS, DESCRIPTORS};
+    struct err err = ERR_INIT;
+    int dir = fcntl(scratch_dir, F_DUPFD_CLOEXEC, 0), below;
+
+    for (int i = 0; i < LEVELS; i++) {
+        cr_assert_eq(mkdirat(dir, i ? "d" : "tree", 0700), 0);
+        below = openat(dir, i ? "d" : "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        cr_assert_geq(below, 0);
+        fd_closep(&dir);
+        dir = below;
+        if (i % 3 == 0)
+            fd_closep(&(int){openat(dir, "a file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)});
+    }
+    fd_closep(&dir);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    cr_assert_eq(path_remove(scratch_dir, "tree", &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(scratch_count(), 0);
 }
 
 Test(path, write_replaces_whole_files)
