@@ -101,10 +101,11 @@ struct http_call {
     struct timer *connecting; /* ends it; NULL: it is connected, or libcurl looks to that */
     struct timer *wait;       /* for the next try */
     unsigned tries;
-    int64_t sent; /* of the body, in this try */
-    int64_t got;  /* bytes that the sink has */
-    int64_t skip; /* bytes to pass over: the server began anew */
-    bool begun;   /* bytes of this try's body have come */
+    int64_t sent;       /* of the body, in this try */
+    int64_t got;        /* bytes that the sink has */
+    int64_t skip;       /* bytes to pass over: the server began anew */
+    bool begun;         /* bytes of this try's body have come */
+    size_t headers_got; /* bytes, in this try */
     bool to_sink;
     struct http_answer answer;
     struct err err; /* the sink's, or a limit */
@@ -198,7 +199,12 @@ static size_t on_header(char *bytes, size_t one, size_t n, void *ctx)
 
     if (slice_starts(line, SLICE("HTTP/"))) /* of the next answer: redirects, 100 */
         buf_clear(&c->answer.headers);
-    buf_add(&c->answer.headers, line); /* what is over the limit is left out */
+    buf_add(&c->answer.headers, line);
+    c->headers_got += line.len;
+    if (c->answer.headers.overflow || c->headers_got > HTTP_HEADERS_ALL_MAX) {
+        (void)err_set(&c->err, ERR_LIMIT, "the headers of the server's answer are too large");
+        return 0;
+    }
     return leads_astray(c, line) ? 0 : line.len;
 }
 
@@ -434,6 +440,7 @@ static int try(struct http_call *c, struct err *err)
     c->tries++;
     c->sent = 0;
     c->begun = false;
+    c->headers_got = 0;
     c->why[0] = '\0';
     buf_clear(&c->answer.headers);
     buf_clear(&c->answer.body);

@@ -26,7 +26,8 @@ struct http_spec {     /* texts are copied; NULL is fine for each */
 enum {
     HTTP_ANSWER_MAX =
         8 << 20, /* bytes of an answer in memory, where a request names no other limit */
-    HTTP_HEADERS_MAX = 64 << 10, /* bytes of all headers of an answer */
+    HTTP_HEADERS_MAX = 64 << 10,      /* bytes of all headers of an answer */
+    HTTP_HEADERS_ALL_MAX = 256 << 10, /* and of those before it: redirects, "100 Continue" */
     HTTP_REDIRECTS_MAX = 10,
     HTTP_RETRY_AFTER_MAX_S = 600,
     HTTP_CONNECT_MS = 30000,

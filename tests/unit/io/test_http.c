@@ -493,6 +493,43 @@ Test(http, a_request_may_name_the_limit_of_its_answer)
     cr_assert_eq(http_do(client, &q, &b, &err), ERR_LIMIT, "%s", err.text);
 }
 
+/* ---- headers ---- */
+
+static void endless_headers(int fd, const struct server_request *q)
+{
+    static const char line[] = "X-More: 0123456789012345678901234567890123456789\r\n";
+
+    (void)q;
+    if (write(fd, "HTTP/1.1 200 OK\r\n", 17) == 17)
+        while (write(fd, line, sizeof line - 1) > 0)
+            ;
+}
+
+static void endless_patience(int fd, const struct server_request *q)
+{
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+    (void)q;
+    while (write(fd, line, sizeof line - 1) > 0)
+        ;
+}
+
+/* libcurl before 8.3 keeps all of them, for as long as they come. */
+Test(http, headers_have_their_limit)
+{
+    server_fn *const servers[] = {endless_headers, endless_patience};
+
+    for (size_t i = 0; i < COUNT_OF(servers); i++) {
+        struct http_request q = {.url = address(server_start(servers[i]), "/"), .total_ms = 20000};
+        CLEANUP(http_answer_deinit) struct http_answer a = {0};
+        struct err err = ERR_INIT;
+
+        cr_assert_eq(http_do(client, &q, &a, &err), ERR_LIMIT, "%zu: %s", i, err.text);
+        cr_assert(strstr(err.text, "headers"), "%s", err.text);
+        server_stop();
+    }
+}
+
 /* ---- redirects ---- */
 
 static void elsewhere(int fd, const struct server_request *q)
