@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/vec.h"
+#include "base/wipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,13 +105,17 @@ int journal_add(struct journal *j, const char *key, const char *dir, const json_
 
     if (!text)
         return err_set(err, ERR_INVALID, "job '%s' has a name or a folder that is not UTF-8", key);
+    if (strlen(text) > JOURNAL_ENTRY_MAX) { /* it could not be read again */
+        wipe_free(text);
+        return err_set(err, ERR_LIMIT, "what is to be kept of job '%s' is more than %d bytes", key,
+                       JOURNAL_ENTRY_MAX);
+    }
     e = mem_new(sizeof *e);
     *e = (struct journal_entry){.journal = j, .name = temporary_name(dir), .fd = -1};
     int r = path_open(j->dir, e->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &e->fd, err);
     if (r == ERR_OK)
         r = write_entry(e, text, err);
-    explicit_bzero(text, strlen(text));
-    free(text);
+    wipe_free(text);
     if (r < 0) {
         if (e->fd >= 0)
             (void)unlinkat(j->dir, e->name, 0); /* the first error is the one to tell */

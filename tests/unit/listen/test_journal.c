@@ -179,3 +179,19 @@ Test(journal, two_entries_never_have_one_folder)
     journal_remove(e);
     journal_close(j);
 }
+
+/* What could not be read again would be in the way of every start. */
+Test(journal, writes_nothing_that_it_could_not_read)
+{
+    struct journal *j = opened();
+    struct journal_entry *e = NULL;
+    struct err err = ERR_INIT;
+    CLEANUP(free_ptr) char *token = mem_new(JOURNAL_ENTRY_MAX + 1);
+
+    memset(token, 'x', JOURNAL_ENTRY_MAX);
+    json_t *lease = json_pack("{s:s}", "token", token);
+    cr_assert_eq(journal_add(j, "reg/1", "/srv/aa", lease, &e, &err), ERR_LIMIT, "%s", err.text);
+    json_decref(lease);
+    cr_assert_eq(entries(), 0);
+    journal_close(j);
+}
