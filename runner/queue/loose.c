@@ -4,6 +4,27 @@
 
 #include <string.h>
 
+bool loose_is_large(struct slice text)
+{
+    size_t values = 1;
+    bool quoted = false;
+
+    if (text.len <= 2 * LOOSE_VALUES_MAX) /* "0," is the shortest */
+        return false;
+    for (size_t i = 0; i < text.len && values <= LOOSE_VALUES_MAX; i++) {
+        char c = text.ptr[i];
+
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else {
+            quoted = c == '"';
+            values += c == ',' || c == '[' || c == '{';
+        }
+    }
+    return values > LOOSE_VALUES_MAX;
+}
+
 int loose_parse(struct slice text, json_t **ret, struct err *err)
 {
     static const struct slice mark = SLICE_INIT("\xEF\xBB\xBF");
@@ -11,6 +32,8 @@ int loose_parse(struct slice text, json_t **ret, struct err *err)
 
     if (slice_starts(text, mark))
         text = slice_from(text, mark.len);
+    if (loose_is_large(text))
+        return err_set(err, ERR_LIMIT, "this JSON has more than %d values", LOOSE_VALUES_MAX);
     json_t *json =
         json_loadb(text.len ? text.ptr : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!json)

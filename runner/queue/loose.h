@@ -9,10 +9,19 @@
 #include "base/slice.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
+enum {
+    LOOSE_VALUES_MAX = 1 << 20, /* of one document: each costs up to 150 bytes of memory */
+};
+
+/* Whether TEXT has more values than that: "[],[],..." is thirty times as large in memory. JSON of a server is asked this
+ * before it is parsed. */
+bool loose_is_large(struct slice text);
+
 /* A whole document, of whatever kind its root is. ERR_INVALID: it is no JSON, with the place; nothing of the text, which
- * may be secret. *RET is the caller's. */
+ * may be secret. ERR_LIMIT: it has too many values. *RET is the caller's. */
 MUST_CHECK int loose_parse(struct slice text, json_t **ret, struct err *err);
 
 /* The member of OBJECT that is called NAME, in exactly this case where there is one, else in any. NULL: there is none, it

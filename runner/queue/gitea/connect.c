@@ -170,6 +170,9 @@ int connect_json(struct slice text, json_t **ret, struct err *err)
 {
     json_error_t error;
     const char *bytes = text.len ? text.ptr : "";
+
+    if (loose_is_large(text))
+        return err_set(err, ERR_LIMIT, "this JSON has more than %d values", LOOSE_VALUES_MAX);
     json_t *json = json_loadb(bytes, text.len, JSON_ALLOW_NUL, &error);
 
     if (!json && json_error_code(&error) == json_error_numeric_overflow)

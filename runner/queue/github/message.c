@@ -609,6 +609,8 @@ int github_message_parse(struct slice text, const struct github_origin *place, s
     if (is_too_deep(text))
         return err_set(err, ERR_LIMIT, "the job message is nested more than %d deep",
                        (int)GITHUB_MESSAGE_DEPTH);
+    if (loose_is_large(text))
+        return err_set(err, ERR_LIMIT, "the job message has more than %d values", LOOSE_VALUES_MAX);
     CLEANUP(json_wipep)
     json_t *json = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_ALLOW_NUL, &where);
     if (!json_is_object(json))

@@ -1,5 +1,7 @@
 #include "queue/loose.h"
 
+#include "base/buf.h"
+
 #include <criterion/criterion.h>
 
 static json_t *parse(const char *text)
@@ -85,4 +87,27 @@ Test(loose, wipes_every_text_it_lets_go_of)
     cr_assert_arr_eq(json_string_value(c), zeroes, 4);
     json_decref(a);
     json_decref(c);
+}
+
+/* A small text may be a large document: each "[]" of it is ninety bytes and more in memory. */
+Test(loose, refuses_a_document_of_too_many_values)
+{
+    CLEANUP(buf_deinit) struct buf text = BUF_INIT(16 << 20);
+    struct err err = ERR_INIT;
+    json_t *json = NULL;
+
+    buf_add_char(&text, '[');
+    for (int i = 0; i < LOOSE_VALUES_MAX; i++)
+        buf_add_str(&text, "[],");
+    buf_add_str(&text, "0]");
+    cr_assert_eq(loose_parse(buf_slice(&text), &json, &err), ERR_LIMIT, "%s", err.text);
+    cr_assert(strstr(err.text, "values"), "%s", err.text);
+
+    buf_clear(&text); /* the same bytes as one text, with its quotes escaped */
+    buf_add_str(&text, "{\"a\": \"");
+    for (int i = 0; i < LOOSE_VALUES_MAX; i++)
+        buf_add_str(&text, "[]\\\",");
+    buf_add_str(&text, "\"}");
+    cr_assert_eq(loose_parse(buf_slice(&text), &json, &err), ERR_OK, "%s", err.text);
+    json_decref(json);
 }
