@@ -21,18 +21,18 @@ void display_init(struct display *d, size_t n_steps, const char *folder)
 {
     *d = (struct display){.n_steps = n_steps};
     d->steps = mem_new((n_steps + 1) * sizeof *d->steps);
-    rows_init(&d->rows, folder);
-    rows_init(&d->tail, folder);
+    for (size_t i = 0; i < COUNT_OF(d->files); i++)
+        rows_file_init(&d->files[i], folder);
+    rows_init(&d->rows, &d->files[0], 0);
+    rows_init(&d->tail, &d->files[1], 0);
     for (size_t i = 0; i < n_steps; i++)
-        rows_init(&d->steps[i].held, folder);
+        rows_init(&d->steps[i].held, &d->files[1], i + 1);
 }
 
 void display_deinit(struct display *d)
 {
-    rows_deinit(&d->rows);
-    rows_deinit(&d->tail);
-    for (size_t i = 0; i < d->n_steps; i++)
-        rows_deinit(&d->steps[i].held);
+    for (size_t i = 0; i < COUNT_OF(d->files); i++)
+        rows_file_deinit(&d->files[i]);
     VEC_EACH (s, &d->summaries)
         json_decref(s->markdown);
     vec_deinit(&d->summaries);

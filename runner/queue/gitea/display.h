@@ -26,9 +26,10 @@ struct shown_step {
 };
 
 struct display {
-    struct rows rows; /* what the server has not got yet */
-    int64_t total;    /* rows that it has or will have */
-    struct rows tail; /* the runner's own, until the last step is over */
+    struct rows_file files[2]; /* the first of `rows` alone; the rest have parts of the other */
+    struct rows rows;          /* what the server has not got yet */
+    int64_t total;             /* rows that it has or will have */
+    struct rows tail;          /* the runner's own, until the last step is over */
     struct shown_step *steps;
     size_t n_steps, current; /* the first that is not over */
     VEC(int) numbers;        /* by the number in events: the step, -1: none */
@@ -44,7 +45,7 @@ struct display {
     bool changed; /* a step began or ended; whoever tells the server clears it */
 };
 
-/* FOLDER as in rows.h, borrowed. */
+/* FOLDER as in rows.h, borrowed. D stays where it is. */
 void display_init(struct display *d, size_t n_steps, const char *folder);
 void display_deinit(struct display *d);
 

@@ -7,10 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum {
-    BLOCK = 64 << 10,
-    SHRINK_AT = 1 << 20, /* bytes: an empty file that is larger is cut back to nothing */
-};
+enum { GIVE_BACK = 1 << 20 /* bytes that went: fewer are kept a while */ };
 
 /* In front of each row in the file. */
 struct head {
@@ -18,26 +15,58 @@ struct head {
     uint32_t size;
 };
 
-void rows_init(struct rows *r, const char *folder)
+void rows_file_init(struct rows_file *f, const char *folder)
 {
-    *r = (struct rows){.folder = folder, .fd = -1};
+    *f = (struct rows_file){.folder = folder, .fd = -1};
+}
+
+void rows_file_deinit(struct rows_file *f)
+{
+    fd_closep(&f->fd);
+}
+
+static void reset(struct rows *r)
+{
+    *r = (struct rows){
+        .file = r->file, .base = r->base, .begin = r->base, .end = r->base, .max = r->max};
+}
+
+void rows_init(struct rows *r, struct rows_file *file, size_t nth)
+{
+    *r = (struct rows){.file = file, .base = (int64_t)nth * ROWS_MAX, .max = ROWS_MAX};
+    reset(r);
+}
+
+/* Up to UPTO nothing is needed any more. False: this file system knows no holes. */
+static bool give_back(struct rows *r, int64_t upto)
+{
+    bool given =
+        upto == r->base || fallocate(r->file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                     r->base, upto - r->base) == 0;
+
+    if (given)
+        r->base = upto;
+    return given;
 }
 
 void rows_deinit(struct rows *r)
 {
-    fd_closep(&r->fd);
-    rows_init(r, r->folder);
+    int64_t base = r->base;
+
+    (void)give_back(r, r->end); /* else it is kept until all of the file goes */
+    r->base = base;
+    reset(r);
 }
 
 /* ---- the file ---- */
 
-static bool open_file(struct rows *r)
+static bool open_file(struct rows_file *f)
 {
-    if (r->fd < 0)
-        r->fd = open(r->folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-    if (r->fd < 0) /* a file system that has no such files */
-        r->fd = memfd_create("rows", MFD_CLOEXEC);
-    return r->fd >= 0;
+    if (f->fd < 0)
+        f->fd = open(f->folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+    if (f->fd < 0) /* a file system that has no such files */
+        f->fd = memfd_create("rows", MFD_CLOEXEC);
+    return f->fd >= 0;
 }
 
 static bool write_at(struct rows *r, const void *bytes, size_t size, int64_t at)
@@ -45,7 +74,7 @@ static bool write_at(struct rows *r, const void *bytes, size_t size, int64_t at)
     const char *p = bytes;
 
     while (size) {
-        ssize_t n = pwrite(r->fd, p, size, at);
+        ssize_t n = pwrite(r->file->fd, p, size, at);
 
         if (n <= 0)
             return false;
@@ -61,7 +90,7 @@ static bool read_at(const struct rows *r, void *bytes, size_t size, int64_t at)
     char *p = bytes;
 
     while (size) {
-        ssize_t n = pread(r->fd, p, size, at);
+        ssize_t n = pread(r->file->fd, p, size, at);
 
         if (n <= 0)
             return false;
@@ -78,7 +107,7 @@ static bool add_row(struct rows *r, const char *time, struct slice text)
     int64_t size = (int64_t)(sizeof head + text.len);
 
     snprintf(head.time, sizeof head.time, "%s", time);
-    if (size > ROWS_FILE_MAX - r->end || !open_file(r) ||
+    if (size > r->max - (r->end - r->base) || !open_file(r->file) ||
         !write_at(r, &head, sizeof head, r->end) ||
         !write_at(r, text.ptr, text.len, r->end + (int64_t)sizeof head)) {
         r->left_out++;
@@ -196,10 +225,10 @@ void rows_drop(struct rows *r, int64_t n)
         r->begin += (int64_t)(sizeof head + head.size);
         r->count--;
     }
+    if (r->begin - r->base >= GIVE_BACK || r->begin - r->base >= r->max / 2)
+        (void)give_back(r, r->begin); /* else it counts as waiting until it can be written over */
     if (r->begin < r->end)
         return;
     r->count = 0;
-    if (r->end > SHRINK_AT && ftruncate(r->fd, 0) < 0)
-        return; /* it stays as large as it is, and is written over from its end on */
-    r->begin = r->end = 0;
+    r->begin = r->end = r->base;
 }

@@ -3,6 +3,8 @@
 #include "kit/scratch.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
+#include <sys/stat.h>
 
 static struct display d;
 
@@ -195,12 +197,14 @@ Test(gitea_display, takes_no_harm_from_events_that_make_no_sense)
 Test(gitea_display, makes_rows_that_the_server_takes)
 {
     CLEANUP(free_ptr) char *big = mem_new(200001);
+    struct rows_file file;
     struct rows r;
     int64_t n;
 
     for (size_t i = 0; i < 200000; i += 2)
         memcpy(big + i, "\xc3\xa4", 2);
-    rows_init(&r, "/tmp");
+    rows_file_init(&file, "/tmp");
+    rows_init(&r, &file, 0);
     cr_expect_eq(rows_add(&r, "2026-01-31T10:00:00.1234567Z",
                           SLICE("a\xff"
                                 "b")),
@@ -235,16 +239,19 @@ Test(gitea_display, makes_rows_that_the_server_takes)
                      "again");
     json_decref(list);
     rows_deinit(&r);
+    rows_file_deinit(&file);
 }
 
 Test(gitea_display, counts_the_bytes_that_json_makes_of_a_row)
 {
     char odd[1000];
+    struct rows_file file;
     struct rows r;
     int64_t n;
 
     memset(odd, 1, sizeof odd);
-    rows_init(&r, "/tmp");
+    rows_file_init(&file, "/tmp");
+    rows_init(&r, &file, 0);
     for (int i = 0; i < 100; i++)
         rows_add(&r, NULL, slice_make(odd, sizeof odd));
     json_t *list = rows_batch(&r, 1000, 50000, &n);
@@ -254,4 +261,71 @@ Test(gitea_display, counts_the_bytes_that_json_makes_of_a_row)
     free(text);
     json_decref(list);
     rows_deinit(&r);
+    rows_file_deinit(&file);
+}
+
+/* A job that never pauses: the server takes all that it gets, but never before there is more. */
+Test(gitea_display, holds_what_waits_against_the_limit_and_not_what_went)
+{
+    enum { MAX = 1 << 20, LINE = 1000, LINES = 4 * MAX / LINE };
+    char line[LINE + 1];
+    struct rows_file file;
+    struct rows r;
+    struct stat st;
+
+    memset(line, 'x', LINE);
+    line[LINE] = '\0';
+    rows_file_init(&file, "/tmp");
+    rows_init(&r, &file, 0);
+    r.max = MAX;
+    for (int i = 0; i < LINES; i++) {
+        cr_assert_eq(rows_add(&r, NULL, slice_of(line)), 1, "line %d", i);
+        if (i)
+            rows_drop(&r, 1);
+    }
+    cr_expect_eq(r.left_out, 0);
+    cr_assert_eq(fstat(file.fd, &st), 0);
+    cr_expect_leq(st.st_blocks * 512, MAX, "what went is given back");
+    for (int i = 0; i < LINES; i++)
+        (void)rows_add(&r, NULL, slice_of(line));
+    cr_expect_gt(r.left_out, 0);
+    rows_deinit(&r);
+    rows_file_deinit(&file);
+}
+
+static int descriptors(void)
+{
+    DIR *list = opendir("/proc/self/fd");
+    int n = 0;
+
+    cr_assert(list);
+    while (readdir(list))
+        n++;
+    closedir(list);
+    return n;
+}
+
+/* Each step that runs beside others has rows that wait; a file for each would leave the listener none for its servers. */
+Test(gitea_display, needs_as_many_files_for_many_steps_as_for_few)
+{
+    enum { STEPS = 500 };
+    int before = descriptors();
+    char record[20], line[20];
+
+    display_deinit(&d);
+    display_init(&d, STEPS, "/tmp");
+    for (int i = 0; i < STEPS; i++) {
+        snprintf(record, sizeof record, "%d", i);
+        snprintf(line, sizeof line, "line %d\n", i);
+        start(i + 1, record, "main");
+        say(i + 1, line);
+        say(i + 1, line);
+    }
+    cr_expect_leq(descriptors(), before + 4);
+    for (int i = 0; i < STEPS; i++)
+        finish(i + 1, "success");
+    cr_expect_eq(d.rows.count, 2 * STEPS);
+    cr_expect_eq(d.rows.left_out, 0);
+    for (size_t i = 0; i < STEPS; i++)
+        cr_assert_eq(d.steps[i].log_index, (int64_t)(2 * i));
 }
