@@ -7,6 +7,12 @@
 #include "queue/registration.h"
 #include "store/store.h"
 
+enum {
+    /* Tasks that are taken although there is no room, which a server may have handed out before it heard so. What goes
+     * beyond is not ours to run: the server takes it for lost after ten minutes. */
+    GITEA_TASKS_OVER = 16,
+};
+
 struct gitea_queue_spec {              /* all borrowed for as long as the queue lives */
     struct registration *registration; /* of the kind REGISTRATION_GITEA */
     struct http *http;                 /* the listener's, on the loop that comes as client.loop */

@@ -58,7 +58,8 @@ struct gitea {
     size_t n_over; /* so many have been, the last ones are in there */
     char capabilities[CAPABILITIES_MAX + 1];
     char trouble[400];
-    bool served; /* an ephemeral runner had its one task */
+    bool flooded; /* the last answer had more tasks than could be taken */
+    bool served;  /* an ephemeral runner had its one task */
     bool connected;
     int exit_code;
 };
@@ -292,6 +293,15 @@ static void begin_task(struct gitea *g, struct held *h)
         wake_caller(g);
 }
 
+static int count_held(const struct gitea *g)
+{
+    int n = 0;
+
+    for (const struct held *h = g->held; h; h = h->next)
+        n += h->task.key != NULL; /* those of another process were not handed out now */
+    return n;
+}
+
 static void on_task(void *ctx, const json_t *json)
 {
     struct gitea *g = ctx;
@@ -305,6 +315,10 @@ static void on_task(void *ctx, const json_t *json)
     struct err err = ERR_INIT;
     struct task task;
 
+    if (count_held(g) >= g->settings.capacity + GITEA_TASKS_OVER) {
+        g->flooded = true;
+        return;
+    }
     if (task_read(json, &spec, &task, &err) != ERR_OK) {
         say_trouble(g, "%s", err.text);
         return;
@@ -322,13 +336,11 @@ static void on_task(void *ctx, const json_t *json)
 static int room(void *ctx)
 {
     const struct gitea *g = ctx;
-    int running = 0, waiting = 0;
+    int waiting = 0;
 
-    for (const struct held *h = g->held; h; h = h->next) {
-        running += h->task.key != NULL;
+    for (const struct held *h = g->held; h; h = h->next)
         waiting += h->task.job != NULL;
-    }
-    int most = g->settings.capacity - running, wanted = g->want - waiting;
+    int most = g->settings.capacity - count_held(g), wanted = g->want - waiting;
     if (g->stage != STAGE_UP || (g->settings.ephemeral && g->served))
         return 0;
     most = most < wanted ? most : wanted;
@@ -342,7 +354,10 @@ static void on_fetched(void *ctx, const struct connect_fault *fault)
     struct gitea *g = ctx;
 
     g->connected = !fault;
-    if (!fault) {
+    if (!fault && g->flooded) {
+        say_trouble(g, "'%s' hands out more tasks than it is asked for: some are left to it",
+                    g->settings.address);
+    } else if (!fault) {
         g->trouble[0] = '\0';
     } else if (g->stage == STAGE_CLOSING) {
         ; /* we are leaving anyway */
@@ -354,6 +369,7 @@ static void on_fetched(void *ctx, const struct connect_fault *fault)
         say_trouble(g, "'%s' does not hand out jobs now: %s; it is asked again",
                     g->settings.address, fault->text);
     }
+    g->flooded = false;
     wake_caller(g);
 }
 

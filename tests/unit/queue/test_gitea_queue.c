@@ -393,6 +393,25 @@ Test(gitea_queue, takes_all_that_it_is_given_and_no_task_twice)
     cr_expect_eq(queue->ops->next(queue, &job, &err), 0);
 }
 
+/* What is handed out is ours, but a server that hands out without end would have us hold all of it. */
+Test(gitea_queue, takes_no_more_tasks_than_it_could_ever_be_given)
+{
+    enum { OFFERED = 200 };
+    char more[sizeof forge->tasks[1]] = "";
+    size_t len = 0;
+
+    for (int i = 0; i < OFFERED; i++)
+        len += (size_t)snprintf(more + len, sizeof more - len, "%s{\"id\":\"%d\"}", i ? "," : "",
+                                1000 + i);
+    offer(0, "{\"id\":\"99\"}");
+    offer(1, more);
+    open_queue(false, 1);
+    queue->ops->want(queue, 1);
+    UNTIL(health().trouble && strstr(health().trouble, "more tasks"));
+    UNTIL(forge->fetched > 1);
+    cr_expect_eq(forge->final, 1 + GITEA_TASKS_OVER);
+}
+
 /* ---- faults ---- */
 
 static void one_job_with_faults(const char *status, const char *body, int logs, int states)
