@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/path.h"
 #include "base/utf8.h"
+#include "lang/action_ref.h"
 #include "lang/matrix.h"
 #include "lang/template.h"
 #include "lang/workflow.h"
@@ -522,7 +523,7 @@ static const char *work_root(struct arena *a, const json_t *github)
     const char *repository = json_string_value(json_object_get(github, "repository"));
     const char *name = repository ? path_base(repository) : "";
 
-    if (!*name || *name == '.' || strlen(name) > 255)
+    if (!action_ref_is_name(slice_of(name))) /* a ':' or ',' would mean something to an engine */
         name = "work";
     return arena_printf(a, "%s/%s", name, name);
 }

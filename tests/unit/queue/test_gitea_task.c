@@ -259,6 +259,26 @@ Test(gitea_task, leaves_it_to_this_machine_where_github_is)
     cr_expect_str_eq(task.job->steps[0].uses, "o/a@v1");
 }
 
+Test(gitea_task, calls_the_workspace_by_the_repository_only_if_that_is_a_name)
+{
+    static const struct {
+        const char *repository, *root;
+    } rows[] = {{"acme/app", "app/app"},      {"acme/.profile", ".profile/.profile"},
+                {"acme/..", "work/work"},     {"acme/", "work/work"},
+                {"acme/a:/etc", "etc/etc"},   {"acme/a:b", "work/work"},
+                {"acme/a,b", "work/work"},    {"acme/a\\nb", "work/work"},
+                {"acme/\\u00e4", "work/work"}};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char more[200];
+
+        snprintf(more, sizeof more, "{\"context\":{\"repository\":\"%s\"}}", rows[i].repository);
+        take(JOB(""), more);
+        cr_assert_eq(task.fate, TASK_RUN, "%.*s", SLICE_ARG(task.reason));
+        cr_expect_str_eq(task.job->work_root, rows[i].root, "%s", rows[i].repository);
+    }
+}
+
 Test(gitea_task, takes_contexts_as_odd_as_webhooks_are)
 {
     take(JOB(""), "{\"context\":{\"event\":{\"a\":\"x\\u0000y\",\"n\":10000000000000000000,"
