@@ -46,8 +46,8 @@ static const struct member maps[] = {
     MEMBER(secrets),     MEMBER(variables),     MEMBER(runtime), MEMBER(repositories),
     MEMBER(store_locks), MEMBER(plugin_prefer), MEMBER(masks),   MEMBER(mask_patterns)};
 
-static const struct member lists[] = {MEMBER(plugin_path), MEMBER(fetch_env),
-                                      MEMBER(resolver_pins)};
+static const struct member lists[] = {MEMBER(plugin_path), MEMBER(fetch_env), MEMBER(resolver_pins),
+                                      MEMBER(hidden)};
 
 /* Without these nothing can run. */
 static const struct member required[] = {MEMBER(id), MEMBER(key), MEMBER(name), MEMBER(dir),

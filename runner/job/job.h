@@ -61,7 +61,8 @@ struct job {
     const char *work_root; /* folder name pair <repo>/<repo> lies below <work>: "app/app" */
     const char *source;    /* working tree that a local checkout shows; NULL: none */
     bool source_ignored;   /* show what git ignores there, too */
-    struct strmap repositories;     /* "owner/name": folder of a local clone; names ignore case */
+    struct strmap repositories; /* "owner/name": folder of a local clone; names ignore case */
+    const char *const *hidden;  /* host folders and files that it must not see, NULL-terminated */
     const char *const *plugin_path; /* folders searched for plugins, NULL-terminated */
     struct strmap plugin_prefer;    /* plugin_preference(); names ignore case */
     json_t *plugin_policies;        /* see plugin/policy.h; owned; NULL: none */

@@ -274,6 +274,7 @@ static int open_place(struct run *run, struct err *err)
         .env = (const char *const *)environ,
         .read_only = visible_paths(j, &j->arena),
         .writable = access(docker[0], F_OK) == 0 ? docker : NULL,
+        .hidden = j->hidden,
     };
 
     int r = path_mkdirs(AT_FDCWD, j->dir, 0700, err);

@@ -21,6 +21,7 @@ void outfit_apply(const struct outfit *o, const char *dir, struct job *job)
     job->offline = o->offline;
     job->pull = o->pull;
     job->keep = o->keep;
+    job->hidden = o->hidden;
     job->store = o->store;
     if (!job->store_source)
         job->store_source = o->store_source;

@@ -13,6 +13,7 @@ struct outfit { /* all is borrowed */
     json_t *plugin_policies; /* NULL: none */
     const char *node, *tool_cache;
     bool offline, pull, keep;
+    const char *const *hidden; /* see struct job: what is the listener's alone; NULL: nothing */
 
     /* Actions of other repositories: see struct job. */
     const char *store, *store_source;

@@ -33,8 +33,8 @@ struct sandbox_spec {
     const char *const *read_only; /* more host paths to keep visible read-only; NULL: none */
     const char *const
         *writable; /* host paths that pass through as they are (docker.sock); NULL: none */
-    const char *const
-        *hidden; /* host folders that appear empty, as job_path's parent does; NULL: none */
+    const char *const *
+        hidden; /* host folders and files that appear empty, as job_path's parent does; NULL: none */
     uint64_t memory_max, pids_max; /* 0: no limit. One that cannot be held is noted */
     double cpu_max;                /* cores; 0: no limit */
     const char *cgroup_root;       /* NULL: /sys/fs/cgroup */

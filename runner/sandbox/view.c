@@ -5,6 +5,7 @@
 #include "sandbox/sandbox.h"
 
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char *view_env(const char *const *env, const char *name)
@@ -114,6 +115,19 @@ static void add_all(struct view *p, enum wire_show kind, const char *const *path
         add_existing(p, kind, *paths);
 }
 
+/* Nothing can be laid over a file but another one. */
+static void add_hidden(struct view *p, const char *const *paths)
+{
+    struct stat st;
+
+    for (; paths && *paths; paths++) {
+        if ((*paths)[0] == '/' && stat(*paths, &st) == 0 && !S_ISDIR(st.st_mode))
+            add(p, WIRE_READ_ONLY, "/dev/null", *paths);
+        else
+            add_existing(p, WIRE_NOTHING, *paths);
+    }
+}
+
 static bool is_hidden(const struct view *p, const char *path)
 {
     VEC_EACH (item, p)
@@ -142,7 +156,7 @@ void view_make(struct view *p, const struct sandbox_spec *spec, const char *job_
     add(p, WIRE_PRIVATE, "home", spec->home_path);
     add(p, WIRE_PRIVATE, "tmp", "/tmp");
     add(p, WIRE_PRIVATE, "var-tmp", "/var/tmp");
-    add_all(p, WIRE_NOTHING, spec->hidden);
+    add_hidden(p, spec->hidden);
     add_existing(p, WIRE_NOTHING, "/home"); /* everybody's */
     add_existing(p, WIRE_NOTHING, "/root");
     if (home && *home)

@@ -229,6 +229,28 @@ static int find_folders(struct call *c, struct err *err)
     return r < 0 ? err_in(err, "the work folder") : r;
 }
 
+/* What no job may see, wherever it lies: registrations with their keys, and what is kept of other jobs. Of HOME nothing
+ * shows anyhow, but a registration is where its operator has put it. */
+static const char *const *hidden(struct call *c)
+{
+    const struct listen_scale *scale = &c->options.scale;
+    const char *const own[] = {
+        c->work,          c->state,           settings_action_store(&c->arena),
+        c->outfit.caches, scale->secret_file, scale->key_file};
+    const char **list =
+        arena_array(&c->arena, COUNT_OF(own) + c->queues.list.len + 1, sizeof *list);
+    size_t n = 0;
+
+    for (size_t i = 0; i < COUNT_OF(own) + c->queues.list.len; i++) {
+        const char *path = i < COUNT_OF(own) ? own[i] : c->queues.list.ptr[i - COUNT_OF(own)]->path;
+        CLEANUP(free_ptr) char *real = path ? realpath(path, NULL) : NULL;
+
+        if (real && strcmp(real, "/") != 0)
+            list[n++] = arena_str(&c->arena, slice_of(real));
+    }
+    return list;
+}
+
 /* A server's jobs are anybody's: they are never let out of the sandbox unless the operator says so. */
 static int dress(struct call *c, struct err *err)
 {
@@ -261,6 +283,7 @@ static int dress(struct call *c, struct err *err)
         .state = arena_printf(&c->arena, "%s/caches", c->state),
         .cache_size = o->cache_size,
     };
+    c->outfit.hidden = hidden(c);
     c->store = (struct store_spec){
         .folder = c->outfit.store,
         .source = source,

@@ -81,6 +81,10 @@ int listen_scale_take(struct listen_scale *s, struct arena *a, const char *optio
     if (strcmp(option, "app-installation") == 0)
         return take_number(option, text, INT64_MAX, &s->installation, err);
     if (strcmp(option, "app-key-file") == 0)
+        s->key_file = arena_str(a, slice_of(text));
+    else if (strcmp(option, "token-file") == 0 || strcmp(option, "pat-file") == 0)
+        s->secret_file = arena_str(a, slice_of(text));
+    if (strcmp(option, "app-key-file") == 0)
         return take_key(s, text, err);
     if (strcmp(option, "token-file") == 0)
         return inputs_read_secret(text, &s->token, err);

@@ -15,6 +15,7 @@ struct listen_scale { /* the options; texts are borrowed or in the arena of the 
     const char *app;
     int64_t installation;
     struct rsa_key *key;
+    const char *secret_file, *key_file; /* that the credential is from; NULL: none */
 
     const char *folder; /* of its own below the state folder */
     int dir;            /* that one, locked; -1: not yet */

@@ -541,7 +541,7 @@ BOTH(the_host_s_homes_and_other_jobs_are_not_there)
 
 BOTH(paths_are_passed_through_as_asked)
 {
-    char open_path[4200], shut[4200], gone[4200], script[22000];
+    char open_path[4200], shut[4200], gone[4200], key[4200], script[26000];
 
     scratch_file("share/open/a", "1");
     scratch_file("share/shut/b", "2");
@@ -551,11 +551,13 @@ BOTH(paths_are_passed_through_as_asked)
     snprintf(gone, sizeof gone, "%s/share/gone", scratch_path);
     place_spec.writable = (const char *const[]){open_path, "/no/such", NULL};
     place_spec.read_only = (const char *const[]){shut, NULL};
-    place_spec.hidden = (const char *const[]){gone, "/opt", NULL};
+    scratch_file("share/key", "4");
+    snprintf(key, sizeof key, "%s/share/key", scratch_path);
+    place_spec.hidden = (const char *const[]){gone, "/opt", key, NULL};
     place_open(SANDBOX_NAMESPACES);
     snprintf(script, sizeof script,
-             "cat %s/a %s/b; echo new >%s/d; (echo new >%s/d) 2>/dev/null; ls -A %s /opt",
-             open_path, shut, open_path, shut, gone);
+             "cat %s/a %s/b %s; echo new >%s/d; (echo new >%s/d) 2>/dev/null; ls -A %s /opt",
+             open_path, shut, key, open_path, shut, gone);
     place_sh(script);
     snprintf(script, sizeof script, "12%s:\n\n/opt:\n", gone);
     cr_expect(strncmp(place_out.ptr, "12", 2) == 0 && strstr(place_out.ptr, "/opt:\n"), "%s",

@@ -109,6 +109,20 @@ Test(view, another_home_inside_hides_the_real_one_too)
                      "%s", got);
 }
 
+Test(view, a_file_is_hidden_by_an_empty_one)
+{
+    char key[4300];
+
+    scratch_file("key", "secret");
+    snprintf(key, sizeof key, "%s/key", scratch_path);
+    const char *got =
+        show("/bin", (struct sandbox_spec){.hidden = (const char *const[]){key, "/opt", NULL}});
+    cr_expect_str_eq(got,
+                     "N /home\nP /home/runner/work\nN /opt\nN /root\nP /tmp\n" JOBS
+                     "R @/key\nP @/me\n" BASE_2,
+                     "%s", got);
+}
+
 Test(view, what_the_caller_wants_goes_before_our_rules)
 {
     char shared[4300], gone[4300];
