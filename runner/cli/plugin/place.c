@@ -107,6 +107,7 @@ void plugin_place_close(struct plugin_place *l)
         fprintf(stderr, "ostler plugin: %s\n", err.text);
     free(l->folder);
     strmap_deinit(&l->inputs);
+    strmap_deinit(&l->saved);
     arena_deinit(&l->arena);
 }
 
@@ -164,6 +165,27 @@ int plugin_place_inputs(struct plugin_place *l, const struct plugin *p, const st
             return err->code;
     }
     return plugin_check_inputs(p, &given, &places, &l->inputs, err);
+}
+
+bool plugin_place_context(const struct plugin_place *l, const char *status, const char *name,
+                          struct buf *ret)
+{
+    const struct {
+        const char *name, *value;
+    } known[] = {
+        {"github.workspace", l->workspace},
+        {"runner.temp", l->temp},
+        {"runner.tool_cache", l->tools},
+        {"job.status", status},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            buf_add_str(ret, known[i].value);
+            return true;
+        }
+    }
+    return false;
 }
 
 struct plugin_spec plugin_place_spec(const struct plugin_place *l, const struct plugin *p,

@@ -13,11 +13,12 @@ struct plugin_place {
     const char *workspace, *temp, *tools; /* the job's paths */
     const char *const *env;
     struct strmap inputs; /* what the phases get; names ignore case */
+    struct strmap saved;  /* what one phase leaves for those after it; filled in by the caller */
 };
 
 #define PLUGIN_PLACE_INIT                                                                          \
     {                                                                                              \
-        .job_dir = -1, .inputs = STRMAP_INIT_NOCASE                                                \
+        .job_dir = -1, .inputs = STRMAP_INIT_NOCASE, .saved = STRMAP_INIT                          \
     }
 
 /* NOTE hears what this machine could not do. */
@@ -34,6 +35,10 @@ void plugin_place_close(struct plugin_place *place);
 /* Sets the inputs from WITH and the contract's defaults, in which every context is null. */
 MUST_CHECK int plugin_place_inputs(struct plugin_place *place, const struct plugin *p,
                                    const struct strmap *with, struct err *err);
+
+/* Of a job's contexts, those few that there are alone: where things lie, and STATUS as "job.status". False: NAME is none. */
+bool plugin_place_context(const struct plugin_place *place, const char *status, const char *name,
+                          struct buf *ret);
 
 /* What a phase of P takes from here. */
 struct plugin_spec plugin_place_spec(const struct plugin_place *place, const struct plugin *p,

@@ -17,7 +17,6 @@ struct alone { /* one "plugin run" */
 
     struct loop *loop;
     struct plugin_place place;
-    struct strmap saved;
 
     struct mask *mask;
     struct plugin_run *run; /* the phase that runs */
@@ -33,7 +32,6 @@ static void alone_deinit(struct alone *a)
     timer_free(a->timer);
     plugin_place_close(&a->place);
     loop_free(a->loop);
-    strmap_deinit(&a->saved);
     plugin_record_deinit(&a->record);
     mask_free(a->mask);
 }
@@ -178,37 +176,24 @@ static int on_summary(void *ctx, struct slice markdown, struct err *err)
 static int on_save(void *ctx, const char *name, struct slice value, struct err *err)
 {
     (void)err;
-    strmap_set(&((struct alone *)ctx)->saved, slice_of(name), value);
+    strmap_set(&((struct alone *)ctx)->place.saved, slice_of(name), value);
     return ERR_OK;
 }
 
 static bool on_saved(void *ctx, const char *name, struct slice *ret)
 {
-    return strmap_find(&((struct alone *)ctx)->saved, slice_of(name), ret);
+    return strmap_find(&((struct alone *)ctx)->place.saved, slice_of(name), ret);
 }
 
-/* Alone there is next to no context: where it is, and how it went. */
 static bool on_context(void *ctx, const char *name, struct buf *ret)
 {
     const struct alone *a = ctx;
-    const struct {
-        const char *name, *value;
-    } known[] = {
-        {"github.workspace", a->place.workspace},
-        {"runner.temp", a->place.temp},
-        {"runner.tool_cache", a->place.tools},
-        {"job.status", a->cancelled ? "cancelled"
-                       : a->failed  ? "failure"
-                                    : "success"},
-    };
 
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (strcmp(name, known[i].name) == 0) {
-            buf_add_str(ret, known[i].value);
-            return true;
-        }
-    }
-    return false;
+    return plugin_place_context(&a->place,
+                                a->cancelled ? "cancelled"
+                                : a->failed  ? "failure"
+                                             : "success",
+                                name, ret);
 }
 
 static void on_plan(void *ctx, const char *verb, const char *object, const char *detail)
@@ -401,11 +386,8 @@ static int exit_code(const struct alone *a, int r, const struct err *err)
 int plugin_run_alone(const struct plugin *p, int object, const struct plugin_run_options *options)
 {
     CLEANUP(alone_deinit)
-    struct alone a = {.plugin = p,
-                      .options = options,
-                      .object = object,
-                      .place = PLUGIN_PLACE_INIT,
-                      .saved = STRMAP_INIT};
+    struct alone a = {
+        .plugin = p, .options = options, .object = object, .place = PLUGIN_PLACE_INIT};
     struct err err = ERR_INIT;
 
     a.mask = mask_new();

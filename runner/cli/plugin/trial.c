@@ -17,7 +17,6 @@ struct trial {
     int64_t timeout_ms;
     struct loop *loop;
     struct plugin_place place;
-    struct strmap saved;
     bool stopped; /* by a signal */
     struct plugin_services services;
 
@@ -35,7 +34,6 @@ struct trial *trial_close(struct trial *t)
     plugin_run_free(t->run);
     plugin_place_close(&t->place);
     loop_free(t->loop);
-    strmap_deinit(&t->saved);
     buf_deinit(&t->text);
     buf_deinit(&t->fault);
     buf_deinit(&t->left);
@@ -57,34 +55,20 @@ static int on_save(void *ctx, const char *name, struct slice value, struct err *
 
     (void)err;
     if (!t->order->fault && !t->order->cancel)
-        strmap_set(&t->saved, slice_of(name), value);
+        strmap_set(&t->place.saved, slice_of(name), value);
     return ERR_OK;
 }
 
 static bool on_saved(void *ctx, const char *name, struct slice *ret)
 {
-    return strmap_find(&((struct trial *)ctx)->saved, slice_of(name), ret);
+    return strmap_find(&((struct trial *)ctx)->place.saved, slice_of(name), ret);
 }
 
 static bool on_context(void *ctx, const char *name, struct buf *ret)
 {
     const struct trial *t = ctx;
-    const struct {
-        const char *name, *value;
-    } known[] = {
-        {"github.workspace", t->place.workspace},
-        {"runner.temp", t->place.temp},
-        {"runner.tool_cache", t->place.tools},
-        {"job.status", t->order->cancel ? "cancelled" : "success"},
-    };
 
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (strcmp(name, known[i].name) == 0) {
-            buf_add_str(ret, known[i].value);
-            return true;
-        }
-    }
-    return false;
+    return plugin_place_context(&t->place, t->order->cancel ? "cancelled" : "success", name, ret);
 }
 
 /* Where a fault is made: here, before the service itself is asked for. */
@@ -188,7 +172,6 @@ int trial_open(const struct plugin *p, int object, const struct strmap *with, in
     t->services.call = on_call;
     t->services.left = on_left;
     t->place = (struct plugin_place)PLUGIN_PLACE_INIT;
-    t->saved = (struct strmap)STRMAP_INIT;
     t->text = t->fault = t->left = (struct buf)BUF_INIT(PLUGIN_TEXT_MAX + 1024);
     complete(p, with, &given);
     r = loop_new(&t->loop, err);
