@@ -4,12 +4,13 @@
 
 #include <getopt.h>
 
-static const struct option *find(const struct option *table, struct slice name)
+/* The option that NAME, perhaps shortened, was taken for, whose val is VAL. */
+static bool was_taken(const struct option *table, struct slice name, int val)
 {
     for (; table->name; table++)
-        if (slice_eq(slice_of(table->name), name))
-            return table;
-    return NULL;
+        if (table->val == val && slice_starts(slice_of(table->name), name))
+            return true;
+    return false;
 }
 
 /* "--event or --env": two that begin with NAME, or what is nearest to it; NULL: neither. */
@@ -39,14 +40,19 @@ int wrong_option(int c, char *const *argv, const char *command, const struct opt
     bool is_long = slice_starts(word, SLICE("--"));
     ssize_t equals = slice_find_char(word, '=');
 
-    if (!is_long && optopt) /* one of the letters of a word, which may not be over */
-        word = slice_of(arena_printf(&a, "-%c", optopt));
-    else if (equals > 0)
+    if (equals > 0)
         word = slice_head(word, (size_t)equals);
     if (c == ':')
         return err_set(err, ERR_INVALID, "option '%.*s' needs a value", SLICE_ARG(word));
-    if (is_long && equals > 0 && find(table, slice_from(word, 2)))
+    if (is_long && equals > 0 && was_taken(table, slice_from(word, 2), optopt))
         return err_set(err, ERR_INVALID, "option '%.*s' takes no value", SLICE_ARG(word));
+    if (optopt) { /* one of the letters of a word, which is not the one before if it is not over */
+        if (optopt > 0)
+            word = slice_of(arena_printf(&a, "-%c", optopt));
+        else if (argv[optind]) /* a byte that is no ASCII: all of it is shown */
+            word = slice_of(argv[optind]);
+        is_long = false;
+    }
 
     const char *meant = is_long ? what_was_meant(&a, table, slice_from(word, 2)) : NULL;
     if (!meant)

@@ -43,6 +43,18 @@ const struct option cmd_eval_options[] = {
     {0},
 };
 
+/* Letters behind one dash were likely meant as an expression. */
+static int refuse(int c, char *const *argv, struct err *err)
+{
+    struct err what = ERR_INIT;
+
+    (void)wrong_option(c, argv, "eval", cmd_eval_options, &what);
+    return err_set(err, ERR_INVALID, "%s%s", what.text,
+                   c == '?' && strncmp(argv[optind - 1], "--", 2) != 0
+                       ? " (an expression that begins with '-' goes behind '--')"
+                       : "");
+}
+
 static int parse_options(int argc, char **argv, struct options *ret, struct err *err)
 {
     struct options o = {0};
@@ -58,13 +70,8 @@ static int parse_options(int argc, char **argv, struct options *ret, struct err 
             o.json = true;
         else if (c == 'h')
             o.help = true;
-        else if (c == ':')
-            return wrong_option(c, argv, "eval", cmd_eval_options, err);
         else
-            return err_set(
-                err, ERR_INVALID,
-                "unknown option '%s' (an expression that begins with '-' goes behind '--')",
-                argv[optind - 1]);
+            return refuse(c, argv, err);
     }
     if (argc - optind > 1)
         return err_set(err, ERR_INVALID,
