@@ -1,6 +1,7 @@
 #include "job/contexts.h"
 
 #include "base/path.h"
+#include "job/container/container_policy.h"
 #include "job/lanes.h"
 #include "lang/action_ref.h"
 #include "sandbox/hash.h"
@@ -420,6 +421,9 @@ void contexts_environ(struct step_run *s, bool inputs, struct strmap *ret)
         if (at > 0)
             strmap_set(ret, slice_head(entry, (size_t)at), slice_from(entry, (size_t)at + 1));
     }
+    if (sandbox_level(run->sandbox) != SANDBOX_HOST && /* there all is shown */
+        !container_policy_shows_socket(run->job->container_policies))
+        strmap_unset(ret, SLICE("DOCKER_HOST"));
     set(ret, "HOME", sandbox_home(run->sandbox));
     set(ret, "RUNNER_TRACKING_ID", run->tracking_id);
     if (sandbox_level(run->sandbox) == SANDBOX_HOST)

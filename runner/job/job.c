@@ -22,7 +22,7 @@ static const struct member texts[] = {
     MEMBER(dir),         MEMBER(isolation),   MEMBER(work_root),    MEMBER(source),
     MEMBER(tool_cache),  MEMBER(store),       MEMBER(store_source), MEMBER(store_login),
     MEMBER(node),        MEMBER(environment), MEMBER(runner_name),  MEMBER(runner_group),
-    MEMBER(permissions), MEMBER(resolver),    MEMBER(resolver_url),
+    MEMBER(permissions), MEMBER(resolver),    MEMBER(resolver_url), MEMBER(engine),
 };
 
 static const struct member flags[] = {
@@ -48,6 +48,9 @@ static const struct member maps[] = {
 
 static const struct member lists[] = {MEMBER(plugin_path), MEMBER(fetch_env), MEMBER(resolver_pins),
                                       MEMBER(hidden)};
+
+/* Lists of what this machine's configurations say, as they are. */
+static const struct member policies[] = {MEMBER(plugin_policies), MEMBER(container_policies)};
 
 /* Without these nothing can run. */
 static const struct member required[] = {MEMBER(id), MEMBER(key), MEMBER(name), MEMBER(dir),
@@ -77,8 +80,9 @@ void job_deinit(struct job *j)
 {
     for (size_t i = 0; i < COUNT_OF(maps); i++)
         strmap_deinit(field_of(j, &maps[i]));
+    for (size_t i = 0; i < COUNT_OF(policies); i++)
+        json_decref(*(json_t **)field_of(j, &policies[i]));
     json_decref(j->contexts);
-    json_decref(j->plugin_policies);
     arena_deinit(&j->arena);
     job_init(j);
 }
@@ -176,8 +180,12 @@ static json_t *job_json(const struct job *j)
                             list_json(*(const char *const *const *)field(j, &lists[i])));
     if (j->contexts)
         json_object_set(o, "contexts", j->contexts);
-    if (j->plugin_policies)
-        json_object_set(o, "plugin_policies", j->plugin_policies);
+    for (size_t i = 0; i < COUNT_OF(policies); i++) {
+        json_t *const *policy = field(j, &policies[i]);
+
+        if (*policy)
+            json_object_set(o, policies[i].name, *policy);
+    }
     return o;
 }
 
@@ -407,11 +415,13 @@ static int read_contexts(struct reader *r)
 
 static int read_policies(struct reader *r)
 {
-    json_t *policies = member(r, "plugin_policies");
+    for (size_t i = 0; i < COUNT_OF(policies); i++) {
+        json_t *list = member(r, policies[i].name);
 
-    if (policies && !json_is_array(policies))
-        return wrong(r, "plugin_policies", "a list");
-    r->job->plugin_policies = json_incref(policies);
+        if (list && !json_is_array(list))
+            return wrong(r, policies[i].name, "a list");
+        *(json_t **)field_of(r->job, &policies[i]) = json_incref(list);
+    }
     return ERR_OK;
 }
 

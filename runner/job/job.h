@@ -66,7 +66,11 @@ struct job {
     const char *const *plugin_path; /* folders searched for plugins, NULL-terminated */
     struct strmap plugin_prefer;    /* plugin_preference(); names ignore case */
     json_t *plugin_policies;        /* see plugin/policy.h; owned; NULL: none */
-    const char *node;               /* that runs JavaScript actions; NULL: one is looked for */
+    json_t *
+        container_policies; /* see container_policy.h; owned; NULL: containers get what they ask for */
+    const char *
+        engine; /* where the container engine is, as DOCKER_HOST says it; NULL: as the environment says */
+    const char *node;       /* that runs JavaScript actions; NULL: one is looked for */
     const char *tool_cache; /* host folder shown at RUNNER_TOOL_CACHE; NULL: a private one */
     bool keep;              /* leave the folder behind for a look */
     bool offline;

@@ -8,6 +8,7 @@
 #include "io/proc.h"
 #include "job/complete.h"
 #include "job/container/box_hook.h"
+#include "job/container/container_policy.h"
 #include "job/container/containers.h"
 #include "job/container/docker_image.h"
 #include "job/container/foreign.h"
@@ -261,6 +262,7 @@ static int open_place(struct run *run, struct err *err)
 {
     static const char *const docker[] = {"/var/run/docker.sock", NULL};
     struct job *j = run->job;
+    bool shows_engine = container_policy_shows_socket(j->container_policies);
     struct sandbox_spec spec = {
         .level =
             j->isolation && strcmp(j->isolation, "host") == 0 ? SANDBOX_HOST : SANDBOX_NAMESPACES,
@@ -273,9 +275,13 @@ static int open_place(struct run *run, struct err *err)
         .home_path = run->home,
         .env = (const char *const *)environ,
         .read_only = visible_paths(j, &j->arena),
-        .writable = access(docker[0], F_OK) == 0 ? docker : NULL,
+        .writable = shows_engine && access(docker[0], F_OK) == 0 ? docker : NULL,
         .hidden = j->hidden,
     };
+
+    if (!shows_engine && spec.level == SANDBOX_NAMESPACES && access(docker[0], R_OK | W_OK) == 0)
+        on_note(run, "steps are not shown the container engine: the runner's configuration may, "
+                     "with 'listen: {containers: {socket: true}}'");
 
     int r = path_mkdirs(AT_FDCWD, j->dir, 0700, err);
     if (r == ERR_OK)
@@ -612,6 +618,8 @@ static int run_job(struct run *run, struct err *err)
         r = loop_watch(run->loop, run->events.fd, 0, on_reader_gone, run, &run->reader, err);
     if (r < 0)
         return r;
+    if (run->job->engine)
+        setenv("DOCKER_HOST", run->job->engine, true);
     arm_masker(run);
     run->shared = shared_is_needed(run);
     run->box_missing = job_container_wanted(run);

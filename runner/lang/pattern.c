@@ -200,6 +200,19 @@ static struct slice body(struct slice pattern)
     return slice_from(pattern, slice_starts(pattern, SLICE("!")));
 }
 
+struct slice pattern_of_stars(struct arena *a, struct slice text)
+{
+    char *out = arena_alloc(a, 2 * text.len + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] && strchr("?+[]\\!", text.ptr[i]))
+            out[n++] = '\\';
+        out[n++] = text.ptr[i];
+    }
+    return slice_make(out, n);
+}
+
 int pattern_check(struct slice pattern, struct err *err)
 {
     CLEANUP(program_deinit) struct program p;

@@ -7,8 +7,11 @@
  * Whole names are compared, with case. Time is linear in the name for a given pattern. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
-#include "base/slice.h"
+
+/* The pattern, in A, for TEXT in which only "*" and "**" mean something. */
+struct slice pattern_of_stars(struct arena *a, struct slice text);
 
 /* ERR_INVALID: empty brackets, "[" without "]", a range that runs backwards, "\" at the end. A leading
  * "!" is fine. */

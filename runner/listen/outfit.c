@@ -16,10 +16,13 @@ void outfit_apply(const struct outfit *o, const char *dir, struct job *job)
         strmap_merge(&job->plugin_prefer, o->plugin_prefer);
     json_decref(job->plugin_policies);
     job->plugin_policies = json_incref(o->plugin_policies);
+    if (!job->container_policies)
+        job->container_policies = json_array(); /* and if nobody says anything, they get nothing */
+    json_array_extend(job->container_policies, o->containers);
     job->node = o->node;
     job->tool_cache = o->tool_cache;
     job->offline = o->offline;
-    job->pull = o->pull;
+    job->pull |= o->pull;
     job->keep = o->keep;
     job->hidden = o->hidden;
     job->store = o->store;

@@ -11,6 +11,7 @@ struct outfit { /* all is borrowed */
     const char *const *plugin_path;
     const struct strmap *plugin_prefer;
     json_t *plugin_policies; /* NULL: none */
+    json_t *containers; /* what the configurations say of them: container_policy.h; NULL: nothing */
     const char *node, *tool_cache;
     bool offline, pull, keep;
     const char *const *hidden; /* see struct job: what is the listener's alone; NULL: nothing */
@@ -24,7 +25,8 @@ struct outfit { /* all is borrowed */
     int64_t cache_size;
 };
 
-/* Fills in how JOB is run, in DIR (absolute, its own, copied). Where actions are had is left as the queue says, if it does. */
+/* Fills in how JOB is run, in DIR (absolute, its own, copied). Where actions are had is left as the queue says, if it does;
+ * to what a registration says of containers the configurations' words are added. */
 void outfit_apply(const struct outfit *o, const char *dir, struct job *job);
 
 /* Services of the job's own (services.h) below the folder DIR, for what its queue gives it none: then *RET is the

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "lang/near.h"
 #include "lang/pattern.h"
+#include "listen/containers.h"
 
 enum about { REPOSITORY, EVENT, REF, ACTOR, ABOUTS };
 
@@ -31,6 +32,8 @@ struct listen_rules {
 void listen_policy_deinit(struct listen_policy *p)
 {
     vec_deinit(&p->files);
+    json_decref(p->containers);
+    p->containers = NULL;
 }
 
 /* ---- reading ---- */
@@ -38,6 +41,7 @@ void listen_policy_deinit(struct listen_policy *p)
 struct reading {
     struct arena *arena;
     const char *file;
+    json_t *containers; /* owned; NULL: nothing is said of them */
     struct err *err;
 };
 
@@ -121,20 +125,6 @@ static struct slice lower(struct arena *a, struct slice s)
     return slice_make(copy, s.len);
 }
 
-/* Only stars mean something here: brackets belong to the names of GitHub's bots. */
-static struct slice pattern_of(struct arena *a, struct slice text, bool nocase)
-{
-    CLEANUP(buf_deinit) struct buf out = BUF_INIT(2 * LISTEN_PATTERN_MAX);
-    struct slice s = nocase ? lower(a, text) : text;
-
-    for (size_t i = 0; i < s.len; i++) {
-        if (strchr("?+[]\\!", s.ptr[i]))
-            buf_add_char(&out, '\\');
-        buf_add_char(&out, s.ptr[i]);
-    }
-    return arena_dup(a, buf_slice(&out));
-}
-
 static int read_patterns(const struct reading *r, const struct token *value,
                          const struct subject *subject, struct patterns *ret)
 {
@@ -154,7 +144,8 @@ static int read_patterns(const struct reading *r, const struct token *value,
             return r->err->code;
         if (!subject->is(text))
             return wrong(r, one, subject->cure);
-        list[i] = pattern_of(r->arena, text, subject->nocase);
+        /* brackets belong to the names of GitHub's bots */
+        list[i] = pattern_of_stars(r->arena, subject->nocase ? lower(r->arena, text) : text);
     }
     *ret = (struct patterns){list, n};
     return ERR_OK;
@@ -211,16 +202,27 @@ static int read_forks(const struct reading *r, const struct token *value, int *r
     return ERR_OK;
 }
 
-static int read_key(const struct reading *r, const struct token_pair *pair,
-                    struct listen_rules *ret)
+static int read_containers(struct reading *r, const struct token *value)
 {
-    static const char *const names[] = {"allow", "deny", "fork-pull-requests"};
+    json_t *read = NULL;
+    int result = listen_containers_read(r->arena, r->file, value, &read, r->err);
+
+    json_decref(r->containers); /* of the same key before; the later one counts */
+    r->containers = read;
+    return result;
+}
+
+static int read_key(struct reading *r, const struct token_pair *pair, struct listen_rules *ret)
+{
+    static const char *const names[] = {"allow", "containers", "deny", "fork-pull-requests"};
     struct slice name = token_text(r->arena, pair->key);
 
     if (slice_eq(name, SLICE("allow"))) {
         ret->allow_line = pair->value->line;
         return read_rules(r, pair->value, &ret->allow);
     }
+    if (slice_eq(name, SLICE("containers")))
+        return read_containers(r, pair->value);
     if (slice_eq(name, SLICE("deny")))
         return read_rules(r, pair->value, &ret->deny);
     if (slice_eq(name, SLICE("fork-pull-requests")))
@@ -238,9 +240,15 @@ int listen_policy_take(struct arena *a, const char *file, const struct token *ma
     if (map->kind != TOKEN_MAPPING)
         return wrong(&r, map, "'listen' is a mapping: '{allow: [acme/*]}'");
     for (size_t i = 0; i < map->n_pairs; i++)
-        if (read_key(&r, &map->pairs[i], rules) < 0)
+        if (read_key(&r, &map->pairs[i], rules) < 0) {
+            json_decref(r.containers);
             return err->code;
+        }
     vec_push(&to->files, rules);
+    if (r.containers && !to->containers)
+        to->containers = json_array();
+    if (r.containers)
+        json_array_append_new(to->containers, r.containers);
     return ERR_OK;
 }
 

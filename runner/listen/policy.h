@@ -7,6 +7,7 @@
  *       deny:                                   # and of that nothing that one of these names
  *         - {actor: "dependabot[bot]"}
  *       fork-pull-requests: deny                # no code from forks, whatever a rule says
+ *       containers: {volumes: [/srv/cache]}     # what of this machine containers may have: containers.h
  *
  * A rule names a job if each of its keys does. "*" is any run of characters without "/", "**" with it, and all else stands
  * for itself. Repositories and actors are compared without regard to case, as the servers do.
@@ -29,6 +30,7 @@ struct listen_rules; /* of one file; lives in the arena that it was read into */
 
 struct listen_policy {
     VEC(const struct listen_rules *) files;
+    json_t *containers; /* job/container/container_policy.h; NULL: no file says anything of them */
 };
 
 void listen_policy_deinit(struct listen_policy *p);

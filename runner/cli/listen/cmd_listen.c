@@ -270,6 +270,7 @@ static int dress(struct call *c, struct err *err)
         .plugin_path = settings_plugin_path(&c->arena, &o->config),
         .plugin_prefer = &o->plugins,
         .plugin_policies = o->config.policies,
+        .containers = o->config.listen.containers,
         .node = o->node,
         .tool_cache = settings_tool_cache(),
         .offline = o->offline,

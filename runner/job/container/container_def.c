@@ -115,11 +115,13 @@ int container_def_read(struct arena *a, const char *alias, const json_t *value,
         r = read_object(a, &d, value, err);
     else if ((d.image = text_of(a, value)) == NULL)
         r = no_text(&d, "image", err);
+    struct slice image = slice_trim(slice_of(r == ERR_OK ? without_scheme(d.image) : ""));
+    if (r == ERR_OK && slice_starts(image, SLICE("-"))) /* the engine would read an option */
+        r = err_set(err, ERR_INVALID, "'%.*s' is no image", SLICE_ARG(slice_head(image, 80)));
     if (r < 0) {
         container_def_deinit(&d);
         return r;
     }
-    struct slice image = slice_trim(slice_of(without_scheme(d.image)));
     d.image = arena_str(a, image);
     *ret = d;
     return ERR_OK;
@@ -187,6 +189,16 @@ static void add_each(struct args *args, const char *option, const char *const *v
             args_add(args, option, *values);
 }
 
+bool container_network_has_names(const char *network)
+{
+    static const char *const without[] = {"host", "bridge", "none", "default"};
+
+    for (size_t i = 0; i < COUNT_OF(without); i++)
+        if (strcmp(network, without[i]) == 0)
+            return false;
+    return true;
+}
+
 const char *const *container_create_args(struct arena *a, const struct container_def *d,
                                          const struct container_setting *s)
 {
@@ -198,7 +210,7 @@ const char *const *container_create_args(struct arena *a, const struct container
     if (s->workdir)
         args_add(&args, "--workdir", s->workdir);
     args_add(&args, "--network", s->network);
-    if (d->alias)
+    if (d->alias && container_network_has_names(s->network))
         args_add(&args, "--network-alias", d->alias);
     add_each(&args, "-p", (const char *const *)d->ports);
     add_split(&args, a, d->options);

@@ -44,6 +44,9 @@ struct container_setting {
     const char *env_file;
 };
 
+/* Whether containers of NETWORK find each other by their names: not in those that an engine brings. */
+bool container_network_has_names(const char *network);
+
 /* The arguments of the engine's `create`, NULL-terminated, in A. */
 const char *const *container_create_args(struct arena *a, const struct container_def *d,
                                          const struct container_setting *s);

@@ -1,6 +1,7 @@
 #include "job/container/containers.h"
 
 #include "base/path.h"
+#include "job/container/container_policy.h"
 #include "job/container/job_container.h"
 #include "job/container/job_engine.h"
 #include "job/container/shared.h"
@@ -30,7 +31,8 @@ struct container {
 struct containers {
     struct arena arena;
     VEC(struct container) list; /* the job's own, then services in the order of the file */
-    char *network;              /* its name; NULL: it was not made */
+    char *network;              /* its name; NULL: there is none yet */
+    bool network_made;          /* by us: it goes with the job */
 };
 
 /* ---- asking ---- */
@@ -105,6 +107,26 @@ static int read_services(struct run *run, struct containers *c, struct eval *e, 
     return r;
 }
 
+static bool is_own(void *ctx, const char *path)
+{
+    const struct run *run = ctx;
+
+    return path_below(path, sandbox_work(run->sandbox)) != NULL;
+}
+
+/* What it asks of this machine is held against the word of whoever runs it; then it gets what all get. */
+static int admit(struct run *run, struct containers *c, struct container_def *d, struct err *err)
+{
+    const json_t *policies = run->job->container_policies;
+    const struct container_policy_own own = {is_own, run};
+    int r = *d->image ? container_policy_check(&c->arena, policies, &own, d, err) : ERR_OK;
+    const char *added = container_policy_added(&c->arena, policies);
+
+    if (*added)
+        d->options = arena_printf(&c->arena, "%s %s", added, d->options);
+    return r;
+}
+
 static int read_defs(struct run *run, struct containers *c, struct err *err)
 {
     CLEANUP(eval_deinit) struct eval e;
@@ -113,9 +135,12 @@ static int read_defs(struct run *run, struct containers *c, struct err *err)
     int r = job_container_wanted(run) ? read_own(run, c, &e, err) : ERR_OK;
     if (r == ERR_OK)
         r = read_services(run, c, &e, err);
-    VEC_EACH (one, &c->list)
+    VEC_EACH (one, &c->list) {
         if (one->def.password)
             mask_add(run->mask, slice_of(one->def.password));
+        if (r == ERR_OK)
+            r = admit(run, c, &one->def, err);
+    }
     return r;
 }
 
@@ -158,7 +183,9 @@ static void translate_volumes(const struct run *run, struct container_def *d, st
 {
     for (const char **v = d->volumes; *v; v++) {
         size_t len = strcspn(*v, ":");
-        const char *there = shared_path(run, a, arena_str(a, slice_make(*v, len)));
+        const char *source = arena_str(a, slice_make(*v, len));
+        CLEANUP(free_ptr) char *normal = path_normal(source);
+        const char *there = source[0] == '/' ? shared_path(run, a, normal) : NULL;
 
         if (there)
             *v = arena_printf(a, "%s%s", there, *v + len);
@@ -360,16 +387,21 @@ static int prepare_engine(struct engine *e, struct log *log, struct err *err)
 
 static int make_network(struct run *run, struct engine *e, struct log *log, struct err *err)
 {
+    const char *given = container_policy_network(run->job->container_policies), *name = given;
     char id[33];
+    int r = ERR_OK;
 
-    job_engine_random(id, 32);
-    const char *name = arena_printf(&run->containers->arena, "github_network_%s", id);
-    job_engine_group(log, "Create local container network");
-    int r = ENGINE_DO(e, err, "network", "create", "--label", engine_label(e), name);
-    job_engine_end_group(log);
+    if (!given) {
+        job_engine_random(id, 32);
+        name = arena_printf(&run->containers->arena, "github_network_%s", id);
+        job_engine_group(log, "Create local container network");
+        r = ENGINE_DO(e, err, "network", "create", "--label", engine_label(e), name);
+        job_engine_end_group(log);
+    }
     if (r < 0)
         return r;
     run->containers->network = mem_dup(name, strlen(name));
+    run->containers->network_made = !given;
     run->job_ctx = json_pack("{s:{s:s}, s:{}}", "container", "network", name, "services");
     return ERR_OK;
 }
@@ -489,7 +521,8 @@ void containers_stop(struct run *run)
         VEC_EACH (one, &c->list)
             if (one->id)
                 remove_one(run, n.log, one);
-        remove_network(run, n.log, c->network);
+        if (c->network_made)
+            remove_network(run, n.log, c->network);
         job_engine_tell(e, NULL);
         notice_end(&n, RESULT_SUCCESS);
     }

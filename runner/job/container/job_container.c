@@ -100,8 +100,8 @@ int job_container_setting(struct run *run, struct arena *a, struct container_set
         r = shared_open_up(run, open[i], err);
     if (r < 0)
         return r;
-    if (job_engine_socket())
-        mount(&m, job_engine_socket(), "/var/run/docker.sock", "");
+    if (job_engine_socket(run))
+        mount(&m, job_engine_socket(run), "/var/run/docker.sock", "");
     mount(&m, shared_path(run, a, sandbox_work(run->sandbox)), INSIDE_WORK, "");
     if (shows_tools(run))
         mount(&m, run->job->tool_cache, INSIDE_TOOLS, ":ro");

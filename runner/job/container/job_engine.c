@@ -1,7 +1,7 @@
 #include "job/container/job_engine.h"
 
 #include "base/path.h"
-#include "job/container/container_def.h"
+#include "job/container/container_policy.h"
 
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -22,8 +22,10 @@ int job_engine_get(struct run *run, struct engine **ret, struct err *err)
     return ERR_OK;
 }
 
-const char *job_engine_socket(void)
+const char *job_engine_socket(const struct run *run)
 {
+    if (!container_policy_shows_socket(run->job->container_policies))
+        return NULL;
     for (char **p = environ; *p; p++)
         if (strncmp(*p, "DOCKER_HOST=", 12) == 0)
             return strncmp(*p + 12, "unix://", 7) == 0 ? *p + 19 : NULL;

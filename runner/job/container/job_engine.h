@@ -8,8 +8,8 @@
 /* The engine of this job, found when it is first needed. Borrowed. */
 MUST_CHECK int job_engine_get(struct run *run, struct engine **ret, struct err *err);
 
-/* The engine's socket, for steps that build images; NULL: there is none that can be shown. */
-const char *job_engine_socket(void);
+/* The engine's socket, for steps that build images; NULL: there is none that can be shown, or it is not to be. */
+const char *job_engine_socket(const struct run *run);
 
 /* What holds a container of the job's steps to its limits: "--memory" "512m" ..., NULL-terminated. In A. */
 const char *const *job_engine_limits(const struct run *run, struct arena *a);

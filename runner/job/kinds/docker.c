@@ -4,7 +4,7 @@
  * engine's program runs beside the job and not in it: what a job sets never steers it. */
 #include "base/path.h"
 #include "job/container/box_hook.h"
-#include "job/container/container_def.h"
+#include "job/container/container_policy.h"
 #include "job/container/docker_entry.h"
 #include "job/container/docker_image.h"
 #include "job/container/job_engine.h"
@@ -215,8 +215,8 @@ static void add_mounts(struct step_run *s, struct args *args, const struct path_
 {
     struct arena *a = &s->arena;
 
-    if (job_engine_socket())
-        args_add(args, "-v", arena_printf(a, "%s:/var/run/docker.sock", job_engine_socket()));
+    if (job_engine_socket(s->run))
+        args_add(args, "-v", arena_printf(a, "%s:/var/run/docker.sock", job_engine_socket(s->run)));
     for (size_t i = m->n; i-- > 0;)
         args_add(args, "-v",
                  arena_printf(a, "%s:%s", shared_path(s->run, a, m->pairs[i].outside),
@@ -251,8 +251,12 @@ static int run_container(struct step_run *s, struct err *err)
         json_string_value(json_object_get(json_object_get(run->job_ctx, "container"), "network"));
     struct path_map m = {0};
     struct args args = {0};
+    size_t n;
     char id[7];
     int r = ERR_OK;
+
+    if (!network)
+        network = container_policy_network(run->job->container_policies);
 
     map_folders(run, a, &m);
     job_engine_random(id, 6);
@@ -264,6 +268,8 @@ static int run_container(struct step_run *s, struct err *err)
     args_add(&args, "--rm", NULL);
     if (run->job->offline)
         args_add(&args, "--pull", "never");
+    add_words(&args, (const char *const *)shell_split(
+                         a, slice_of(container_policy_added(a, run->job->container_policies)), &n));
     add_words(&args, job_engine_limits(run, a));
     args_add(&args, "--env-file", ENGINE_ENV_FILE);
     if (d->program)
@@ -512,9 +518,9 @@ static json_t *mounts_json(struct step_run *s)
     json_t *list = json_array();
 
     map_folders(s->run, a, &m);
-    if (job_engine_socket())
+    if (job_engine_socket(s->run))
         json_array_append_new(list, container_volume_json(arena_printf(a, "%s:/var/run/docker.sock",
-                                                                       job_engine_socket())));
+                                                                       job_engine_socket(s->run))));
     for (size_t i = m.n; i-- > 0;)
         json_array_append_new(
             list, container_volume_json(arena_printf(
@@ -549,8 +555,9 @@ static int start_by_hook(struct step_run *s, struct err *err)
         json_pack("{s:s?, s:s?, s:s?, s:o, s:o, s:s, s:s, s:n, s:[], s:o, s:[]}", "image",
                   docker_image_named(s->instance), "dockerfile", dockerfile_of(s), "entryPoint",
                   entry, "entryPointArgs", args, "environmentVariables", values, "workingDirectory",
-                  "/github/workspace", "createOptions", "", "registry", "portMappings",
-                  "systemMountVolumes", mounts_json(s), "userMountVolumes"),
+                  "/github/workspace", "createOptions",
+                  container_policy_added(&s->arena, s->run->job->container_policies), "registry",
+                  "portMappings", "systemMountVolumes", mounts_json(s), "userMountVolumes"),
         on_hook_end, s, &d->hook, err);
 }
 
