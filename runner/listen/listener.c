@@ -118,6 +118,7 @@ void listener_add(struct listener *l, const struct listener_member *member)
                                              .stop = on_stop,
                                              .kill = on_kill,
                                              .ready = on_ready,
+                                             .owe = listener_on_owe,
                                              .ctx = m,
                                              .loop = l->spec.loop};
     vec_push(&l->members, m);
@@ -128,6 +129,7 @@ static void member_free(struct member *m)
     if (m->queue->ops->detach)
         m->queue->ops->detach(m->queue);
     m->queue->ops->free(m->queue);
+    listener_leave_debts(m);
     journal_close(m->journal);
     char *const texts[] = {m->name, m->kind, m->url, m->labels, m->trouble};
     for (size_t i = 0; i < COUNT_OF(texts); i++)

@@ -304,6 +304,45 @@ void listener_settle(struct listener *l, bool all)
     }
 }
 
+/* ---- what is owed without a job ---- */
+
+static void debt_remove(struct member *m, const char *key)
+{
+    for (size_t i = 0; i < m->debts.len; i++) {
+        if (strcmp(m->debts.ptr[i].key, key) != 0)
+            continue;
+        journal_remove(m->debts.ptr[i].entry);
+        free(m->debts.ptr[i].key);
+        vec_remove(&m->debts, i);
+        return;
+    }
+}
+
+void listener_on_owe(void *ctx, const char *key, const json_t *lease)
+{
+    struct member *m = ctx;
+    CLEANUP(free_ptr) char *folder = lease ? folder_for(m->listener) : NULL; /* only for its name */
+    struct journal_entry *entry = NULL;
+    struct err err = ERR_INIT;
+
+    if (!lease)
+        debt_remove(m, key);
+    else if (journal_add(m->journal, key, folder, lease, &entry, &err) < 0)
+        listener_say(m->listener, LISTENER_WARNING, m, key,
+                     "were this listener killed, its server would not be told: %s", err.text);
+    else
+        vec_push(&m->debts, (struct debt){copy_of(key), entry});
+}
+
+void listener_leave_debts(struct member *m)
+{
+    VEC_EACH (debt, &m->debts) {
+        journal_leave(debt->entry);
+        free(debt->key);
+    }
+    vec_deinit(&m->debts);
+}
+
 /* ---- what a killed listener left ---- */
 
 static bool has_text(int proc, pid_t pid, struct slice text)

@@ -14,6 +14,11 @@ enum phase {
     PHASE_LEAVING,  /* what runs is killed, and nobody waited for */
 };
 
+struct debt { /* what a queue owes its server beside its jobs */
+    char *key;
+    struct journal_entry *entry;
+};
+
 struct member { /* one registration */
     struct listener *listener;
     char *name, *kind, *url, *labels;
@@ -21,6 +26,7 @@ struct member { /* one registration */
     const char *const *env;
     struct queue *queue;
     struct journal *journal;
+    VEC(struct debt) debts;
     int running;
     int64_t turn;  /* when it last had its turn: see share.h */
     int offered;   /* what the queue was told last; -1: it has to be told */
@@ -73,6 +79,10 @@ int listener_on_event(void *ctx, const char *key, json_t *event, struct slice lo
 void listener_on_end(void *ctx, const char *key, const char *why);
 /* Lets go of the tasks that are over and that their servers know of; of all of them, if ALL. */
 void listener_settle(struct listener *l, bool all);
+/* Fits struct queue_client's owe(); CTX is the member. */
+void listener_on_owe(void *ctx, const char *key, const json_t *lease);
+/* What is owed still is the next listener's. */
+void listener_leave_debts(struct member *m);
 /* Cleans up behind listeners that were killed. */
 void listener_recover(struct listener *l);
 void task_free(struct task *t, bool known); /* KNOWN: the server does; else its journal keeps it */

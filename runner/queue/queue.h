@@ -35,6 +35,9 @@ struct queue_client { /* the functions may be called out of any other call */
     void (*kill)(void *ctx, const char *key, const char *why);
     /* A job may be ready: call next(). NULL: not wanted. */
     void (*ready)(void *ctx);
+    /* The queue owes its server something, known as KEY, while no job of it may be running: what lease() would give is to
+     * be kept for recover(); LEASE NULL: no more. NULL: not wanted. */
+    void (*owe)(void *ctx, const char *key, const json_t *lease);
     void *ctx;
     struct loop
         *loop; /* the caller's, for what a queue waits for; NULL: it waits for its jobs alone */

@@ -156,6 +156,17 @@ static void on_stop(void *ctx, const char *why)
         drop(h, why);
 }
 
+/* A task that calls is ours between its jobs, too, and while its files are fetched. */
+static void owe(struct held *h, bool so)
+{
+    const struct queue_client *client = &h->queue->base.client;
+    json_t *lease = so ? gitea_report_lease(h->report) : NULL;
+
+    if (client->owe)
+        client->owe(client->ctx, h->task.key, lease);
+    json_decref(lease);
+}
+
 static void on_over(void *ctx, enum gitea_report_end how)
 {
     struct held *h = ctx;
@@ -163,6 +174,8 @@ static void on_over(void *ctx, enum gitea_report_end how)
     bool recovered = !h->task.key;
 
     g->over[g->n_over++ % REMEMBERED] = h->task.id;
+    if (h->called)
+        owe(h, false);
     held_free(h);
     if (how == REPORT_UNREGISTERED && !g->settings.ephemeral && g->stage != STAGE_ENDED)
         end_unregistered(g);
@@ -268,6 +281,7 @@ static void begin_call(struct gitea *g, struct held *h)
         .ctx = h,
     };
 
+    owe(h, true);
     h->called = called_new(&spec, &h->task);
 }
 

@@ -182,8 +182,8 @@ def actions_may_be_of_another_server_which_gets_no_token(w):
 
 
 class WithGit(GiteaDouble):
-    """A double that has its repositories, too."""
-    git = None
+    """A double that has its repositories, too; GO_ON: they are handed out once it is set."""
+    git = go_on = None
 
     def name(self, call):
         return "git" if call.path.endswith(("/info/refs", "/git-upload-pack")) else super().name(call)
@@ -191,6 +191,8 @@ class WithGit(GiteaDouble):
     def act(self, call):
         if call.name != "git":
             return super().act(call)
+        if self.go_on:
+            self.stalled.set(), self.go_on.wait(60)
         line = http.client.HTTPConnection("127.0.0.1", self.git.port, timeout=20)
         query = "?" + urllib.parse.urlencode(call.query, doseq=True) if call.query else ""
         sent = {name: call.headers[name] for name in ("Content-Type", "Git-Protocol", "Authorization") if call.headers[name]}
@@ -236,6 +238,31 @@ jobs:
   more: {{needs: slow, runs-on: ubuntu-latest, steps: [{{run: echo more}}]}}
 """
 DEEPER = "on: workflow_call\njobs: {deep: {runs-on: ubuntu-latest, steps: [{run: echo deep down}]}}\n"
+
+
+@case()
+def a_listener_killed_before_a_called_workflow_has_a_job_is_told_of(w):
+    """No worker runs then, and no job is known: the task is owed all the same."""
+    git = githttp.Server(w)
+    commit = git.repo("root1/demo", {".gitea/workflows/called.yml": CALLED})
+    with WithGit() as double:
+        double.git, double.go_on, double.stalled = git, threading.Event(), threading.Event()
+        gitea_registration(w, double)
+        task = double.push(json.dumps({"on": "push", "jobs": {"build": {"runs-on": [], "uses": "./.gitea/workflows/called.yml"}}}), steps=0,
+                           context={"sha": commit})
+        listener = Listener(w)
+        check(double.stalled.wait(20), "nothing was fetched")
+        listener.kill()
+        double.go_on.set()
+        listener = Listener(w)
+        double.finished(task)
+        after = double.push(as_yaml(echo("goes on")), steps=1)
+        double.finished(after)
+        listener.drain()
+        double.check()
+    check(task.result == "RESULT_FAILURE" and "did not survive" in task.log(), f"{task.result}\n{task.log()}")
+    left = list((w.root / "registrations").rglob("jobs/*")) + list((w.root / "work").rglob("jobs/*"))
+    check(not left, f"left: {left}")
 
 
 @case(limit=90)
