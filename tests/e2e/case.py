@@ -3,7 +3,8 @@
     @case()
     def a_step_fails_when_its_command_does(w): ...
 
-Run by "module/function"; a part of that is enough, so that groups can be named too."""
+Run by "module/function"; a part of that is enough, so that groups can be named too. A module lies in a folder of its
+kind below cases/, which is no part of its name."""
 
 import dataclasses
 import importlib
@@ -34,6 +35,7 @@ def case(who="any", quick=True, limit=SHORT, needs=(), thorough=False):
 
 def load(group="*"):
     """All cases, or those of one GROUP: reading them all takes longer than most of them run."""
-    for path in sorted(pathlib.Path(__file__).parent.glob(f"cases/{group}.py")):
-        importlib.import_module(f"cases.{path.stem}")
+    here = pathlib.Path(__file__).parent
+    for path in sorted(here.glob(f"cases/**/{group}.py"), key=lambda p: p.stem):
+        importlib.import_module(".".join(path.relative_to(here).with_suffix("").parts))
     return CASES

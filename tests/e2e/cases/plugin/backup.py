@@ -6,7 +6,7 @@ import signal
 
 import stores
 from case import case
-from cases.ssh_deploy import Server
+from cases.plugin.ssh_deploy import Server
 from world import check
 
 ROWS = 100000

@@ -6,8 +6,8 @@ import time
 
 import watch
 from case import case
-from cases.checkout_server import TOKEN, server, sh, step
-from cases.store import victims
+from cases.plugin.checkout_server import TOKEN, server, sh, step
+from cases.store.store import victims
 from world import check
 
 LARGE = 300_000  # bytes that no archive makes smaller

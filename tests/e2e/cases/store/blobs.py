@@ -12,7 +12,7 @@ import time
 
 import watch
 from case import case
-from cases import toolkit
+from cases.store import toolkit
 from world import check
 
 NEEDS = ("toolkit",)

@@ -19,7 +19,7 @@ def clients(w):
     """An action "./client" in the case's repository, and the toolkit where its jobs find it."""
     tools = w.project / "build" / "tools"
     check((tools / "toolkit" / "node_modules").is_dir(), f"there is no toolkit in {tools}: tests/run.sh fetches it")
-    shutil.copytree(pathlib.Path(__file__).parents[1] / "toolkit" / "client", w.repo / "client")
+    shutil.copytree(pathlib.Path(__file__).parents[2] / "toolkit" / "client", w.repo / "client")
     w.env["RUNNER_TOOL_CACHE"] = str(tools)
     w.env["XDG_CACHE_HOME"] = str(w.root / "cache")
     w.commit("a client")

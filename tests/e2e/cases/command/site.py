@@ -4,7 +4,7 @@ debug flags (runtime contract 11)."""
 import signal
 
 from case import case
-from cases.containers import box, nothing_left
+from cases.container.containers import box, nothing_left
 from world import check
 
 STARTED, COMPLETED = "ACTIONS_RUNNER_HOOK_JOB_STARTED", "ACTIONS_RUNNER_HOOK_JOB_COMPLETED"

@@ -11,7 +11,7 @@ import urllib.request
 
 import engine
 from case import case
-from cases.containers import box, nothing_left
+from cases.container.containers import box, nothing_left
 from engine import BUSYBOX, GLIBC
 from world import check
 

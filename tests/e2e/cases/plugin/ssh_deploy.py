@@ -14,14 +14,14 @@ import urllib.request
 
 import engine
 from case import case
-from cases.registry import PASSWORD, USER, free_port, push, registry
+from cases.container.registry import PASSWORD, USER, free_port, push, registry
 from engine import BUSYBOX
 from world import check
 
 SSH = {"quick": False, "needs": ("ssh",), "limit": 120}
 DOCKER = {"quick": False, "needs": ("docker", "ssh"), "limit": 180}
 # Debian 12 has version 1 of compose; tests/run.sh fetches a version 2.
-COMPOSE_2 = pathlib.Path(__file__).resolve().parents[3] / "build/tools/compose/docker-compose"
+COMPOSE_2 = pathlib.Path(__file__).resolve().parents[4] / "build/tools/compose/docker-compose"
 
 
 class Server:

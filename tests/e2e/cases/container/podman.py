@@ -9,7 +9,7 @@ import tempfile
 
 import watch
 from case import case
-from cases.containers import box, worker_of
+from cases.container.containers import box, worker_of
 from engine import BUSYBOX, GLIBC, Engine
 from world import check
 

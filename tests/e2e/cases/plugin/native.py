@@ -12,7 +12,7 @@ from case import case
 from world import PATH, check
 
 NEEDS = ("toolkit",)
-TOOLKIT = pathlib.Path(__file__).parents[1] / "toolkit"
+TOOLKIT = pathlib.Path(__file__).parents[2] / "toolkit"
 
 
 def without_node(w):

@@ -6,7 +6,7 @@ import signal
 
 import engine
 from case import case
-from cases.containers import box, docker_action
+from cases.container.containers import box, docker_action
 from engine import BUSYBOX, GLIBC
 from world import check
 

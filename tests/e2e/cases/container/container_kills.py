@@ -7,8 +7,8 @@ import time
 
 import engine
 from case import case
-from cases.containers import box, nothing_left, service
-from cases.kills import EVERYTHING, LAST, STUCK, strikes
+from cases.container.containers import box, nothing_left, service
+from cases.job.kills import EVERYTHING, LAST, STUCK, strikes
 from engine import BUSYBOX, GLIBC
 from world import check
 

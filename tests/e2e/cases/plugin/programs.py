@@ -10,7 +10,7 @@ import textwrap
 import threading
 
 from case import case
-from cases.containers import DOCKER, box, nothing_left
+from cases.container.containers import DOCKER, box, nothing_left
 from world import check
 
 

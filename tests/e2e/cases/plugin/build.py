@@ -13,7 +13,7 @@ import zipfile
 import jsonschema
 
 from case import case
-from cases.podman import Podman
+from cases.container.podman import Podman
 from engine import BUSYBOX
 from registries import Registry
 from world import check

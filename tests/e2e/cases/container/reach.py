@@ -5,8 +5,8 @@ import textwrap
 
 import engine
 from case import case
-from cases.containers import nothing_left
-from cases.toolkit import clients
+from cases.container.containers import nothing_left
+from cases.store.toolkit import clients
 from engine import BUSYBOX, GLIBC
 from world import check
 
