@@ -9,9 +9,10 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/wipe.h"
+#include "io/http_why.h"
 #include "io/late.h"
 
-enum { BUFFER_SIZE = 256 << 10, RETRY_MS = 3000, URL_MAX = 16 << 10 };
+enum { BUFFER_SIZE = 256 << 10, RETRY_MS = 3000, URL_MAX = 16 << 10, PROXY_LOGIN = 407 };
 
 static struct {
     __typeof__(curl_global_init) *global_init;
@@ -566,28 +567,49 @@ static bool is_worth_a_try(CURLcode code)
     }
 }
 
-/* "example.org" of an address, for messages: the rest of it may be a secret. */
-static struct slice host_of(const char *url)
+/* Asked for a login, a proxy of plain HTTP answers in the server's place; no server does. */
+static bool is_of_proxy(const struct http_call *c, int status)
 {
-    struct slice rest = slice_of(url);
-    ssize_t at = slice_find(rest, SLICE("://"));
-
-    rest = slice_from(rest, at < 0 ? 0 : (size_t)at + 3);
-    rest = slice_head(rest, strcspn(rest.ptr ? rest.ptr : "", "/?#"));
-    at = slice_find_char(rest, '@');
-    return slice_from(rest, (size_t)(at + 1));
+    return status == PROXY_LOGIN && c->http->http_proxy;
 }
 
-static void on_failure(struct http_call *c, CURLcode code)
+/* Why the try ended with CODE; libcurl knows as long as it has the request. */
+static void blame(const struct http_call *c, CURLcode code, int connect_status, struct err *ret)
 {
-    const char *why = c->why[0] ? c->why : lib.easy_strerror(code);
+    bool secure = slice_starts(slice_of(c->url), SLICE("https:"));
+    struct http_why why = {.code = (int)code,
+                           .text = c->why[0] ? c->why : lib.easy_strerror(code),
+                           .url = c->url,
+                           .proxy = secure ? c->http->https_proxy : c->http->http_proxy,
+                           .ca_file = c->http->ca_file,
+                           .connect_status = connect_status};
+    long sys = 0, status = 0, port = 0;
+    double seconds = 0;
+
+    if (c->easy) {
+        (void)lib.easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &sys);
+        (void)lib.easy_getinfo(c->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+        (void)lib.easy_getinfo(c->easy, CURLINFO_PRIMARY_PORT, &port);
+        (void)lib.easy_getinfo(c->easy, CURLINFO_TOTAL_TIME, &seconds);
+        why.connect_status = status >= 300 ? (int)status : connect_status;
+    }
+    why.sys = (int)sys;
+    why.peer_port = (int)port;
+    why.seconds = (int)(seconds + 0.5);
+    if (!why.seconds) /* it does not even know who is to answer */
+        why.seconds = (int)(c->http->connect_ms + 999) / 1000;
+    (void)http_why(&why, ret);
+}
+
+/* WHY: as blame() has it. */
+static void on_failure(struct http_call *c, CURLcode code, const struct err *why)
+{
     struct err err = c->err;
 
     if (!err.code) {
-        if (is_worth_a_try(code) && again(c, why, 0))
+        if (is_worth_a_try(code) && again(c, why->text, 0))
             return;
-        (void)err_set(&err, code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_SYS, "'%.*s': %s",
-                      SLICE_ARG(slice_head(host_of(c->url), 100)), why);
+        err = *why;
     }
     end(c, &err);
 }
@@ -596,10 +618,12 @@ static void on_connect_late(void *ctx)
 {
     struct http_call *c = ctx;
 
+    struct err why = ERR_INIT;
+
     c->connecting = NULL;
+    blame(c, CURLE_OPERATION_TIMEDOUT, 0, &why);
     let_go(c);
-    snprintf(c->why, sizeof c->why, "no connection after %lld ms", (long long)c->http->connect_ms);
-    on_failure(c, CURLE_OPERATION_TIMEDOUT);
+    on_failure(c, CURLE_OPERATION_TIMEDOUT, &why);
 }
 
 static void pipe_over(struct http_pipe *p, CURLcode code);
@@ -622,11 +646,14 @@ static void reap(struct http *h)
             continue;
         }
         int status = status_of(c);
+        struct err why = ERR_INIT;
+        if (code != CURLE_OK || is_of_proxy(c, status))
+            blame(c, code, status == PROXY_LOGIN ? status : 0, &why);
         let_go(c); /* M is gone with it */
-        if (code == CURLE_OK)
-            on_answer(c, status);
+        if (why.code)
+            on_failure(c, code, &why);
         else
-            on_failure(c, code);
+            on_answer(c, status);
     }
 }
 
@@ -795,7 +822,7 @@ static bool is_address(const char *url)
     for (size_t i = 0; i < s.len; i++)
         if ((unsigned char)s.ptr[i] <= ' ' || s.ptr[i] == 0x7f)
             return false;
-    return host_of(url).len && s.len <= URL_MAX;
+    return http_host(url).len && s.len <= URL_MAX;
 }
 
 /* Of what a line break is in, the rest would be another header. */
@@ -929,11 +956,8 @@ static void on_pipe_over(void *ctx)
 
 static void pipe_over(struct http_pipe *p, CURLcode code)
 {
-    const struct http_call *c = p->call;
-
     if (code != CURLE_OK)
-        (void)err_set(&p->err, ERR_SYS, "'%.*s': %s", SLICE_ARG(slice_head(host_of(c->url), 100)),
-                      c->why[0] ? c->why : lib.easy_strerror(code));
+        blame(p->call, code, 0, &p->err);
     p->over = loop_timer(p->own->loop, clock_ms(), on_pipe_over, p);
 }
 
@@ -984,7 +1008,7 @@ static ssize_t moved(const struct http_pipe *p, CURLcode code, size_t n, struct 
         return (ssize_t)n;
     if (code == CURLE_AGAIN)
         return 0;
-    (void)err_set(err, ERR_SYS, "'%.*s': %s", SLICE_ARG(slice_head(host_of(p->call->url), 100)),
+    (void)err_set(err, ERR_SYS, "'%.*s': %s", SLICE_ARG(slice_head(http_host(p->call->url), 100)),
                   lib.easy_strerror(code));
     return -1;
 }
@@ -999,7 +1023,7 @@ ssize_t http_pipe_read(struct http_pipe *p, struct buf *to, size_t size, struct 
     CURLcode code = lib.easy_recv(p->call->easy, room, size, &n);
     if (code == CURLE_OK && n == 0) {
         (void)err_set(err, ERR_SYS, "'%.*s' closed the connection",
-                      SLICE_ARG(slice_head(host_of(p->call->url), 100)));
+                      SLICE_ARG(slice_head(http_host(p->call->url), 100)));
         return -1;
     }
     ssize_t got = moved(p, code, n, err);

@@ -58,6 +58,27 @@ static int check_safe(int fd, const char *path, const char *name, struct err *er
     return ERR_OK;
 }
 
+/* ERR, what is wrong with the file NAME, gets the file in front and the way out behind. */
+static int broken(const char *path, const char *name, struct err *err)
+{
+    struct err why = *err;
+
+    if (!path)
+        return err_set(err, why.code,
+                       "the just-in-time configuration: '%s': %.120s: have a new one made "
+                       "('generate-jitconfig')",
+                       name, why.text);
+    return err_set(err, why.code,
+                   "'%.90s/%s': %.60s: have it back from a copy, or register this machine anew "
+                   "('ostler unregister --local' first)",
+                   path, name, why.text);
+}
+
+int registration_broken(const struct registration *r, const char *name, struct err *err)
+{
+    return broken(r->path, name, err);
+}
+
 static int open_folder(const char *path, int *ret, struct err *err)
 {
     CLEANUP(fd_closep) int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -84,16 +105,24 @@ static int read_file(int dir, const char *path, const char *name, json_t **ret, 
     CLEANUP(wipe) struct buf text = BUF_INIT(REGISTRATION_FILE_MAX);
     int r = path_open(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd, err);
 
-    if (r == ERR_OK)
-        r = check_safe(fd, path, name, err);
-    else
+    if (r == ERR_DENIED)
+        return err_set(err, r,
+                       "'%s/%s' cannot be read: %s: only the user that registered this machine may "
+                       "(or chown it)",
+                       path, name, strerror(err->sys));
+    if (r == ERR_NOT_FOUND) {
+        err_set(err, r, "it is not there");
+        return broken(path, name, err);
+    }
+    if (r < 0)
         return err_in(err, "'%s'", path);
+    r = check_safe(fd, path, name, err);
     if (r < 0)
         return r;
     r = fd_read_all(fd, &text, err);
     if (r == ERR_OK)
         r = loose_parse(buf_slice(&text), ret, err);
-    return r < 0 ? err_in(err, "'%s/%s'", path, name) : r;
+    return r < 0 ? broken(path, name, err) : r;
 }
 
 /* GitHub's own program writes a byte order mark; act_runner cannot read one. */
@@ -175,9 +204,8 @@ static int take_kind(struct own *o, const json_t *settings, struct err *err)
             return ERR_OK;
         }
     }
-    return err_set(err, ERR_INVALID,
-                   "this is neither of GitHub's runner (agentId, gitHubUrl) nor of Gitea's (uuid, "
-                   "address): register this machine anew");
+    (void)err_set(err, ERR_INVALID, "it is of neither GitHub's runner nor Gitea's");
+    return broken(o->shown.path, settings_file, err);
 }
 
 static int take_settings(struct own *o, struct err *err)
@@ -198,7 +226,8 @@ static int take_settings(struct own *o, struct err *err)
     p->capacity = 1;
     int64_t capacity = gitea ? loose_int(settings, "capacity", 1) : 1;
     if (capacity < 1 || capacity > REGISTRATION_CAPACITY_MAX)
-        return err_set(err, ERR_INVALID, "'capacity' is a number from 1 to %d",
+        return err_set(err, ERR_INVALID, "'%s%s%s': 'capacity' is a number from 1 to %d",
+                       p->path ? p->path : "", p->path ? "/" : "", settings_file,
                        REGISTRATION_CAPACITY_MAX);
     p->capacity = (int)capacity;
     return ERR_OK;
@@ -222,8 +251,8 @@ int registration_load(const char *path, struct registration **ret, struct err *e
     o->shown.path = arena_str(&o->arena, slice_of(whole));
     o->shown.id = path_base(o->shown.path);
     int r = open_folder(whole, &o->dir, err);
-    if (r == ERR_OK && (r = take_settings(o, err)) < 0 && r == ERR_INVALID)
-        (void)err_in(err, "'%s/%s'", whole, settings_file);
+    if (r == ERR_OK)
+        r = take_settings(o, err);
     if (r < 0) {
         registration_free(&o->shown);
         return r;
@@ -284,38 +313,58 @@ static long holder_of(int dir)
     return found;
 }
 
-int registration_lock(struct registration *r, struct err *err)
+static int lock(int dir, const char *path, struct err *err)
 {
-    if (own_of(r)->dir < 0 || flock(own_of(r)->dir, LOCK_EX | LOCK_NB) == 0)
+    if (flock(dir, LOCK_EX | LOCK_NB) == 0)
         return ERR_OK;
     if (errno != EWOULDBLOCK)
-        return err_sys(err, "cannot lock '%s'", r->path);
-    long pid = holder_of(own_of(r)->dir);
+        return err_sys(err, "cannot lock '%s'", path);
+    long pid = holder_of(dir);
     char who[64] = "another listener";
     if (pid > 0)
         snprintf(who, sizeof who, "another listener, process %ld,", pid);
     return err_set(err, ERR_DENIED,
                    "%s has the registration '%s': stop that one, or register this machine once "
                    "more under another name",
-                   who, r->path);
+                   who, path);
+}
+
+int registration_lock(struct registration *r, struct err *err)
+{
+    return own_of(r)->dir < 0 ? ERR_OK : lock(own_of(r)->dir, r->path, err);
+}
+
+static int remove_files(int dir, const char *path, struct err *err)
+{
+    int failed = ERR_OK;
+
+    for (size_t i = 0; i < COUNT_OF(files); i++)
+        if (unlinkat(dir, files[i], 0) < 0 && errno != ENOENT && failed == ERR_OK)
+            failed = err_sys(err, "cannot remove '%s/%s'", path, files[i]);
+    if (failed == ERR_OK)
+        (void)rmdir(path); /* what else lies there is not ours */
+    return failed;
 }
 
 int registration_remove(struct registration *r, struct err *err)
 {
     struct own *o = own_of(r);
-    int failed = ERR_OK;
 
-    if (o->dir < 0) {
-        loose_wipe(o->memory);
-        o->memory = json_object();
-        return ERR_OK;
-    }
-    for (size_t i = 0; i < COUNT_OF(files); i++)
-        if (unlinkat(o->dir, files[i], 0) < 0 && errno != ENOENT && failed == ERR_OK)
-            failed = err_sys(err, "cannot remove '%s/%s'", r->path, files[i]);
-    if (failed == ERR_OK)
-        (void)rmdir(r->path); /* what else lies there is not ours */
-    return failed;
+    if (o->dir >= 0)
+        return remove_files(o->dir, r->path, err);
+    loose_wipe(o->memory);
+    o->memory = json_object();
+    return ERR_OK;
+}
+
+int registration_discard(const char *path, struct err *err)
+{
+    CLEANUP(fd_closep) int dir = -1;
+    int r = open_folder(path, &dir, err);
+
+    if (r == ERR_OK)
+        r = lock(dir, path, err);
+    return r < 0 ? r : remove_files(dir, path, err);
 }
 
 /* ---- many of them ---- */

@@ -60,6 +60,9 @@ MUST_CHECK int registration_list(const char *folder, char ***ret, struct err *er
 MUST_CHECK int registration_read(const struct registration *r, const char *name, json_t **ret,
                                  struct err *err);
 
+/* ERR says what is wrong with what the file NAME holds: it gets the file's path, and the way out. Returns its code. */
+int registration_broken(const struct registration *r, const char *name, struct err *err);
+
 /* Replaces the file NAME, all or nothing, in the form in which its own program writes it. */
 MUST_CHECK int registration_write(struct registration *r, const char *name, const json_t *document,
                                   struct err *err);
@@ -69,6 +72,9 @@ MUST_CHECK int registration_lock(struct registration *r, struct err *err);
 
 /* The server has forgotten it: removes the files, and the folder if nothing else is in there. What is in memory is wiped. */
 MUST_CHECK int registration_remove(struct registration *r, struct err *err);
+
+/* Removes what is in the folder PATH and cannot be read as a registration any more. ERR_DENIED: a listener has it. */
+MUST_CHECK int registration_discard(const char *path, struct err *err);
 
 /* ---- making one ---- */
 

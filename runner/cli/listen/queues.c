@@ -25,6 +25,11 @@ static int load_one(struct listen_queues *q, const char *path, struct err *err)
     struct registration *r = NULL;
     int result = registration_load(path, &r, err);
 
+    if (result == ERR_NOT_FOUND)
+        return err_set(
+            err, result,
+            "there is no registration in '%.80s': 'ostler register --dir %.80s' makes one", path,
+            path);
     if (result < 0)
         return result;
     for (size_t i = 0; i < q->list.len && result == ERR_OK; i++)
@@ -234,7 +239,7 @@ static int add_one(struct listen_queues *q, struct registration *r, struct liste
         result = make_queue(q, r, http, work, &member.take_queue, err);
     if (result < 0) {
         journal_close(member.take_journal);
-        return err_in(err, "'%s'", r->id);
+        return result;
     }
     listener_add(l, &member);
     return ERR_OK;

@@ -33,6 +33,7 @@ struct task {
     struct register_options o;
     struct enrolment web;
     struct registration *registration;
+    const char *discarded; /* the folder of one that could not even be read; NULL: it could */
 };
 
 static void task_deinit(struct task *t)
@@ -104,13 +105,24 @@ static int ask_server(struct task *t, struct err *err)
     return github_unregister(t->registration, &spec, err);
 }
 
+static int discard(struct task *t, const char *folder, struct err *err)
+{
+    t->discarded = folder;
+    return registration_discard(folder, err);
+}
+
 static int run(struct task *t, struct err *err)
 {
     const char *folder;
     int r = find_folder(t, &folder, err);
 
-    if (r == ERR_OK && (r = registration_load(folder, &t->registration, err)) == ERR_NOT_FOUND)
+    if (r < 0)
+        return r;
+    r = registration_load(folder, &t->registration, err);
+    if (r == ERR_NOT_FOUND)
         r = err_set(err, ERR_INVALID, "there is no registration in '%s'", folder);
+    else if ((r == ERR_INVALID || r == ERR_LIMIT) && t->o.local) /* the way out of a broken one */
+        return discard(t, folder, err);
     if (r == ERR_OK && (r = registration_lock(t->registration, err)) == ERR_DENIED)
         r = err_set(err, ERR_INVALID, "a listener has '%s': stop it first", folder);
     if (r == ERR_OK && !t->o.local)
@@ -133,7 +145,11 @@ int cmd_unregister(int argc, char **argv)
     }
     if (run(&t, &err) < 0)
         return enrolment_fail(command, &err, t.o.token, t.o.pat);
-    printf("removed the registration of '%s' in '%s'\n", t.registration->name,
-           t.registration->path);
+    if (t.discarded)
+        printf("removed what was left of a registration in '%s'; its server may still list it\n",
+               t.discarded);
+    else
+        printf("removed the registration of '%s' in '%s'\n", t.registration->name,
+               t.registration->path);
     return EXIT_OK;
 }

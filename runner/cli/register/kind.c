@@ -1,5 +1,6 @@
 #include "cli/register/kind.h"
 
+#include "base/num.h"
 #include "queue/github/settings.h"
 #include "queue/github/tenant.h"
 #include "queue/loose.h"
@@ -67,6 +68,38 @@ static char *server_of(const char *url)
     return mem_dup(url, n);
 }
 
+/* A scheme, a host, and a number for a port: what can be asked at all. */
+static bool is_address(const char *url, const char *server)
+{
+    struct slice all = slice_of(url), host = slice_of(server);
+    struct err ignored = ERR_INIT;
+    int64_t port;
+
+    for (size_t i = 0; i < all.len; i++)
+        if ((unsigned char)all.ptr[i] <= ' ' || all.ptr[i] == '@' || all.ptr[i] == 0x7f)
+            return false;
+    if (!slice_starts(host, SLICE("http://")) && !slice_starts(host, SLICE("https://")))
+        return false;
+    host = slice_from(host, (size_t)slice_find(host, SLICE("://")) + 3);
+    ssize_t colon = host.len && host.ptr[host.len - 1] != ']' ? slice_find_char(host, ':') : -1;
+    return host.len && colon != 0 &&
+           (colon < 0 || host.ptr[0] == '[' ||
+            num_parse_i64(slice_from(host, (size_t)colon + 1), 1, 65535, &port, &ignored) ==
+                ERR_OK);
+}
+
+static int no_address(const char *url, struct err *err)
+{
+    if (strchr(url, '@'))
+        return err_set(err, ERR_INVALID,
+                       "an address with '@' is none to register with: leave user and password "
+                       "out of it, the token says who you are");
+    return err_set(err, ERR_INVALID,
+                   "'%.80s' is no address to register with: that is https://github.com/OWNER/REPO, "
+                   "https://github.com/ORG, or https://HOST of a Gitea or Forgejo server",
+                   url);
+}
+
 /* Whether URL may be a page of GitHub's: those have one, two names behind the server. */
 static bool has_path(const char *url, const char *server)
 {
@@ -81,6 +114,8 @@ int register_kind_find(struct http *http, const char *url, enum registration_kin
     CLEANUP(free_ptr) char *server = server_of(url);
     struct err why = ERR_INIT; /* of those that could not even be asked */
 
+    if (!is_address(url, server))
+        return no_address(url, err);
     if (github_is_hosted(slice_of(url))) {
         *ret = REGISTRATION_GITHUB;
         return ERR_OK;
@@ -95,7 +130,7 @@ int register_kind_find(struct http *http, const char *url, enum registration_kin
     }
     if (why.code) {
         *err = why;
-        return err_in(err, "cannot ask '%.80s'", url);
+        return why.code;
     }
     if (is_gitea(http, server, &why))
         return err_set(
@@ -103,6 +138,11 @@ int register_kind_find(struct http *http, const char *url, enum registration_kin
             "'%.80s' is a page of a Gitea or Forgejo server: register with the server's own "
             "address, as in --url '%.60s'",
             url, server);
+    if (!has_path(url, server) && is_github(http, server, &why))
+        return err_set(err, ERR_INVALID,
+                       "'%.80s' is GitHub's server: register with a repository or an organisation "
+                       "of its, as in --url '%.60s/OWNER/REPO'",
+                       url, server);
     return err_set(err, ERR_INVALID,
                    "neither GitHub nor Gitea or Forgejo answers at '%.100s': check the address, or "
                    "name the kind of server with --type github or --type gitea",

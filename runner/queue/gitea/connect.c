@@ -118,7 +118,7 @@ bool connect_is_unregistered(const struct connect_fault *f)
 static const char *kind_of_page(struct slice body)
 {
     body = slice_trim(body);
-    return body.len == 0 ? "nothing" : body.ptr[0] == '<' ? "a web page" : "something else";
+    return body.len == 0 ? "nothing" : body.ptr[0] == '<' ? "a web page" : "another text";
 }
 
 /* What the service says of a fault, {"code", "message"}; false: that is not the service. */

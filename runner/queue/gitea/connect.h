@@ -16,7 +16,7 @@ enum {
     CONNECT_FETCH_MS =
         60000, /* ... but FetchTask: what is cut off may have assigned a job already */
     CONNECT_REQUEST_MAX = 512 << 10, /* bytes: what a proxy in front of the server lets through */
-    CONNECT_TEXT_SIZE = 200,
+    CONNECT_TEXT_SIZE = 260,
 };
 
 enum connect_code { /* Connect's own, in its order */

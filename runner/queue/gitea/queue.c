@@ -95,6 +95,15 @@ static void say_trouble(struct gitea *g, const char *fmt, ...)
     va_end(ap);
 }
 
+/* What may pass. Of a server that cannot even be reached the fault has all to say. */
+static void say_fault(struct gitea *g, const char *what, const struct connect_fault *fault)
+{
+    if (fault->status)
+        say_trouble(g, "'%s' %s: %s; it is asked again", g->settings.address, what, fault->text);
+    else
+        say_trouble(g, "%s; it is asked again", fault->text);
+}
+
 static void wake_caller(struct gitea *g)
 {
     if (g->base.client.ready)
@@ -116,8 +125,8 @@ static void end_unregistered(struct gitea *g)
     g->connected = false;
     say_trouble(g,
                 "'%s' does not know the runner '%s' any more: it was removed there, or its token "
-                "was changed; remove this registration and register anew",
-                g->settings.address, g->settings.name);
+                "was changed; 'ostler unregister --dir %s', then register anew",
+                g->settings.address, g->settings.name, g->spec.registration->path);
     end_queue(g, EXIT_TERMINATED);
 }
 
@@ -380,8 +389,7 @@ static void on_fetched(void *ctx, const struct connect_fault *fault)
     } else if (fault->said && strstr(fault->text, "runner has been removed")) {
         end_queue(g, 0); /* how an older Gitea says that an ephemeral runner had its task */
     } else {
-        say_trouble(g, "'%s' does not hand out jobs now: %s; it is asked again",
-                    g->settings.address, fault->text);
+        say_fault(g, "does not hand out jobs now", fault);
     }
     g->flooded = false;
     wake_caller(g);
@@ -447,8 +455,7 @@ static void declared(void *ctx, json_t *answer, const struct connect_fault *faul
         say_trouble(g, "'%s' is too old: runners need Gitea or Forgejo 1.21", g->settings.address);
         end_queue(g, EXIT_TERMINATED);
     } else {
-        say_trouble(g, "'%s' cannot be reached: %s; it is tried again", g->settings.address,
-                    fault->text);
+        say_fault(g, "does not take this runner in now", fault);
         g->timer =
             loop_timer(g->connect.loop, connect_again_at(fault, &g->backoff), declare_again, g);
     }
@@ -702,9 +709,10 @@ int queue_gitea_new(const struct gitea_queue_spec *spec, struct queue **ret, str
     CLEANUP(loose_wipep) json_t *document = NULL;
     struct gitea_settings settings;
 
-    if (registration_read(spec->registration, ".runner", &document, err) != ERR_OK ||
-        gitea_settings_read(document, &settings, err) != ERR_OK)
+    if (registration_read(spec->registration, ".runner", &document, err) != ERR_OK)
         return err->code;
+    if (gitea_settings_read(document, &settings, err) != ERR_OK)
+        return err_in(err, "'%s/.runner'", spec->registration->path);
     struct gitea *g = mem_new(sizeof *g);
     g->base.ops = &ops;
     g->spec = *spec;

@@ -102,7 +102,7 @@ static int not_the_service(const struct registering *r, const struct connect_fau
     const char *at = r->address;
 
     if (f->status == 0)
-        return err_set(err, ERR_SYS, "cannot reach '%s': %s", at, f->text);
+        return err_set(err, ERR_SYS, "%s", f->text);
     if (f->status >= 300 && f->status < 400)
         return err_set(err, ERR_UNSUPPORTED,
                        "'%s' sends us elsewhere (HTTP status %d): register with the address that "
@@ -142,11 +142,21 @@ static int refused(const struct registering *r, const struct connect_fault *f, s
                        r->address, r->spec->uuid);
     if (f->code == CONNECT_UNAUTHENTICATED || f->code == CONNECT_PERMISSION_DENIED ||
         is_about_the_token(slice_of(f->text)))
-        return err_set(err, ERR_DENIED,
-                       "'%s' refuses the registration token: %.100s; it shows a new one under "
-                       "Settings, Actions, Runners",
-                       r->address, f->text);
+        return err_set(
+            err, ERR_DENIED,
+            "'%s' refuses the registration token: %.80s; it shows one that is good under "
+            "Settings, Actions, Runners, 'Create new Runner'",
+            r->address, f->text);
     return err_set(err, ERR_FAILED, "'%s' does not register this machine: %s", r->address, f->text);
+}
+
+/* F is no answer of the service's: it may have made the runner all the same, and lets nobody take it back from here. */
+static int in_doubt(const struct registering *r, const struct connect_fault *f, struct err *err)
+{
+    return err_set(err, ERR_SYS,
+                   "'%.60s' gave no proper answer to a registration (%.60s): try again, and remove "
+                   "the runner '%.40s' there if it is listed by then",
+                   r->address, f->text, r->spec->name);
 }
 
 static int ping(struct registering *r, struct err *err)
@@ -161,8 +171,9 @@ static int ping(struct registering *r, struct err *err)
     return ERR_OK;
 }
 
-/* Servers before 1.21 register, and then know no Declare. */
-static int declare(struct registering *r, struct err *err)
+/* Servers before 1.21 register, and then know no Declare. MADE: the server has made the runner just now, and nobody else
+ * can be rid of it: what may pass is no reason to throw it away, for the listener declares it again. */
+static int declare(struct registering *r, bool made, const char **ret_note, struct err *err)
 {
     struct connect_fault fault;
     json_t *answer;
@@ -176,13 +187,17 @@ static int declare(struct registering *r, struct err *err)
     }
     if (fault.code == CONNECT_UNIMPLEMENTED)
         return err_set(err, ERR_UNSUPPORTED,
-                       "'%s' is too old: runners need Gitea or Forgejo 1.21; remove the runner "
-                       "'%s' there",
-                       r->address, r->spec->name);
-    return refused(r, &fault, err);
+                       "'%s' is too old: runners need Gitea or Forgejo 1.21%s%s%s", r->address,
+                       made ? "; remove the runner '" : "", made ? r->spec->name : "",
+                       made ? "' there" : "");
+    if (!made)
+        return refused(r, &fault, err);
+    *ret_note = "the server knows this runner now, but did not take its labels in yet: 'ostler "
+                "listen' tells them again";
+    return ERR_OK;
 }
 
-static int take_runner(struct registering *r, const json_t *answer, json_t **ret,
+static int take_runner(struct registering *r, const json_t *answer, bool made, json_t **ret,
                        const char **ret_note, struct err *err)
 {
     const json_t *runner = json_object_get(answer, "runner");
@@ -202,7 +217,7 @@ static int take_runner(struct registering *r, const json_t *answer, json_t **ret
         return err_set(err, ERR_FAILED, "'%s' answers without a runner's id and token", r->address);
     r->connect.uuid = s.uuid;
     r->connect.token = s.token;
-    if (declare(r, err) != ERR_OK)
+    if (declare(r, made, ret_note, err) != ERR_OK)
         return err->code;
     if (s.ephemeral && !json_is_true(json_object_get(runner, "ephemeral")))
         *ret_note = "the server is too old for ephemeral runners: this one takes a single job all "
@@ -234,15 +249,16 @@ static int run(struct registering *r, json_t **ret, const char **ret_note, struc
     if (r->spec->uuid) {
         answer = json_pack("{s:{s:s, s:s, s:b}}", "runner", "uuid", r->spec->uuid, "token",
                            r->spec->token, "ephemeral", r->spec->ephemeral);
-        return take_runner(r, answer, ret, ret_note, err);
+        return take_runner(r, answer, false, ret, ret_note, err);
     }
     if (!connect_do(&r->connect, "Register",
                     json_pack("{s:s, s:s, s:s, s:o, s:b, s:[s]}", "name", r->spec->name, "token",
                               r->spec->token, "version", r->version, "labels", names_json(r),
                               "ephemeral", r->spec->ephemeral, "capabilities", "cancelling"),
                     &answer, &fault))
-        return refused(r, &fault, err);
-    return take_runner(r, answer, ret, ret_note, err);
+        return fault.said || fault.code == CONNECT_UNIMPLEMENTED ? refused(r, &fault, err)
+                                                                 : in_doubt(r, &fault, err);
+    return take_runner(r, answer, true, ret, ret_note, err);
 }
 
 int gitea_register(const struct gitea_register_spec *spec, json_t **ret, const char **ret_note,

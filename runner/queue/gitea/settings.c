@@ -36,6 +36,10 @@ int gitea_address(struct arena *a, const char *text, const char **ret, struct er
 
     while (s.len && s.ptr[s.len - 1] == '/')
         s.len--;
+    if (slice_find_char(s, '@') >= 0)
+        return err_set(err, ERR_INVALID,
+                       "an address with '@' is none to register with: leave user and password "
+                       "out of it, the token says who you are");
     if (!is_address(s))
         return err_set(err, ERR_INVALID,
                        "'%.100s' is no address of a server: write it as https://git.example.com",
@@ -91,6 +95,10 @@ static int read_labels(struct gitea_settings *s, const json_t *from, struct err 
             return err_set(err, ERR_INVALID, "'labels' holds something that is no text");
         texts[i] = arena_str(&s->arena, slice_of(text));
     }
+    if (n == 0)
+        return err_set(err, ERR_INVALID,
+                       "there are no 'labels', so there would be no jobs: "
+                       "register this machine anew with --labels");
     s->label_texts = texts;
     return labels_parse(&s->arena, texts, &s->labels, &s->n_labels, err);
 }
@@ -141,7 +149,7 @@ int gitea_settings_read(const json_t *document, struct gitea_settings *ret, stru
 
     if (read_all(document, &s, err) != ERR_OK) {
         gitea_settings_deinit(&s);
-        return err_in(err, "'.runner'");
+        return err->code;
     }
     *ret = s;
     return ERR_OK;

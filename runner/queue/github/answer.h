@@ -31,7 +31,7 @@ enum answer_kind {
     ANSWER_KINDS
 };
 
-enum { ANSWER_TEXT_SIZE = 200, ANSWER_RETRY_MAX_MS = 600000 };
+enum { ANSWER_TEXT_SIZE = 260, ANSWER_RETRY_MAX_MS = 600000 };
 
 struct answer {
     enum answer_kind kind;

@@ -15,8 +15,9 @@ int enrol_fail(const struct enrol *e, const struct rest_answer *a, const char *w
     case 401:
         return err_set(err, ERR_DENIED, "%s: GitHub refuses the %s (%.80s): %s", what,
                        pat ? "personal access token" : "token", a->text,
-                       pat ? "it is wrong or has expired"
-                           : "it is wrong, or older than an hour; get a new one");
+                       pat ? "it is wrong or has expired; make a new one"
+                           : "it is wrong, or older than an hour; the server "
+                             "shows a new one under Settings, Actions, Runners");
     case 403:
         return err_set(err, ERR_DENIED,
                        "%s: the token is not allowed to (%.80s): a personal access token needs the "
@@ -41,16 +42,21 @@ void enrol_is_left(const struct enrol *e)
                       "where it has to be removed by hand");
 }
 
+static int is_taken(const struct enrol *e, struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "a runner exists with the same name '%s': choose another one with --name, or "
+                   "take its place with --replace",
+                   e->spec->name);
+}
+
 int enrol_may_replace(const struct enrol *e, struct err *err)
 {
     const struct github_register_spec *s = e->spec;
 
     if (s->replace || (s->may_replace && s->may_replace(s->ctx, s->name)))
         return 1;
-    return err_set(err, ERR_INVALID,
-                   "a runner exists with the same name '%s': choose another one with --name, or "
-                   "take its place with --replace",
-                   s->name);
+    return is_taken(e, err);
 }
 
 /* ---- groups ---- */
@@ -132,6 +138,50 @@ json_t *enrol_labels(const struct github_register_spec *spec)
     for (const char *const *one = spec->labels; one && *one; one++)
         add_label(list, *one, "user");
     return list;
+}
+
+/* ---- making it ---- */
+
+/* Nobody could tell us whether it was made. Nobody had its name a moment ago: one that has it now is ours, and is put in
+ * its own place, which is answered as the first question would have been. 0: there is none. */
+static int64_t find_ours(struct enrol *e, const struct enrol_way *way)
+{
+    struct err why = ERR_INIT;
+    int64_t ours = 0;
+
+    if (way->find(e, &ours, &why) < 0 && e->spec->note)
+        e->spec->note(e->spec->ctx, "the server may have made the runner all the same: if it is "
+                                    "listed there, it has to be removed by hand");
+    return ours;
+}
+
+int enrol_make(struct enrol *e, struct github_settings *s, const struct enrol_way *way,
+               int64_t same, json_t **ret, struct err *err)
+{
+    CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
+    int64_t ours = 0;
+    int r = way->send(e, s, same, &a, err);
+    bool doubtful = r < 0 || (a.status == 409 && a.again);
+
+    if (doubtful && !same)
+        ours = find_ours(e, way);
+    if (ours) {
+        rest_answer_deinit(&a);
+        a = (struct rest_answer){0};
+        r = way->send(e, s, ours, &a, err);
+    }
+    if (r == ERR_OK && rest_is_good(&a)) {
+        *ret = a.json;
+        a.json = NULL;
+        return ERR_OK;
+    }
+    if (r == ERR_OK) /* 409, TaskAgentExistsException: somebody was faster */
+        r = a.status == 409 && !ours ? is_taken(e, err) : enrol_fail(e, &a, "cannot register", err);
+    if (ours) {
+        s->agent_id = (uint64_t)ours;
+        way->take_back(e, s);
+    }
+    return r;
 }
 
 /* ---- the place, the token, the tenant ---- */

@@ -61,3 +61,18 @@ MUST_CHECK int enrol_by_admin(struct enrol *e, struct github_settings *s, json_t
 void enrol_take_back_from_tenant(struct enrol *e, const struct github_settings *s);
 void enrol_take_back_from_admin(struct enrol *e, const struct github_settings *s);
 void enrol_is_left(const struct enrol *e);
+
+/* What the two ways do differently when they make the runner of E on the server. */
+struct enrol_way {
+    int (*find)(struct enrol *e, int64_t *ret,
+                struct err *err); /* the id behind the name; 0: nobody has it */
+    /* SAME: the id that is to be its own; 0: a new one. */
+    int (*send)(struct enrol *e, const struct github_settings *s, int64_t same,
+                struct rest_answer *ret, struct err *err);
+    void (*take_back)(struct enrol *e, const struct github_settings *s);
+};
+
+/* Makes it, in the place of SAME unless that is 0: *RET is the answer, a new reference. After an error the server has
+ * none of ours, as far as it can be asked. */
+MUST_CHECK int enrol_make(struct enrol *e, struct github_settings *s, const struct enrol_way *way,
+                          int64_t same, json_t **ret, struct err *err);

@@ -127,10 +127,20 @@ static int take_runner(const struct enrol *e, struct github_settings *s, const j
     return ERR_OK;
 }
 
+static int send_runner(struct enrol *e, const struct github_settings *s, int64_t same,
+                       struct rest_answer *ret, struct err *err)
+{
+    CLEANUP(loose_freep) json_t *body = runner_of(e, s, same);
+
+    return ask(e, "POST", "actions/runners/register", body, ret, err);
+}
+
+static const struct enrol_way way = {find_same, send_runner, enrol_take_back_from_admin};
+
 int enrol_by_admin(struct enrol *e, struct github_settings *s, json_t **keep, json_t *more,
                    struct err *err)
 {
-    CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
+    json_t *runner = NULL;
     int64_t same = 0;
 
     *keep = json_object();
@@ -142,20 +152,10 @@ int enrol_by_admin(struct enrol *e, struct github_settings *s, json_t **keep, js
     if (r < 0)
         return r;
     s->key = rsa_key_new();
-    CLEANUP(loose_freep) json_t *body = runner_of(e, s, same);
-    r = ask(e, "POST", "actions/runners/register", body, &a, err);
+    r = enrol_make(e, s, &way, same, &runner, err);
     if (r < 0)
         return r;
-    if (a.status == 409)
-        return err_set(err, ERR_INVALID,
-                       "a runner exists with the same name '%s': choose another one with --name, "
-                       "or take its place with --replace",
-                       e->spec->name);
-    if (!rest_is_good(&a))
-        return enrol_fail(e, &a, "cannot register", err);
-    json_t *runner = a.json;
     json_object_set_new(*keep, "runner", runner);
-    a.json = NULL;
     r = take_runner(e, s, runner, more, err);
     if (r < 0)
         enrol_take_back_from_admin(e, s);

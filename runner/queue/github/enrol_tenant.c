@@ -111,34 +111,23 @@ static int take_agent(const struct enrol *e, struct github_settings *s, const js
     return ERR_OK;
 }
 
-/* *RET: the answer. */
-static int put_agent(struct enrol *e, const struct github_settings *s, int64_t same,
-                     const char *pool, json_t **ret, struct err *err)
+static int send_agent(struct enrol *e, const struct github_settings *s, int64_t same,
+                      struct rest_answer *ret, struct err *err)
 {
-    CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
     CLEANUP(loose_freep) json_t *body = agent_of(e, s, same);
-    char id[24];
+    char id[24], pool[24];
 
     (void)snprintf(id, sizeof id, "%lld", (long long)same);
+    (void)snprintf(pool, sizeof pool, "%lld", (long long)s->pool_id);
     struct tenant_query q = {TENANT_AGENTS,
                              same ? "PUT" : "POST",
                              {{"poolId", pool}, {same ? "agentId" : NULL, id}},
                              NULL,
                              NULL};
-    int r = enrol_ask(e, &q, body, &a, err);
-    if (r < 0)
-        return r;
-    if (a.status == 409) /* TaskAgentExistsException: somebody was faster */
-        return err_set(err, ERR_INVALID,
-                       "a runner exists with the same name '%s': choose another one with --name, "
-                       "or take its place with --replace",
-                       e->spec->name);
-    if (!rest_is_good(&a))
-        return enrol_fail(e, &a, "cannot register", err);
-    *ret = a.json;
-    a.json = NULL;
-    return ERR_OK;
+    return enrol_ask(e, &q, body, ret, err);
 }
+
+static const struct enrol_way way = {find_same, send_agent, enrol_take_back_from_tenant};
 
 /* ---- does it work? ---- */
 
@@ -183,7 +172,6 @@ static int prove(struct enrol *e, const struct github_settings *s, struct err *e
 int enrol_by_tenant(struct enrol *e, struct github_settings *s, json_t **keep, json_t *more,
                     struct err *err)
 {
-    char pool[24];
     json_t *agent = NULL;
     int64_t same;
 
@@ -197,9 +185,8 @@ int enrol_by_tenant(struct enrol *e, struct github_settings *s, json_t **keep, j
         r = enrol_may_replace(e, err);
     if (r < 0)
         return r;
-    (void)snprintf(pool, sizeof pool, "%lld", (long long)s->pool_id);
     s->key = rsa_key_new();
-    r = put_agent(e, s, same, pool, &agent, err);
+    r = enrol_make(e, s, &way, same, &agent, err);
     if (r < 0)
         return r;
     json_object_set_new(*keep, "agent", agent);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+enum { WAY_OUT_MAX = 4096 + 100 /* a path, and words */ };
+
 static struct github *github_of(const struct queue *q)
 {
     return (struct github *)(uintptr_t)(const void *)q;
@@ -95,59 +97,78 @@ void github_end(struct github *g, const struct github_end *end)
     leave(g);
 }
 
-static void end_because(struct github *g, int exit_code, bool forgotten, const char *advice,
-                        const struct answer *a)
+static void end_because(struct github *g, int exit_code, bool forgotten, const struct answer *a,
+                        const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* The advice comes first, then the server's own words. */
+static void end_because(struct github *g, int exit_code, bool forgotten, const struct answer *a,
+                        const char *fmt, ...)
 {
     struct github_end end = {.decided = true, .exit_code = exit_code, .forgotten = forgotten};
+    va_list ap;
 
-    snprintf(end.text, sizeof end.text, "%s (%s)", advice, a->text);
+    va_start(ap, fmt);
+    (void)vsnprintf(end.text, sizeof end.text, fmt, ap);
+    va_end(ap);
+    size_t len = strlen(end.text);
+    (void)snprintf(end.text + len, sizeof end.text - len, " (%s)", a->text);
     github_end(g, &end);
+}
+
+/* How a registration that is good for nothing any more is replaced: one in memory was made for one job. */
+static const char *way_out(const struct github *g, struct buf *to)
+{
+    if (g->registration->path)
+        buf_printf(to, "'ostler unregister --local --dir %s', then 'ostler register'",
+                   g->registration->path);
+    else
+        buf_add_str(to, "have a new just-in-time configuration made ('generate-jitconfig')");
+    return to->ptr;
 }
 
 /* What cannot be gone on with, whether a session or a poll said so. */
 static void refused(struct github *g, const struct answer *a, bool at_session)
 {
+    CLEANUP(buf_deinit) struct buf anew = BUF_INIT(WAY_OUT_MAX);
+
     if (g->served) { /* made for one job, it is no more once it had it, in whatever words that is said */
         github_end(g, &(struct github_end){.decided = true, .forgotten = true});
         return;
     }
     switch (a->kind) {
     case ANSWER_CONFLICT:
-        end_because(g, 5, false,
+        end_because(g, 5, false, a,
                     "another listener has a session with this registration: stop that one, or "
-                    "register this machine under a name of its own",
-                    a);
+                    "register this machine under a name of its own");
         break;
     case ANSWER_NO_RUNNER: /* a session that was open went with it: nothing is left to mend */
-        end_because(g, at_session ? 1 : 0, !at_session,
-                    "this runner was deleted on the server: register it anew", a);
+        end_because(g, at_session ? 1 : 0, !at_session, a,
+                    "this runner was deleted on the server: %s",
+                    at_session ? way_out(g, &anew) : "'ostler register' makes it anew");
         break;
     case ANSWER_BAD_CLIENT:
-        end_because(g, 1, false,
-                    "the server does not know this registration any more: register it anew", a);
+        end_because(g, 1, false, a, "the server refuses this registration: %s", way_out(g, &anew));
         break;
     case ANSWER_REVOKED:
-        end_because(g, 0, false,
-                    "the server has revoked this registration's access: register it anew", a);
+        end_because(g, 0, false, a, "the server has revoked this registration's access: %s",
+                    way_out(g, &anew));
         break;
     case ANSWER_TOO_OLD:
-        end_because(g, at_session ? 1 : g->deprecated_exit, false,
+        end_because(g, at_session ? 1 : g->deprecated_exit, false, a,
                     "the server does not accept the runner version that we report: give "
-                    "'ostler listen' a newer --runner-version",
-                    a);
+                    "'ostler listen' a newer --runner-version");
         break;
     case ANSWER_DEPROVISIONED:
-        end_because(g, 0, false, "the server takes this machine down: there is nothing more to do",
-                    a);
+        end_because(g, 0, false, a,
+                    "the server takes this machine down: there is nothing more to do");
         break;
     case ANSWER_SKEW:
-        end_because(g, 1, false, "this machine's clock and the server's differ: set it", a);
+        end_because(g, 1, false, a, "this machine's clock and the server's differ: set it");
         break;
     default:
-        end_because(g, 1, false,
-                    "the server refuses this registration: see that it may run jobs there, or "
-                    "register it anew",
-                    a);
+        end_because(g, 1, false, a,
+                    "the server refuses this registration: see that it may run jobs there, or %s",
+                    way_out(g, &anew));
     }
 }
 

@@ -13,8 +13,12 @@ enum { URL_MAX = 2000, SEGMENTS_MAX = 3 };
 
 static int no_place(const char *url, struct err *err)
 {
+    if (strchr(url, '@'))
+        return err_set(err, ERR_INVALID,
+                       "an address with '@' is none to register with: leave user and password "
+                       "out of it, the token says who you are");
     return err_set(err, ERR_INVALID,
-                   "'%.80s' is not what runners are registered with: that is an organisation "
+                   "'%.58s' is not what runners are registered with: an organisation "
                    "(https://github.com/ORG), a repository (https://github.com/OWNER/REPO) or an "
                    "enterprise (https://github.com/enterprises/NAME)",
                    url);
@@ -120,7 +124,7 @@ void rest_answer_deinit(struct rest_answer *a)
 static int take_answer(const struct http_answer *a, const char *url, struct rest_answer *ret,
                        struct err *err)
 {
-    struct rest_answer got = {.status = a->status};
+    struct rest_answer got = {.status = a->status, .again = ret->again};
     struct slice body = slice_trim(buf_slice(&a->body));
     struct answer meaning;
     struct err ignored = ERR_INIT;
@@ -150,6 +154,16 @@ static void wipe_answer(struct http_answer *a)
     http_answer_deinit(a);
 }
 
+static void on_retry(void *ctx, unsigned tries, const char *why, int64_t wait_ms)
+{
+    struct rest_answer *a = ctx;
+
+    (void)tries;
+    (void)why;
+    (void)wait_ms;
+    a->again = true;
+}
+
 int rest_do(struct http *http, struct http_request *q, const json_t *body, struct rest_answer *ret,
             struct err *err)
 {
@@ -159,6 +173,8 @@ int rest_do(struct http *http, struct http_request *q, const json_t *body, struc
     q->body = slice_of(text);
     q->tries = REST_TRIES;
     q->total_ms = REST_TOTAL_MS;
+    q->retry = on_retry;
+    q->ctx = ret;
     int r = http_do(http, q, &a, err);
     return r < 0 ? r : take_answer(&a, q->url, ret, err);
 }

@@ -26,6 +26,8 @@ enum { REST_TRIES = 3, REST_TOTAL_MS = 100000, REST_TEXT_SIZE = 160 };
 
 struct rest_answer {
     int status;
+    bool
+        again; /* it was asked for more than once: an earlier answer may have been lost, not the question */
     json_t *json;              /* NULL: there is no body */
     char text[REST_TEXT_SIZE]; /* of an error: the server's own words */
 };

@@ -188,9 +188,9 @@ static int take_runner(struct own *o, const json_t *doc, struct err *err)
     s->use_runner_admin = loose_bool(doc, "useRunnerAdminFlow", false);
     s->is_hosted = loose_bool(doc, "isHostedServer", is_hosted(s));
     if (!s->agent_id)
-        return err_set(err, ERR_INVALID, "it has no 'agentId': register this machine anew");
+        return err_set(err, ERR_INVALID, "it has no 'agentId'");
     if (!is_address(s->use_v2 ? s->server_url_v2 : s->server_url))
-        return err_set(err, ERR_INVALID, "'%s' is no address: register this machine anew",
+        return err_set(err, ERR_INVALID, "'%s' is no address",
                        s->use_v2 ? "serverUrlV2" : "serverUrl");
     return ERR_OK;
 }
@@ -218,11 +218,9 @@ static int take_credentials(struct own *o, const json_t *doc, struct err *err)
         return *s->access_token ? ERR_OK : err_set(err, ERR_INVALID, "it has no 'token'");
     }
     if (!slice_eq_nocase(scheme, SLICE("OAuth")))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "its scheme is not 'OAuth': register this machine anew");
+        return err_set(err, ERR_UNSUPPORTED, "its scheme is not 'OAuth'");
     if (!*s->client_id || !is_address(s->token_url))
-        return err_set(err, ERR_INVALID,
-                       "it has no 'clientId' or no 'authorizationUrl': register this machine anew");
+        return err_set(err, ERR_INVALID, "it has no 'clientId' or no 'authorizationUrl'");
     return ERR_OK;
 }
 
@@ -254,8 +252,7 @@ static int take_file(struct own *o, const struct registration *r, const char *na
     if (failed < 0)
         return failed;
     failed = take(o, document, err);
-    return failed < 0 ? err_in(err, "%s%s'%s'", r->path ? r->path : "", r->path ? ": " : "", name)
-                      : ERR_OK;
+    return failed < 0 ? registration_broken(r, name, err) : ERR_OK;
 }
 
 int github_settings_load(const struct registration *r, bool migrated, struct github_settings **ret,

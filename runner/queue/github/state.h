@@ -20,9 +20,9 @@ enum github_state {
 struct github_end { /* why, and how */
     bool decided;
     int exit_code;
-    char text[ERR_TEXT_SIZE]; /* "": nothing is wrong */
-    bool tell;                /* the session is to be closed in order */
-    bool forgotten;           /* the server does not know the registration any more: its files go */
+    char text[2 * ERR_TEXT_SIZE]; /* "": nothing is wrong */
+    bool tell;                    /* the session is to be closed in order */
+    bool forgotten; /* the server does not know the registration any more: its files go */
 };
 
 enum { GITHUB_HAD = 16, GITHUB_HAD_SIZE = 48 };
@@ -46,7 +46,7 @@ struct github {
     struct timer *leave; /* the time to take leave is over */
     struct github_end end;
     bool connected;
-    char trouble[ERR_TEXT_SIZE];
+    char trouble[2 * ERR_TEXT_SIZE];
 
     int want;
     bool served;          /* its only job came (ephemeral) */

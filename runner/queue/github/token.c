@@ -169,8 +169,8 @@ static void explain(const struct github_token *t, enum github_token_trouble trou
     switch (trouble) {
     case GITHUB_TOKEN_INVALID_CLIENT:
         (void)err_set(err, ERR_DENIED,
-                      "GitHub does not know this registration any more (%.80s): it was removed "
-                      "there, or has another key. 'ostler unregister --local', then register anew",
+                      "GitHub does not know this runner, or not with this key (%.120s): register "
+                      "it anew",
                       text);
         return;
     case GITHUB_TOKEN_SKEW:
@@ -221,11 +221,13 @@ static int keep_token(struct github_token *t, const char *token, int64_t life, s
 static int take_token(struct github_token *t, struct slice body, struct err *err)
 {
     CLEANUP(loose_wipep) json_t *json = NULL;
-    int r = loose_parse(body, &json, err);
+    struct err ignored = ERR_INIT; /* of no use to whoever reads what is wrong with the server */
 
-    return r < 0 ? r
-                 : keep_token(t, loose_text(json, "access_token"),
-                              loose_int(json, "expires_in", EXPIRES_S), err);
+    if (loose_parse(body, &json, &ignored) < 0)
+        return err_set(err, ERR_INVALID, "it answers with %s instead of one",
+                       answer_is_page(body) ? "a page for people" : "something else");
+    return keep_token(t, loose_text(json, "access_token"), loose_int(json, "expires_in", EXPIRES_S),
+                      err);
 }
 
 /* ---- a fetch ---- */
@@ -273,19 +275,25 @@ static void fetch(struct github_token *t)
     }
 }
 
-static void fail(struct github_token *t, enum github_token_trouble trouble, const char *text)
+static void give_up(struct github_token *t, enum github_token_trouble trouble,
+                    const struct err *why)
 {
-    struct err err = ERR_INIT;
-
     backoff_reset(&t->backoff);
     t->put_right = false;
-    explain(t, trouble, text, &err);
     if (is_good(t)) { /* it was a renewal: the old one does for a while */
         renew_at(t, clock_ms() + RENEW_AGAIN_MS);
         tell(t, GITHUB_TOKEN_FINE, NULL);
         return;
     }
-    tell(t, trouble, &err);
+    tell(t, trouble, why);
+}
+
+static void fail(struct github_token *t, enum github_token_trouble trouble, const char *text)
+{
+    struct err err = ERR_INIT;
+
+    explain(t, trouble, text, &err);
+    give_up(t, trouble, &err);
 }
 
 /* True: it makes sense to try at once with the server's time. */
@@ -349,7 +357,7 @@ static void on_answer(void *ctx, struct http_answer *a, const struct err *err)
     wipe_buf(&t->body);
     if (!a) {
         if (!tries_again(t, 0))
-            fail(t, GITHUB_TOKEN_NO_ANSWER, err->text);
+            give_up(t, GITHUB_TOKEN_NO_ANSWER, err);
         return;
     }
     if (a->status < 200 || a->status > 299) {

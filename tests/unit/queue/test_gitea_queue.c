@@ -511,7 +511,7 @@ Test(gitea_queue, waits_for_a_server_behind_a_proxy_that_refuses)
     queue->ops->want(queue, 1);
     UNTIL(forge->declared == 2);
     cr_expect_not(health().ended);
-    cr_expect(strstr(health().trouble, "tried again"), "%s", health().trouble);
+    cr_expect(strstr(health().trouble, "asked again"), "%s", health().trouble);
     forge->declare_status[0] = '\0';
     UNTIL(forge->fetched);
     UNTIL(!health().trouble);

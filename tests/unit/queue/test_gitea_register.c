@@ -139,6 +139,8 @@ static const struct {
      "{\"code\":\"invalid_argument\",\"message\":\"missing runner token, name\"}", ERR_FAILED,
      "missing runner token, name"},
     {"Register", "200 OK", "{}", ERR_FAILED, "without a runner's id and token"},
+    {"Register", "200 OK", "<html>welcome</html>", ERR_SYS, "the runner 'r' there if"},
+    {"Register", "404 Not Found", "404 page not found", ERR_UNSUPPORTED, "no service for runners"},
     {"Declare", "404 Not Found", "404 page not found", ERR_UNSUPPORTED, "too old"},
 };
 static size_t trouble;
@@ -168,6 +170,26 @@ Test(gitea_register, says_what_is_wrong_and_what_helps)
         cr_expect_null(document);
         server_stop();
     }
+}
+
+static void undeclared(int fd, const struct server_request *q)
+{
+    if (strstr(q->head, "/Declare "))
+        server_answer(fd, "503 Busy", "", "", 0);
+    else
+        good(fd, q);
+}
+
+Test(gitea_register, keeps_a_runner_that_was_made_but_could_not_be_declared)
+{
+    struct err err = ERR_INIT;
+    json_t *document = NULL;
+    const char *note = NULL;
+
+    cr_assert_eq(try_at(server_start(undeclared), false, &document, &note, &err), ERR_OK, "%s",
+                 err.text);
+    cr_expect(note && strstr(note, "'ostler listen' tells them again"), "%s", note);
+    json_decref(document);
 }
 
 Test(gitea_register, refuses_bad_words_before_anything_is_sent)
@@ -225,26 +247,28 @@ Test(gitea_register, reads_a_registration_that_act_runner_made)
 Test(gitea_register, names_the_member_of_a_registration_that_is_wrong)
 {
     static const struct {
-        const char *key, *value;
-    } rows[] = {{"address", "\"x\""},
-                {"uuid", "7"},
-                {"token", "\"a\\nb\""},
-                {"capacity", "0"},
-                {"capacity", "5000"},
-                {"labels", "[\"a:vm\"]"},
-                {"fetch_interval_ms", "1"},
-                {"env", "{\"a=b\":\"\"}"},
-                {"name", "\"\""}};
+        const char *key, *value, *wanted;
+    } rows[] = {{"address", "\"x\"", "'x' is no address"},
+                {"address", "\"https://me:word@x\"", "leave user and password out"},
+                {"uuid", "7", "'uuid' is no text: register this machine anew"},
+                {"token", "\"a\\nb\"", "'token' is no text"},
+                {"capacity", "0", "'capacity' is a number from 1"},
+                {"capacity", "5000", "'capacity' is a number from 1"},
+                {"labels", "[\"a:vm\"]", "label 'a:vm'"},
+                {"labels", "[]", "no 'labels', so there would be no jobs"},
+                {"fetch_interval_ms", "1", "'fetch_interval_ms' is a number"},
+                {"env", "{\"a=b\":\"\"}", "'env'"},
+                {"name", "\"\"", "'name' is no text"}};
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "uuid", "u", "name", "n", "token", "t",
-                                 "address", "http://h");
+        json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:[s]}", "uuid", "u", "name", "n", "token",
+                                 "t", "address", "http://h", "labels", "a:host");
         struct gitea_settings s;
         struct err err = ERR_INIT;
 
         json_object_set_new(json, rows[i].key, json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
         cr_expect_lt(gitea_settings_read(json, &s, &err), 0, "%s", rows[i].key);
-        cr_expect(strstr(err.text, ".runner"), "%s", err.text);
+        cr_expect(strstr(err.text, rows[i].wanted), "%s: %s", rows[i].key, err.text);
         json_decref(json);
     }
 }

@@ -561,6 +561,37 @@ static void note_it(void *ctx, const char *text)
     cr_expect_not_null(strstr(text, "removed by hand"), "%s", text);
 }
 
+/* Half an answer: the runner is there, and nobody knows its number. */
+#define HALF(first, last)                                                                          \
+    LOOKUP("register", ""), CONNECT, POOLS, AGENTS(NONE), AGENT("{\"id\":"),                       \
+        AGENTS("{\"count\":1,\"value\":[{\"id\":7,\"name\":\"t 1\"}]}"),                           \
+    {                                                                                              \
+        "PUT /tenant/_apis/distributedtask/pools/1/agents/7", "Bearer TENANT1", {"{\"id\":7,"},    \
+            first, last                                                                            \
+    }
+
+Test(github_register, finds_the_runner_again_that_it_was_not_told_of)
+{
+    static const struct line lines[] = {
+        HALF("200 OK", "{\"id\":7,\"disableUpdate\":\"True\"," AUTHORIZATION "," V2 "}"), {NULL}};
+    struct github_register_spec spec = spec_of(lines);
+    json_t *files = NULL;
+    struct github_settings *s = registered(&spec, &files);
+
+    cr_assert_eq(s->agent_id, 7);
+    github_settings_free(s);
+    json_decref(files);
+}
+
+Test(github_register, takes_back_the_runner_that_it_was_not_told_of)
+{
+    static const struct line lines[] = {
+        HALF("403 Forbidden", "{\"message\":\"no\"}"), TAKE_BACK, {NULL}};
+    struct github_register_spec spec = spec_of(lines);
+
+    fails(&spec, ERR_DENIED, "the token is not allowed to (no)");
+}
+
 Test(github_register, takes_back_what_the_rest_interface_gave)
 {
     static const struct line half[] = {LOOKUP("register", ",\"use_v2_flow\":true"),

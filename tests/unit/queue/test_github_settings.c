@@ -128,7 +128,9 @@ Test(settings, says_what_is_wrong_with_a_file)
 
     cr_assert_eq(with(".runner", "poolId", json_integer(1), &err), ERR_OK, "%s", err.text);
     cr_expect_eq(with(".runner", "agentId", json_integer(0), &err), ERR_INVALID);
-    cr_expect_str_eq(err.text, "'.runner': it has no 'agentId': register this machine anew");
+    cr_expect_str_eq(
+        err.text, "the just-in-time configuration: '.runner': it has no 'agentId': have a new one "
+                  "made ('generate-jitconfig')");
     cr_expect_eq(with(".runner", "serverUrlV2", NULL, &err), ERR_INVALID);
     cr_expect(strstr(err.text, "'serverUrlV2' is no address"), "%s", err.text);
     cr_expect_eq(with(".runner", "serverUrlV2", json_string("ftp://x"), &err), ERR_INVALID);

@@ -308,7 +308,7 @@ Test(github_token, says_when_the_registration_is_gone)
     serve(unknown_client);
     struct told t = get();
     cr_assert_eq(t.trouble, GITHUB_TOKEN_INVALID_CLIENT);
-    cr_assert(strstr(t.why, "no such client") && strstr(t.why, "register anew"), "%s", t.why);
+    cr_assert(strstr(t.why, "no such client") && strstr(t.why, "register it anew"), "%s", t.why);
     cr_assert_eq(server_count(), 1);
     cr_assert_eq(get().trouble, GITHUB_TOKEN_INVALID_CLIENT, "whoever asks again is told again");
 }
@@ -345,7 +345,7 @@ Test(github_token, tells_the_kinds_of_trouble_apart)
         const char *why;
     } rows[] = {{server_error, GITHUB_TOKEN_SERVER_ERROR, "later"},
                 {refused, GITHUB_TOKEN_REFUSED, "not you"},
-                {html, GITHUB_TOKEN_NO_ANSWER, "this is no JSON"},
+                {html, GITHUB_TOKEN_NO_ANSWER, "a page for people"},
                 {no_token, GITHUB_TOKEN_NO_ANSWER, "holds no token"}};
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

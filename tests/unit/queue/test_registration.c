@@ -106,6 +106,31 @@ Test(registration, says_what_is_wrong_with_one)
     fails("many", ERR_INVALID, "'capacity'");
 }
 
+Test(registration, tells_the_way_out_of_a_broken_one_and_can_go_it)
+{
+    struct registration *held;
+    struct err err = ERR_INIT;
+
+    make("html/.runner", "<html>");
+    make("html/.credentials", "{}");
+    fails("html", ERR_INVALID,
+          "this is no JSON: have it back from a copy, or register this machine anew ('ostler "
+          "unregister --local' first)");
+    cr_assert_eq(registration_discard("html", &err), ERR_OK, "%s", err.text);
+    cr_expect_neq(access("html", F_OK), 0);
+
+    make("half/.runner", "{\"agentId\": 7}");
+    held = load("half");
+    cr_assert_eq(registration_lock(held, &err), ERR_OK);
+    cr_expect_eq(registration_discard("half", &err), ERR_DENIED, "a listener has it");
+    cr_expect_eq(access("half/.runner", F_OK), 0);
+    json_t *document = NULL;
+    cr_expect_eq(registration_read(held, ".credentials", &document, &err), ERR_NOT_FOUND);
+    cr_expect(strstr(err.text, "half/.credentials': it is not there: have it back"), "%s",
+              err.text);
+    registration_free(held);
+}
+
 Test(registration, is_not_read_if_others_may_write_it)
 {
     make("a/.runner", "{\"agentId\": 7}");
