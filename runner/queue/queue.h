@@ -67,7 +67,8 @@ struct queue_ops {
     /* So many jobs could be started now: 0 while every slot is taken, the disk is full, or we are on our way out.
      * No more than that are asked for. The first call connects. */
     void (*want)(struct queue *q, int n);
-    /* No job is taken any more; what runs is reported to its end. Then we take our leave of the server, 30 s at most,
+    /* No job is asked for any more; what the server has given already is still handed out, for it gives it to nobody else,
+     * and what runs is reported to its end. Then we take our leave of the server, 30 s at most,
      * and done() is true. */
     void (*close)(struct queue *q);
     void (*health)(const struct queue *q, struct queue_health *ret);

@@ -58,8 +58,9 @@ struct gitea {
     size_t n_over; /* so many have been, the last ones are in there */
     char capabilities[CAPABILITIES_MAX + 1];
     char trouble[400];
-    bool flooded; /* the last answer had more tasks than could be taken */
-    bool served;  /* an ephemeral runner had its one task */
+    bool flooded;   /* the last answer had more tasks than could be taken */
+    bool served;    /* an ephemeral runner had its one task */
+    bool cancelled; /* nothing is begun any more, and what runs is to end */
     bool connected;
     int exit_code;
 };
@@ -308,7 +309,7 @@ static void begin_task(struct gitea *g, struct held *h)
     else if (t->fate == TASK_REFUSE)
         gitea_report_end(h->report, QUEUE_FAILURE,
                          arena_printf(&t->arena, "##[error]%.*s", SLICE_ARG(t->reason)));
-    else if (g->stage != STAGE_UP)
+    else if (g->cancelled)
         drop(h, shutting_down);
     else if (t->fate == TASK_CALL)
         begin_call(g, h);
@@ -529,7 +530,7 @@ static int next(struct queue *q, struct job **ret, struct err *err)
 
     (void)err;
     for (struct held *h = g->held; h; h = h->next) {
-        struct job *job = g->stage == STAGE_CLOSING ? NULL : take_job(h);
+        struct job *job = g->cancelled ? NULL : take_job(h);
 
         if (!job)
             continue;
@@ -563,7 +564,7 @@ static int ended(struct queue *q, const char *key, const char *why, struct err *
     h->handed = false;
     if (h->called) {
         called_ended(h->called, why);
-        if (g->stage == STAGE_CLOSING)
+        if (g->cancelled)
             called_cancel(h->called, true);
         return ERR_OK;
     }
@@ -582,7 +583,7 @@ static void leave(void *ctx)
     wake_caller(g);
 }
 
-/* Tasks that nobody has begun are told to be cancelled: somebody else may be asked for them again. */
+/* Tasks that nobody has begun are told to be cancelled. */
 static void drop_waiting(struct gitea *g)
 {
     for (struct held *h = g->held; h; h = h->next) {
@@ -613,7 +614,6 @@ static void close_queue(struct queue *q)
             g->timer = loop_timer(g->connect.loop, clock_ms() + LEAVE_MS, leave, g);
         }
     }
-    drop_waiting(g);
 }
 
 static void cancel(struct queue *q, bool hard)
@@ -622,6 +622,8 @@ static void cancel(struct queue *q, bool hard)
 
     (void)hard; /* the worker ends its job either way */
     close_queue(q);
+    g->cancelled = true;
+    drop_waiting(g);
     for (struct held *h = g->held; h; h = h->next)
         if (h->handed)
             g->base.client.stop(g->base.client.ctx, h->key, "the runner is being shut down");

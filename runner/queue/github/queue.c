@@ -459,9 +459,6 @@ static void close_queue(struct queue *q)
         return;
     }
     github_end(g, &(struct github_end){.decided = true, .tell = true});
-    if (g->job && assignment_state(g->job) < ASSIGNMENT_RUNNING)
-        (void)assignment_cancel(g->job, ASSIGNMENT_BY_SHUTDOWN,
-                                "The runner was stopped before the job began.", 0);
 }
 
 static void cancel(struct queue *q, bool hard)
@@ -469,6 +466,7 @@ static void cancel(struct queue *q, bool hard)
     struct github *g = github_of(q);
 
     (void)hard; /* how hard a worker is stopped is the caller's affair */
+    g->cancelled = true;
     close_queue(q);
     if (g->job)
         (void)assignment_cancel(g->job, ASSIGNMENT_BY_SHUTDOWN,

@@ -50,6 +50,7 @@ struct github {
 
     int want;
     bool served;          /* its only job came (ephemeral) */
+    bool cancelled;       /* no job is begun any more, and the one that runs is to end */
     struct envelope held; /* a job that waits for a slot; its body NULL: none */
     struct timer *hold;   /* until it is let go */
     struct backoff throttle;

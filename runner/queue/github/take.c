@@ -53,7 +53,7 @@ static void begin_job(struct github *g, struct slice text, const char *billing_o
         return;
     }
     g->served = g->settings->ephemeral;
-    if (g->end.decided) /* we were told to stop while it was on its way */
+    if (g->cancelled) /* while it was on its way */
         (void)assignment_cancel(g->job, ASSIGNMENT_BY_SHUTDOWN,
                                 "The runner has received a shutdown signal.", 0);
 }

@@ -541,9 +541,35 @@ Test(gitea_queue, asks_for_nothing_while_there_is_no_room_and_takes_what_was_giv
     queue->ops->want(queue, 1);
     UNTIL(forge->fetched == 1);
     queue->ops->close(queue); /* the answer is on its way, with a task */
+    drop_job(take_job());
+    end_job("success");
     UNTIL(queue->ops->done(queue));
-    cr_expect(forge->final == 0 || strstr(forge->final_state, "RESULT_CANCELLED"));
+    cr_expect(strstr(forge->final_state, "RESULT_SUCCESS"), "%s", forge->final_state);
     cr_expect_eq(forge->fetched, 1);
+}
+
+static bool has_lease(void)
+{
+    json_t *lease = queue->ops->lease(queue, key);
+    bool has = lease;
+
+    json_decref(lease);
+    return has;
+}
+
+Test(gitea_queue, a_task_that_nobody_has_begun_when_all_is_cancelled_is_cancelled)
+{
+    struct err err = ERR_INIT;
+    struct job *job = NULL;
+
+    offer(0, TASK("99", YAML));
+    open_queue(false, 1);
+    queue->ops->want(queue, 1);
+    UNTIL(has_lease());
+    queue->ops->cancel(queue, true);
+    cr_expect_eq(queue->ops->next(queue, &job, &err), 0);
+    UNTIL(queue->ops->done(queue));
+    cr_expect(strstr(forge->final_state, "RESULT_CANCELLED"), "%s", forge->final_state);
 }
 
 Test(gitea_queue, tells_the_server_of_a_job_that_another_process_lost)

@@ -992,12 +992,23 @@ Test(github_queue, closed_while_it_tries_for_a_session_it_is_done)
     cr_assert_eq(hub_count("close"), 0);
 }
 
-Test(github_queue, a_job_on_its_way_when_it_is_closed_is_given_back)
+Test(github_queue, a_job_on_its_way_when_it_is_closed_is_handed_out_still)
+{
+    HUB_START({"poll", 1, 1, 200, REFERENCE("")});
+    hub_open(&broker);
+    hub_until("acquire", 1);
+    hub_queue->ops->close(hub_queue);
+    hub_job_end(hub_until_job(), "success");
+    cr_assert_eq(hub_until_done().exit_code, 0);
+    has(hub_last("complete"), "\"conclusion\":\"succeeded\"");
+}
+
+Test(github_queue, a_job_on_its_way_when_it_is_cancelled_has_failed)
 {
     HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"renew", 1, HUB_FOREVER, HUB_HANG, NULL});
     hub_open(&broker);
     hub_until("renew", 1);
-    hub_queue->ops->close(hub_queue);
+    hub_queue->ops->cancel(hub_queue, true);
     cr_assert_eq(hub_until_done().exit_code, 0);
     has(hub_last("complete"), "\"conclusion\":\"failed\"");
 }
