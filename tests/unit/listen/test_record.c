@@ -77,7 +77,7 @@ static int on_close(struct report *r, struct err *err)
 static void read_again(const char *id)
 {
     static const struct report_ops ops = {.event = on_event, .close = on_close};
-    struct report reader = {&ops};
+    struct report reader = {.ops = &ops};
     struct err err = ERR_INIT;
 
     told[0] = '\0';
