@@ -286,5 +286,5 @@ Test(event, every_event_has_the_common_members)
     }
     spec.event_name = "pushed";
     cr_assert_eq(local_event(&spec, &github, &notes, &err), ERR_INVALID);
-    cr_assert_str_eq(err.text, "there is no event 'pushed'");
+    cr_assert_str_eq(err.text, "there is no event 'pushed': did you mean 'push'?");
 }
