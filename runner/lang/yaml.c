@@ -27,6 +27,7 @@ struct reader {
     struct strmap anchors; /* name to the bytes of a struct node; token NULL: not at its end yet */
     struct strmap unused;  /* name to the bytes of a yaml_mark_t; empty: an alias names it */
     size_t depth, events;
+    bool aliased;            /* something stands there twice */
     size_t line, line_start; /* how far line_at() came: number from 0, offset in the text */
 };
 
@@ -139,7 +140,8 @@ static int count(struct reader *r, size_t events)
 {
     if (events > r->limits.events - r->events)
         return fail(r, r->event.start_mark, "Maximum YAML nodes exceeded",
-                    "an alias repeats all of its anchor; use fewer or smaller ones");
+                    r->aliased ? "an alias repeats all of its anchor; use fewer or smaller ones"
+                               : "that is too much for one file: call parts of it with 'uses'");
     r->events += events;
     return ERR_OK;
 }
@@ -221,6 +223,7 @@ static int read_alias(struct reader *r, struct node *ret)
     if (!ret->token || r->depth + ret->height > r->limits.depth)
         return fail(r, r->event.start_mark, "Maximum object depth exceeded",
                     ret->token ? "nest less deeply" : "the alias stands inside its own anchor");
+    r->aliased = true;
     return count(r, ret->events);
 }
 

@@ -219,7 +219,7 @@ static bool may_ask(const struct store_spec *spec, const struct action_ref *ref,
 
     return i->why.code == ERR_NOT_FOUND &&
            store_origin(spec, ref, &i->fetch->arena, &from, &ignored) == ERR_OK &&
-           (from.local || !spec->offline);
+           (from.local || from.login || !spec->offline);
 }
 
 struct store_fetch *store_fetch_start(const struct store_spec *whole, const struct action_ref *refs,

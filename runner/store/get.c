@@ -457,6 +457,16 @@ static int go_on_without(struct get *g, const struct err *why, struct store_entr
     return ERR_OK;
 }
 
+/* What is here was perhaps fetched for somebody else, so whether we may have it is asked all the same. */
+static int get_offline(struct get *g, struct store_entry *ret, struct err *err)
+{
+    struct store_spec here = *g->spec;
+    int r = admit(g, err);
+
+    here.login = here.login_header = NULL;
+    return r < 0 ? r : store_find(&here, g->ref, g->arena, ret, err);
+}
+
 static int get(struct get *g, struct store_entry *ret, struct err *err)
 {
     const char *ref = g->ref->ref;
@@ -499,11 +509,14 @@ int store_get(const struct store_spec *spec, const struct action_ref *ref, struc
     if (g.from.login || spec->stranger)
         g.git.more = with_login(&g);
     r = store_find(spec, ref, a, ret, &why);
-    if (r == ERR_OK || why.code != ERR_NOT_FOUND || (spec->offline && !g.from.local)) {
+    if (r == ERR_OK || why.code != ERR_NOT_FOUND ||
+        (spec->offline && !g.from.local && !g.from.login)) {
         if (r < 0)
             *err = why;
         return r;
     }
+    if (spec->offline && g.from.login)
+        return get_offline(&g, ret, err);
     r = get(&g, ret, err);
     fd_closep(&g.lock);
     if (g.made)

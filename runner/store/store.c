@@ -180,7 +180,7 @@ int store_find(const struct store_spec *spec, const struct action_ref *ref, stru
         r = store_check_lock(spec, ref, a, sha, err);
         if (r < 0)
             return r;
-        if ((!origin.login || spec->offline) && store_has(origin.folder, sha, a, ret))
+        if (!origin.login && store_has(origin.folder, sha, a, ret))
             return ERR_OK;
     }
     return err_set(err, ERR_NOT_FOUND,

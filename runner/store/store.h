@@ -57,8 +57,8 @@ struct store_spec {
     /* For each of the references that are asked for; NULL: nothing is given. */
     const struct store_given *given;
     int64_t retry_ms; /* 0: STORE_RETRY_MS */
-    /* A source whose server is told who asks, and no other: what is here of it is only handed out after it has let us in.
-     * NULL: none. */
+    /* A source whose server is told who asks, and no other: what is here of it is only handed out after it has let us in,
+     * which is all that it is asked when `offline`. NULL: none. */
     const char *login;
     bool stranger; /* `source` is a server that a workflow named: it gets nobody's credentials */
     const char *login_header; /* of HTTP: "Authorization: Basic ...". A secret */

@@ -91,8 +91,12 @@ static void print_findings(const struct diags *diags)
 
         if (first_same(diags, i) < i)
             continue;
-        fprintf(stderr, "%s:%d:%d: %s: %.*s\n", d->file, d->line, d->col,
-                d->level == DIAG_ERROR ? "error" : "warning", SLICE_ARG(d->message));
+        if (d->line)
+            fprintf(stderr, "%s:%d:%d: ", d->file, d->line, d->col);
+        else
+            fprintf(stderr, "%s: ", d->file);
+        fprintf(stderr, "%s: %.*s\n", d->level == DIAG_ERROR ? "error" : "warning",
+                SLICE_ARG(d->message));
         if (d->hint)
             fprintf(stderr, "  %s\n", d->hint);
         for (size_t k = i; d->caller && k < diags->list.len; k++) {

@@ -259,10 +259,17 @@ Test(get, what_is_here_of_its_own_server_is_for_those_whom_that_lets_in)
     const char *uses = arena_printf(&arena, "acme/tools@%s", sha);
 
     gives(uses, sha, "one");
+    gives("acme/tools@main", sha, "one");
     spec.login = spec.source;
     spec.login_header = "Authorization: Basic x";
     gives(uses, sha, "one");
+    spec.offline = true;
+    gives(uses, sha, "one");
+    gives("acme/tools@main", sha, "one");
     cr_assert_eq(rename(work, arena_printf(&arena, "%s.gone", work)), 0);
+    fails("acme/tools@main", ERR_NOT_FOUND, "there is no repository");
+    fails(uses, ERR_NOT_FOUND, "there is no repository");
+    spec.offline = false;
     fails(uses, ERR_NOT_FOUND, "there is no repository");
     spec.login = NULL;
     gives(uses, sha, "one");

@@ -78,6 +78,10 @@ def a_file_that_is_too_deep_or_too_large(w):
     refused(w, "on: push\njobs: " + "[" * 5000 + "]" * 5000 + "\n")
     w.write("large.yml", FINE + "# " + "x" * 30_000_000 + "\n")
     w.run("large.yml", limit=20).complains(r"large\.yml", "large|limit|bytes|MiB|size")
+    w.write("large.yml", FINE + "# " + "x" * 2_000_000 + "\n")
+    w.run("large.yml").complains(r"large\.yml: error: The maximum file size of 1048576 characters")
+    w.write("many.yml", "on: push\njobs:\n" + "".join(f"  j{i}: {{runs-on: x, steps: [{{run: x}}]}}\n" for i in range(10_000)))
+    w.run("many.yml").complains(r"many\.yml:\d+:\d+: error: Maximum YAML nodes exceeded", "call parts of it with 'uses'")
 
 
 @case()

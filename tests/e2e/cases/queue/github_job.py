@@ -152,6 +152,12 @@ def actions_are_what_the_service_says(w):
     r.equal("result", r.of("job.finished")[0]["result"], "failure")
     r.equal("requests", len(s.asked), 4)  # a source of one's own comes first
 
+    for name in ("v1", SHA):  # what was fetched for others: offline nobody says who may have it
+        r = work(w, {"uses": f"acme/outer@{name}"}, **resolving(s), offline=True)
+        r.equal("result", r.of("job.finished")[0]["result"], "failure")
+        check("is not in the action store" in r.of("annotation", level="error")[0]["message"], r)
+    r.equal("requests", len(s.asked), 4)
+
 
 @case(who="user")
 def what_the_service_refuses_fails_the_job_in_its_words(w):
