@@ -27,7 +27,7 @@ static bool is(const char *text, const char *wanted)
 
 static char *copy_of(const char *text)
 {
-    return text && *text ? mem_dup(text, strlen(text)) : NULL;
+    return text && *text ? mem_dup(text, records_cut(slice_of(text), RECORDS_TEXT_MAX)) : NULL;
 }
 
 static void set_time(char ret[CLOCK_STAMP_SIZE], const char *time)
@@ -290,6 +290,11 @@ static int64_t log_line(const char *message, int64_t n_lines)
     return n_lines;
 }
 
+static json_t *json_cut(const char *text)
+{
+    return json_stringn(text, records_cut(slice_of(text), RECORDS_TEXT_MAX));
+}
+
 static void annotate(struct record *s, const json_t *event, int64_t n_lines)
 {
     static const struct {
@@ -303,7 +308,7 @@ static void annotate(struct record *s, const json_t *event, int64_t n_lines)
 
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         if (text_of(event, texts[i]) && *text_of(event, texts[i]))
-            json_object_set(data, texts[i], json_object_get(event, texts[i]));
+            json_object_set_new(data, texts[i], json_cut(text_of(event, texts[i])));
     for (size_t i = 0; i < COUNT_OF(places); i++)
         if (number_of(event, places[i].from) > 0)
             json_object_set_new(data, places[i].to,

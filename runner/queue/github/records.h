@@ -18,6 +18,7 @@ enum {
     RECORDS_ISSUES_MAX =
         10, /* of each type that a record keeps; what comes later is only counted */
     RECORDS_MESSAGE_MAX = 4096, /* characters of an issue's message */
+    RECORDS_TEXT_MAX = 4096,    /* of any other text: a step's name may come out of an expression */
 };
 
 /* The order is that of the protocol's numbers, one more than those. */

@@ -429,6 +429,36 @@ Test(github_records, a_message_is_cut_as_dot_net_counts)
         4097u);
 }
 
+/* Ten megabytes of a name, and thirty of titles, for each step would be the listener's, which serves others as well. */
+Test(github_records, texts_of_a_job_have_a_limit)
+{
+    enum { LONG = 1 << 20 };
+    CLEANUP(free_ptr) char *text = mem_new(LONG + 1);
+    size_t i;
+    json_t *issue, *data;
+
+    for (size_t at = 0; at < LONG; at += 2)
+        memcpy(text + at, "\xc3\xa4", 2);
+    run(1, "setup", text, NULL);
+    run(2, "main", text, FIRST);
+    cr_expect_eq(strlen(records_find(&records, 1)->name), 2 * RECORDS_TEXT_MAX);
+    cr_expect_eq(strlen(records_find(&records, 2)->name), 2 * RECORDS_TEXT_MAX);
+    data = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s}", "event", "annotation", "step", 2,
+                     "level", "error", "message", text, "file", text, "title", text, "code", text);
+    (void)records_event(&records, data, 0, NOW);
+    json_decref(data);
+    json_array_foreach (records_find(&records, 2)->issues, i, issue) {
+        const char *key;
+        json_t *value;
+
+        cr_expect_leq(json_string_length(json_object_get(issue, "message")),
+                      2 * RECORDS_MESSAGE_MAX);
+        json_object_foreach (json_object_get(issue, "data"), key, value)
+            cr_expect_leq(json_string_length(value), 2 * RECORDS_TEXT_MAX, "%s", key);
+    }
+    cr_expect_eq(i, 1);
+}
+
 Test(github_records, an_annotation_needs_a_message)
 {
     records_job_issue(&records, RECORDS_ERROR, "  ");
