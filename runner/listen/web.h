@@ -2,7 +2,8 @@
  *
  * Just what a probe, Prometheus and "ostler status" need: no bodies, one request a connection. (libmicrohttpd, which the
  * services of jobs use, brings GnuTLS along: 2.6 MB of private memory and 3 ms, in a listener that is to have 4 MB in all.)
- * Who connects can make us keep WEB_CONNECTIONS_MAX heads and one answer each, for WEB_DEADLINE_MS; others wait their turn. */
+ * Who connects can make us keep WEB_CONNECTIONS_MAX heads and one answer each, for WEB_DEADLINE_MS; who comes then takes the
+ * place of the oldest. */
 #pragma once
 
 #include "base/buf.h"
