@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 const char cmd_listen_help[] =
@@ -384,12 +385,24 @@ static void wait_with_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* Keys of registrations and tokens of jobs would be in it. Workers start with the same; a job may raise it again. */
+static void leave_no_core(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_CORE, &limit) < 0)
+        return;
+    limit.rlim_cur = 0;
+    (void)setrlimit(RLIMIT_CORE, &limit); /* to lower it is never refused */
+}
+
 static int run(struct call *c)
 {
     struct err err = ERR_INIT;
     int code = LISTEN_OK;
 
     wait_with_signals();
+    leave_no_core();
     if (prepare(c, &err) < 0)
         code = c->queues.taken ? LISTEN_CONFLICT : LISTEN_FAILED;
     else if (listener_run(c->listener, &code, &err) < 0)

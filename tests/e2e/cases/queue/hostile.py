@@ -1,9 +1,11 @@
 """Jobs that mean harm, on a listener that runs those of others as well."""
 
 import pathlib
+import re
 import shutil
 import tempfile
 
+import watch
 from case import case
 from gitea_double import GiteaDouble
 from listening import Listener, as_yaml, gitea_registration
@@ -33,6 +35,9 @@ def a_job_sees_nothing_of_the_listener_or_of_other_jobs(w):
                 {"env": {"WORD": "${{ secrets.WORD }}"}, "run": "echo $WORD > word; echo begun; until test -e go; do sleep 0.05; done"}]}),
                 steps=1, secrets={"WORD": SECRET})
             double.wait(lambda: "begun" in victim.lines)
+            for pid in (listener.process.pid, *listener.workers()):
+                limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+                check(re.search(r"Max core file size +0 ", limits), f"a core of {watch.describe(pid)} would hold secrets:\n{limits}")
             look = LOOK.replace("ROOT", str(root)).replace("SECRET", f"{SECRET[:9]}''{SECRET[9:]}")
             task = double.push(as_yaml({"runs-on": "ubuntu-latest", "steps": [{"run": look}]}), steps=1)
             double.finished(task)
