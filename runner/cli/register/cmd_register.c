@@ -278,13 +278,40 @@ static int register_gitea(struct task *t, struct err *err)
 
 /* ---- taking over ---- */
 
+/* The file NAME of the other program: here, as it is started there, or beside its configuration. NULL: it is in neither. */
+static const char *other_file(struct task *t, const char *name)
+{
+    CLEANUP(free_ptr) char *config = mem_dup(t->o.import, strlen(t->o.import));
+    char *slash = strrchr(config, '/');
+
+    if (access(name, F_OK) == 0)
+        return name;
+    if (!slash || name[0] == '/')
+        return NULL;
+    *slash = '\0';
+    const char *beside = arena_printf(&t->o.arena, "%s/%s", config, name);
+    return access(beside, F_OK) == 0 ? beside : NULL;
+}
+
+/* One that is not there says nothing, as for them. */
+static int read_env_file(struct task *t, struct err *err)
+{
+    CLEANUP(wipe_buf) struct buf text = BUF_INIT(IMPORT_SIZE_MAX);
+    const char *file = t->import.env_file ? other_file(t, t->import.env_file) : NULL;
+    int r = file ? path_read(AT_FDCWD, file, &text, err) : ERR_OK;
+
+    return file && r == ERR_OK ? gitea_import_env(&t->import, buf_slice(&text), file, err) : r;
+}
+
 static int read_import(struct task *t, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(IMPORT_SIZE_MAX);
-    int r = path_read_named(t->o.import, &text, err);
+    int r = path_read(AT_FDCWD, t->o.import, &text, err);
 
     if (r == ERR_OK)
         r = gitea_import_read(buf_slice(&text), t->o.import, &t->import, err);
+    if (r == ERR_OK)
+        r = read_env_file(t, err);
     if (r < 0)
         return r == ERR_NOT_FOUND ? (err->code = ERR_INVALID) : r;
     VEC_EACH (note, &t->import.notes)
@@ -292,20 +319,10 @@ static int read_import(struct task *t, struct err *err)
     return ERR_OK;
 }
 
-/* The registration of the other program, where it has one: beside its configuration, as it is started there, or here. */
+/* The registration of the other program, where it has one. */
 static const char *other_runner(struct task *t)
 {
-    const char *name = t->import.runner_file ? t->import.runner_file : ".runner";
-    CLEANUP(free_ptr) char *config = mem_dup(t->o.import, strlen(t->o.import));
-    char *slash = strrchr(config, '/');
-
-    if (!name || access(name, F_OK) == 0)
-        return name;
-    if (!slash || name[0] == '/')
-        return NULL;
-    *slash = '\0';
-    const char *beside = arena_printf(&t->o.arena, "%s/%s", config, name);
-    return access(beside, F_OK) == 0 ? beside : NULL;
+    return other_file(t, t->import.runner_file ? t->import.runner_file : ".runner");
 }
 
 static int take_over(struct task *t, const char *file, struct err *err)

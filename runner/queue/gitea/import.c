@@ -1,6 +1,8 @@
 #include "queue/gitea/import.h"
 
+#include "base/buf.h"
 #include "base/num.h"
+#include "job/container/container_policy.h"
 #include "lang/yaml.h"
 #include "queue/gitea/settings.h"
 
@@ -120,11 +122,18 @@ static int take_image(struct importing *im, const char *path, const struct token
     return ERR_OK;
 }
 
+/* The object KEY of the extras, which is made when it is first asked for. */
+static json_t *member_of(struct gitea_import *to, const char *key)
+{
+    json_t *member = json_object_get(to->extras, key);
+
+    if (!member)
+        json_object_set_new(to->extras, key, member = json_object());
+    return member;
+}
+
 static int take_envs(struct importing *im, const char *path, const struct token *v, struct err *err)
 {
-    json_t *env = json_object();
-
-    set(im, "env", env);
     if (v->kind == TOKEN_NULL)
         return ERR_OK;
     if (v->kind != TOKEN_MAPPING)
@@ -135,9 +144,189 @@ static int take_envs(struct importing *im, const char *path, const struct token 
 
         if (!value.ptr || !name.len)
             return wrong(im, v->pairs[i].key, path, "mapping of names to texts", err);
-        json_object_set_new(env, arena_str(&im->to->arena, name), text_json(value));
+        json_object_set_new(member_of(im->to, "env"), arena_str(&im->to->arena, name),
+                            text_json(value));
     }
     return ERR_OK;
+}
+
+static int take_env_file(struct importing *im, const char *path, const struct token *v,
+                         struct err *err)
+{
+    struct slice text = token_text(&im->to->arena, v);
+
+    if (!text.ptr)
+        return wrong(im, v, path, "file", err);
+    im->to->env_file = text.len ? arena_str(&im->to->arena, text) : NULL;
+    return ERR_OK;
+}
+
+/* ---- containers ---- */
+
+static int take_flag(struct importing *im, const char *path, const struct token *v, bool *ret,
+                     struct err *err)
+{
+    if (v->kind != TOKEN_BOOL && v->kind != TOKEN_NULL)
+        return wrong(im, v, path, "true or false", err);
+    *ret = v->kind == TOKEN_BOOL && v->boolean;
+    return ERR_OK;
+}
+
+/* What KEY of our own policy is; it is to be a right one. */
+static int put(struct importing *im, const char *path, const struct token *v, const char *key,
+               json_t *take_value, struct err *err)
+{
+    json_object_set_new(member_of(im->to, "containers"), key, take_value);
+    if (container_policy_member(key, take_value, err) != ERR_OK)
+        return err_in(err, "%s:%d:%d: '%s'", im->file, v->line, v->col, path);
+    return ERR_OK;
+}
+
+/* Adds OPTIONS to those that each container gets. */
+static int put_added(struct importing *im, const char *path, const struct token *v,
+                     struct slice options, struct err *err)
+{
+    const char *before = json_string_value(json_object_get(member_of(im->to, "containers"), "add"));
+
+    return put(im, path, v, "add",
+               json_string(arena_printf(&im->to->arena, "%s%s%.*s", before ? before : "",
+                                        before ? " " : "", SLICE_ARG(options))),
+               err);
+}
+
+static int take_privileged(struct importing *im, const char *path, const struct token *v,
+                           struct err *err)
+{
+    bool on;
+    int r = take_flag(im, path, v, &on, err);
+
+    if (r < 0 || !on)
+        return r;
+    r = put(im, path, v, "options", json_pack("[s]", "--privileged"), err);
+    return r < 0 ? r : put_added(im, path, v, SLICE("--privileged"), err);
+}
+
+static int take_container_options(struct importing *im, const char *path, const struct token *v,
+                                  struct err *err)
+{
+    struct slice text = slice_trim(token_text(&im->to->arena, v));
+
+    return text.len ? put_added(im, path, v, text, err) : ERR_OK;
+}
+
+static int take_network(struct importing *im, const char *path, const struct token *v,
+                        struct err *err)
+{
+    struct slice text = token_text(&im->to->arena, v);
+    bool old_way = slice_ends(slice_of(path), SLICE("_mode")); /* where "bridge" meant one's own */
+
+    if (!text.len || (old_way && slice_eq(text, SLICE("bridge"))))
+        return ERR_OK;
+    return put(im, path, v, "network", text_json(text), err);
+}
+
+/* "*" of theirs is any run of characters, slashes too (gobwas/glob without separators). */
+static const char *volume_pattern(struct arena *a, struct slice text)
+{
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(2 * IMPORT_SIZE_MAX);
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '*')
+            buf_add_char(&out, text.ptr[i]);
+        else if (i == 0 || text.ptr[i - 1] != '*')
+            buf_add_str(&out, "**");
+    }
+    return arena_str(a, buf_slice(&out));
+}
+
+static void note(struct importing *im, const char *path, const char *text);
+
+static int take_volumes(struct importing *im, const char *path, const struct token *v,
+                        struct err *err)
+{
+    json_t *list = json_array();
+
+    if (v->kind != TOKEN_SEQUENCE && v->kind != TOKEN_NULL) {
+        json_decref(list);
+        return wrong(im, v, path, "list of volumes", err);
+    }
+    for (size_t i = 0; v->kind == TOKEN_SEQUENCE && i < v->n_items; i++) {
+        struct slice text = token_text(&im->to->arena, v->items[i]);
+        const char *pattern = volume_pattern(&im->to->arena, text);
+        bool more = strpbrk(pattern, "?[]{}\\!") || (strchr(pattern, '/') && *pattern != '/');
+
+        if (more)
+            note(im, path,
+                 arena_printf(&im->to->arena,
+                              "'%s' is left out: volumes here are names and whole paths, in which "
+                              "only '*' and '**' mean something: say it anew in 'containers: "
+                              "{volumes}' of .runner",
+                              pattern));
+        else if (*pattern)
+            json_array_append_new(list, json_string(pattern));
+    }
+    return put(im, path, v, "volumes", list, err);
+}
+
+static int take_pull(struct importing *im, const char *path, const struct token *v, struct err *err)
+{
+    bool on = false;
+    int r = take_flag(im, path, v, &on, err);
+
+    if (on)
+        set(im, "pull", json_true());
+    return r;
+}
+
+/* "-" and Forgejo's "" show jobs no socket; act_runner's "" does. Where it may be either, they get none. */
+static int take_docker_host(struct importing *im, const char *path, const struct token *v,
+                            struct err *err)
+{
+    struct slice text = token_text(&im->to->arena, v);
+
+    if (slice_eq(text, SLICE("-")))
+        return put(im, path, v, "socket", json_false(), err);
+    if (slice_eq(text, SLICE("automount")))
+        return put(im, path, v, "socket", json_true(), err);
+    if (text.len)
+        set(im, "engine", text_json(text));
+    note(im, path,
+         "jobs are not shown the engine's socket, as act_runner does: 'containers: {\"socket\": "
+         "true}' in .runner shows it to them, and this machine with it");
+    return ERR_OK;
+}
+
+/* ---- caches ---- */
+
+static int take_caches(struct importing *im, const char *path, const struct token *v,
+                       struct err *err)
+{
+    bool on = true;
+    int r = take_flag(im, path, v, &on, err);
+
+    if (!on && v->kind == TOKEN_BOOL)
+        json_object_set_new(member_of(im->to, "env"), "ACTIONS_CACHE_URL", json_string(""));
+    return r;
+}
+
+static int take_cache_server(struct importing *im, const char *path, const struct token *v,
+                             struct err *err)
+{
+    struct slice text = token_text(&im->to->arena, v);
+
+    if (!text.ptr && v->kind != TOKEN_NULL)
+        return wrong(im, v, path, "address", err);
+    if (text.len)
+        json_object_set_new(member_of(im->to, "env"), "ACTIONS_CACHE_URL", text_json(text));
+    return ERR_OK;
+}
+
+static int take_nothing(struct importing *im, const char *path, const struct token *v,
+                        struct err *err)
+{
+    bool ignored; /* whatever it says: so it is here */
+
+    return take_flag(im, path, v, &ignored, err);
 }
 
 static int take_labels(struct importing *im, const char *path, const struct token *v,
@@ -175,7 +364,9 @@ static const struct option {
     take_fn *take;
     const char *usual, *note;
 } options[] = {
-    {"log.level", NULL, "info", "give 'ostler listen' --verbose or --quiet instead"},
+    {"log.level", NULL, "info",
+     "each line has its level: 'journalctl -p warning' shows fewer; of a job the secret "
+     "ACTIONS_STEP_DEBUG shows more"},
     {"log.job_level", NULL, "info", "the lines of the runner are always in a job's log"},
     {"log.job.dir", NULL, "", "every job is recorded: see 'ostler runs' and 'ostler logs'"},
     {"log.job.retention", NULL, "168h", "'ostler listen' keeps its records by their size"},
@@ -183,12 +374,13 @@ static const struct option {
     {"runner.file", take_file, NULL, NULL},
     {"runner.capacity", take_capacity, NULL, NULL},
     {"runner.envs", take_envs, NULL, NULL},
-    {"runner.env_file", NULL, ".env", "copy its variables to 'env' in the registration's .runner"},
+    {"runner.env_file", take_env_file, NULL, NULL},
     {"runner.timeout", take_timeout, NULL, NULL},
     {"runner.shutdown_timeout", NULL, "0s|3h",
-     "give 'ostler listen' --drain-time; without it a first SIGTERM waits for the jobs that run"},
+     "say it in the configuration of ostler: 'listen: {drain-time: 3h}'"},
     {"runner.insecure", NULL, "false",
-     "certificates are always checked: name the server's own authority in SSL_CERT_FILE"},
+     "name the server's own authority in SSL_CERT_FILE; or GITHUB_ACTIONS_RUNNER_TLS_NO_VERIFY=1 "
+     "in .env beside the configuration of ostler checks none"},
     {"runner.fetch_timeout", NULL, "5s",
      "a request for a job is never cut off before a minute: it could have been given one"},
     {"runner.fetch_interval", take_interval, NULL, NULL},
@@ -222,53 +414,58 @@ static const struct option {
     {"runner.hooks.job_started", NULL, "", "name the script in ACTIONS_RUNNER_HOOK_JOB_STARTED"},
     {"runner.hooks.job_completed", NULL, "",
      "name the script in ACTIONS_RUNNER_HOOK_JOB_COMPLETED"},
-    {"cache.enabled", NULL, "true", "caches are served when a job asks for them"},
-    {"cache.dir", NULL, "", "caches lie below the data folder of 'ostler listen'"},
+    {"cache.enabled", take_caches, NULL, NULL},
+    {"cache.dir", NULL, "",
+     "caches lie below the cache folder of whoever runs 'ostler listen' (XDG_CACHE_HOME)"},
     {"cache.host", NULL, "", "caches are served to each job where the job is"},
     {"cache.port", NULL, "0", "caches are served to each job where the job is"},
-    {"cache.external_server", NULL, "", "set ACTIONS_CACHE_URL in 'env' of .runner"},
-    {"cache.external_secret", NULL, "", "servers of caches that are shared are not spoken to"},
-    {"cache.external_secret_file", NULL, "", "servers of caches that are shared are not spoken to"},
+    {"cache.external_server", take_cache_server, NULL, NULL},
+    {"cache.external_secret", NULL, "",
+     "jobs are not announced to a server of caches: one that wants that refuses them; without "
+     "'external_server' this machine serves caches"},
+    {"cache.external_secret_file", NULL, "",
+     "jobs are not announced to a server of caches: one that wants that refuses them; without "
+     "'external_server' this machine serves caches"},
     {"cache.offline_mode", NULL, "false", "set 'offline: true' in the configuration of ostler"},
     {"cache.v2", NULL, "true", "both versions are served"},
     {"cache.secret", NULL, "", "each job has a token of its own for its caches"},
     {"cache.proxy_port", NULL, "0", "caches are served to each job where the job is"},
-    {"cache.actions_cache_url_override", NULL, "", "set ACTIONS_CACHE_URL in 'env' of .runner"},
+    {"cache.actions_cache_url_override", take_cache_server, NULL, NULL},
     {"cache.retention", NULL, "168h", "caches are kept by their size: 'cache-size'"},
     {"cache.repo_size_limit", NULL, "10GB", "set 'cache-size' in the configuration of ostler"},
     {"cache.size_limit", NULL, "0", "set 'cache-size' in the configuration of ostler"},
     {"cache.sweep_interval", NULL, "1h", "caches are kept by their size: 'cache-size'"},
-    {"container.network", NULL, "", "each job has a network of its own"},
-    {"container.network_mode", NULL, "bridge", "each job has a network of its own"},
+    {"container.network", take_network, NULL, NULL},
+    {"container.network_mode", take_network, NULL, NULL},
     {"container.network_create_options.enable_ipv4", NULL, "true",
      "networks are the engine's usual"},
     {"container.network_create_options.enable_ipv6", NULL, "false",
      "networks are the engine's usual"},
     {"container.enable_ipv6", NULL, "false", "networks are the engine's usual"},
-    {"container.privileged", NULL, "false",
-     "write 'container: {options: --privileged}' in the job"},
-    {"container.options", NULL, "", "write 'container: {options: ...}' in the job"},
-    {"container.workdir_parent", NULL, "/workspace|workspace", "the workspace is GITHUB_WORKSPACE"},
-    {"container.valid_volumes", NULL, "",
-     "a job's container has the volumes and options that the job asks for, paths of this machine "
-     "among them: let only those use it whom you trust ('listen: allow'), or give it no engine"},
-    {"container.docker_host", NULL, "-|automount",
-     "the engine is found by DOCKER_HOST, and its socket is not shown to jobs"},
-    {"container.force_pull", NULL, "false", "set 'pull: true' in the configuration of ostler"},
-    {"container.force_rebuild", NULL, "false", "images of actions are built anew when they change"},
+    {"container.privileged", take_privileged, NULL, NULL},
+    {"container.options", take_container_options, NULL, NULL},
+    {"container.workdir_parent", NULL, "/workspace|workspace",
+     "the workspace is where GITHUB_WORKSPACE says, as on GitHub"},
+    {"container.valid_volumes", take_volumes, NULL, NULL},
+    {"container.docker_host", take_docker_host, NULL, NULL},
+    {"container.force_pull", take_pull, NULL, NULL},
+    {"container.force_rebuild", take_nothing, NULL, NULL},
     {"container.require_docker", NULL, "false", "'ostler doctor' says whether there is an engine"},
     {"container.docker_timeout", NULL, "0s", "'ostler doctor' says whether there is an engine"},
-    {"container.bind_workdir", NULL, "false", "the job's folder is always shown to its container"},
+    {"container.bind_workdir", take_nothing, NULL, NULL},
     {"container.service_ready_timeout", NULL, "5m", "the health check of the service decides"},
-    {"host.workdir_parent", NULL, "", "jobs run below the data folder of 'ostler listen'"},
+    {"host.workdir_parent", NULL, "",
+     "say it in the configuration of ostler: 'listen: {work: FOLDER}'"},
     {"health_check.enabled", NULL, "false", "see 'health' in the manual of 'ostler listen'"},
     {"health_check.min_free_disk_space_mb", NULL, "1024",
-     "see the disk budget in the manual of 'ostler listen'"},
+     "say it in the configuration of ostler: 'listen: {min-free: 1G}'"},
     {"health_check.script", NULL, "", "see 'health' in the manual of 'ostler listen'"},
     {"health_check.interval", NULL, "30s", "see 'health' in the manual of 'ostler listen'"},
     {"health_check.timeout", NULL, "10s", "see 'health' in the manual of 'ostler listen'"},
-    {"metrics.enabled", NULL, "false", "give 'ostler listen' an address for its metrics"},
-    {"metrics.addr", NULL, "127.0.0.1:9101", "give 'ostler listen' an address for its metrics"},
+    {"metrics.enabled", NULL, "false",
+     "say it in the configuration of ostler: 'listen: {address: 127.0.0.1:9101}'"},
+    {"metrics.addr", NULL, "127.0.0.1:9101",
+     "say it in the configuration of ostler: 'listen: {address: 127.0.0.1:9101}'"},
     {"metrics.readiness_grace", NULL, "30s", "readiness is what the server says of us"},
 };
 
@@ -320,7 +517,7 @@ static int take_option(struct importing *im, const char *path, const struct toke
     else if (o->take)
         return o->take(im, path, v, err);
     else if (!is_usual(&im->to->arena, o, v))
-        note(im, path, arena_printf(&im->to->arena, "there is no such option: %s", o->note));
+        note(im, path, arena_printf(&im->to->arena, "not taken over: %s", o->note));
     return ERR_OK;
 }
 
@@ -382,6 +579,53 @@ int gitea_import_read(struct slice text, const char *file, struct gitea_import *
     if (r != ERR_OK)
         gitea_import_deinit(ret);
     return r;
+}
+
+/* ---- env_file, as github.com/joho/godotenv reads it ---- */
+
+static const char *unquoted(struct arena *a, struct slice text)
+{
+    char quote = text.len ? text.ptr[0] : '\0';
+    CLEANUP(buf_deinit) struct buf out = BUF_INIT(IMPORT_SIZE_MAX);
+
+    if (quote != '"' && quote != '\'') {
+        ssize_t comment = slice_find(text, SLICE(" #"));
+
+        return arena_str(a, slice_trim(comment < 0 ? text : slice_head(text, (size_t)comment)));
+    }
+    for (size_t i = 1; i < text.len && text.ptr[i] != quote; i++) {
+        bool escaped = quote == '"' && text.ptr[i] == '\\' && i + 1 < text.len;
+        char c = text.ptr[escaped ? ++i : i];
+
+        buf_add_char(&out, escaped && c == 'n' ? '\n' : escaped && c == 'r' ? '\r' : c);
+    }
+    return arena_str(a, buf_slice(&out));
+}
+
+int gitea_import_env(struct gitea_import *i, struct slice text, const char *file, struct err *err)
+{
+    struct slice line;
+
+    for (int n = 1; slice_line(&text, &line); n++) {
+        line = slice_trim(line);
+        if (!line.len || line.ptr[0] == '#')
+            continue;
+        if (slice_starts(line, SLICE("export ")))
+            line = slice_trim(slice_from(line, 7));
+        size_t at = 0;
+        while (at < line.len && !strchr("=:", line.ptr[at]))
+            at++;
+        struct slice name = slice_trim(slice_head(line, at));
+        if (!name.len || at == line.len || memchr(line.ptr, '\0', line.len))
+            return err_set(err, ERR_INVALID, "%s:%d: this is no NAME=VALUE", file, n);
+        const char *value = unquoted(&i->arena, slice_trim(slice_from(line, at + 1)));
+        json_t *said = json_string(value);
+        if (!said || json_object_set_new(member_of(i, "env"), arena_str(&i->arena, name), said) < 0)
+            return err_set(err, ERR_INVALID, "%s:%d: this is no UTF-8", file, n);
+    }
+    if (json_object_size(member_of(i, "env")) > SETTINGS_ENV_MAX)
+        return err_set(err, ERR_LIMIT, "%s: more than %d variables", file, SETTINGS_ENV_MAX);
+    return ERR_OK;
 }
 
 void gitea_import_deinit(struct gitea_import *i)

@@ -1,5 +1,6 @@
 #include "queue/gitea/settings.h"
 
+#include "job/container/container_policy.h"
 #include "queue/gitea/connect.h"
 
 #include <ctype.h>
@@ -120,6 +121,43 @@ static int read_env(struct gitea_settings *s, const json_t *from, struct err *er
     return ERR_OK;
 }
 
+static int read_containers(struct gitea_settings *s, const json_t *from, struct err *err)
+{
+    json_t *containers = json_object_get(from, "containers"), *value;
+    const char *key;
+
+    if (!containers)
+        return ERR_OK;
+    if (!json_is_object(containers))
+        return err_set(err, ERR_INVALID, "'containers' is an object");
+    json_object_foreach (containers, key, value) {
+        const char *const *known = container_policy_members;
+
+        while (*known && strcmp(*known, key) != 0)
+            known++;
+        if (!*known)
+            return err_set(err, ERR_INVALID, "'%.60s' is nothing that 'containers' says", key);
+        if (container_policy_member(key, value, err) != ERR_OK)
+            return err_in(err, "'containers'");
+    }
+    s->containers = json_deep_copy(containers);
+    json_object_set_new(s->containers, "file", json_string(".runner"));
+    return ERR_OK;
+}
+
+static int read_engine(struct gitea_settings *s, const json_t *from, struct err *err)
+{
+    const json_t *engine = json_object_get(from, "engine");
+
+    if (!engine)
+        return ERR_OK;
+    if (!json_string_length(engine) || !strstr(json_string_value(engine), "://"))
+        return err_set(err, ERR_INVALID,
+                       "'engine' is where one is: 'unix:///run/user/1000/docker.sock'");
+    s->engine = arena_str(&s->arena, slice_of(json_string_value(engine)));
+    return ERR_OK;
+}
+
 static int read_all(const json_t *from, struct gitea_settings *s, struct err *err)
 {
     static const int64_t longest_ms = (int64_t)366 * 86400000;
@@ -132,12 +170,14 @@ static int read_all(const json_t *from, struct gitea_settings *s, struct err *er
         read_text(&s->arena, from, "token", &s->token, err) != ERR_OK ||
         read_text(&s->arena, from, "name", &s->name, err) != ERR_OK ||
         read_labels(s, from, err) != ERR_OK || read_env(s, from, err) != ERR_OK ||
+        read_containers(s, from, err) != ERR_OK || read_engine(s, from, err) != ERR_OK ||
         read_number(from, "capacity", 1, 1, SETTINGS_CAPACITY_MAX, &capacity, err) != ERR_OK ||
         read_number(from, "timeout_ms", 0, 0, longest_ms, &s->timeout_ms, err) != ERR_OK ||
         read_number(from, "fetch_interval_ms", SETTINGS_FETCH_MS, SETTINGS_FETCH_MIN_MS,
                     SETTINGS_FETCH_MAX_MS, &s->fetch_interval_ms, err) != ERR_OK)
         return err->code;
     s->capacity = (int)capacity;
+    s->pull = json_is_true(json_object_get(from, "pull"));
     s->ephemeral = json_is_true(json_object_get(from, "ephemeral"));
     s->default_image = image && *image ? arena_str(&s->arena, slice_of(image)) : NULL;
     return ERR_OK;
@@ -164,6 +204,7 @@ void gitea_settings_deinit(struct gitea_settings *s)
         explicit_bzero(token, strlen(token));
     }
     strmap_deinit(&s->env);
+    json_decref(s->containers);
     arena_deinit(&s->arena);
     *s = (struct gitea_settings){0};
 }

@@ -6,7 +6,11 @@
  *   default_image       for jobs that no label of ours is named by; none: this machine
  *   timeout_ms          the longest that a job may take; 0: as long as the job says
  *   fetch_interval_ms   how often the server is asked for a job; 2000
- *   env                 object: what every job finds in its environment */
+ *   env                 object: what every job finds in its environment; ACTIONS_CACHE_URL among it stands for caches of
+ *                       this machine's, and "" for none
+ *   containers          what its containers may have of this machine: job/container/container_policy.h
+ *   engine              where the container engine is, as DOCKER_HOST says it
+ *   pull                images are pulled although they are here; false */
 #pragma once
 
 #include "base/arena.h"
@@ -35,6 +39,9 @@ struct gitea_settings {
     const char *default_image; /* NULL: none */
     int64_t timeout_ms, fetch_interval_ms;
     struct strmap env;
+    json_t *containers; /* with its "file"; owned; NULL: nothing is said of them */
+    const char *engine; /* NULL: where the environment says */
+    bool pull;
 };
 
 /* Fills RET with what DOCUMENT says; all is copied. ERR_INVALID, naming the member and what would be right. */

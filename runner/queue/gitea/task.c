@@ -437,9 +437,12 @@ static void take_services(struct reading *r, struct job *j)
     static const char *const oidc_tokens[] = {"forgejo_actions_id_token_request_token",
                                               "actions_id_token_request_token", NULL};
     const char *address = r->spec->settings->address;
+    const char *caches = strmap_get(&r->spec->settings->env, "ACTIONS_CACHE_URL");
     struct arena *a = &r->task->arena;
     struct slice token = first_in(r->context, tokens);
 
+    if (caches) /* others' than this machine's, or none */
+        strmap_set(&j->runtime, SLICE("ACTIONS_CACHE_URL"), slice_of(caches));
     set_runtime(j, "ACTIONS_RUNTIME_URL",
                 slice_of(arena_printf(a, "%s/api/actions_pipeline/", address)));
     set_runtime(j, "ACTIONS_RESULTS_URL", slice_of(address));
@@ -538,8 +541,13 @@ static json_t *contexts(const struct reading *r)
                      r->matrix, "inputs", r->inputs, "job", "gitea", 1, "forgejo", 1, "forge", 1);
 }
 
-static void limit_time(const struct gitea_settings *s, struct job *j)
+/* What the registration says of how jobs are run. */
+static void take_settings(const struct gitea_settings *s, struct job *j)
 {
+    if (s->containers)
+        j->container_policies = json_pack("[O]", s->containers);
+    j->engine = s->engine ? arena_str(&j->arena, slice_of(s->engine)) : NULL;
+    j->pull = s->pull;
     if (s->timeout_ms && (!j->timeout_ms || j->timeout_ms > s->timeout_ms))
         j->timeout_ms = s->timeout_ms;
 }
@@ -558,7 +566,7 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
                 &j->cancel_timeout_ms) < 0 ||
         (!d->uses && place_job(r, t, j) < 0))
         return ERR_INVALID;
-    limit_time(r->spec->settings, j);
+    take_settings(r->spec->settings, j);
     j->id = d->id;
     j->key = arena_str(&j->arena, slice_of(r->task->key));
     j->name = name.len ? arena_str(&j->arena, name) : d->id;
@@ -680,7 +688,7 @@ void task_adopt(const struct gitea_settings *s, const struct job *like, struct j
     j->runner_name = like->runner_name ? arena_str(a, slice_of(like->runner_name)) : NULL;
     j->store_source = like->store_source ? arena_str(a, slice_of(like->store_source)) : NULL;
     j->store_login = arena_str(a, slice_of(like->store_login));
-    limit_time(s, j);
+    take_settings(s, j);
     if (!s->env.len)
         return;
     const struct token **env = arena_array(a, j->n_env + 1, sizeof *env);

@@ -226,7 +226,8 @@ Test(gitea_register, reads_a_registration_that_act_runner_made)
     static const char text[] =
         "{\"WARNING\":\"x\",\"id\":42,\"uuid\":\"u\",\"name\":\"n\",\"token\":\"t\","
         "\"address\":\"http://h:3000/\",\"labels\":[\"ubuntu-latest:docker://node:16\"],"
-        "\"ephemeral\":true,\"capacity\":3,\"env\":{\"A\":\"b\"}}";
+        "\"ephemeral\":true,\"capacity\":3,\"env\":{\"A\":\"b\"},\"pull\":true,"
+        "\"engine\":\"unix:///e\",\"containers\":{\"volumes\":[\"data\"],\"socket\":false}}";
     json_t *json = json_loads(text, 0, NULL);
     struct gitea_settings s;
     struct err err = ERR_INIT;
@@ -236,6 +237,10 @@ Test(gitea_register, reads_a_registration_that_act_runner_made)
     cr_expect_eq(s.capacity, 3);
     cr_expect(s.ephemeral);
     cr_expect_str_eq(strmap_get(&s.env, "A"), "b");
+    cr_expect(s.pull);
+    cr_expect_str_eq(s.engine, "unix:///e");
+    cr_expect_str_eq(json_string_value(json_object_get(s.containers, "file")), ".runner");
+    cr_expect_eq(json_array_size(json_object_get(s.containers, "volumes")), 1);
     json_t *again = gitea_settings_write(&s, 42);
     cr_expect_str_eq(json_string_value(json_object_get(again, "token")), "t");
     cr_expect_str_eq(json_string_value(json_object_get(json_object_get(again, "env"), "A")), "b");
@@ -258,6 +263,10 @@ Test(gitea_register, names_the_member_of_a_registration_that_is_wrong)
                 {"labels", "[]", "no 'labels', so there would be no jobs"},
                 {"fetch_interval_ms", "1", "'fetch_interval_ms' is a number"},
                 {"env", "{\"a=b\":\"\"}", "'env'"},
+                {"engine", "\"/var/run/docker.sock\"", "'engine' is where one is"},
+                {"containers", "[]", "'containers' is an object"},
+                {"containers", "{\"volume\":[]}", "'volume' is nothing that"},
+                {"containers", "{\"volumes\":\"data\"}", "'volumes' lists names"},
                 {"name", "\"\"", "'name' is no text"}};
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -285,9 +294,8 @@ Test(gitea_register, takes_over_a_configuration_and_names_what_it_cannot)
                                "container:\n  privileged: true\n  valid_volumes: []\n"
                                "  network_create_options:\n    enable_ipv6: true\n"
                                "new: {thing: 1}\n";
-    static const char *const noted[] = {
-        "log.level: ", "runner.insecure: ", "container.privileged: ",
-        "container.network_create_options.enable_ipv6: ", "new: "};
+    static const char *const noted[] = {"log.level: ", "runner.insecure: ",
+                                        "container.network_create_options.enable_ipv6: ", "new: "};
     struct gitea_import i;
     struct err err = ERR_INIT;
 
@@ -306,6 +314,82 @@ Test(gitea_register, takes_over_a_configuration_and_names_what_it_cannot)
     gitea_import_deinit(&i);
 }
 
+/* What TEXT comes to: its members of .runner, and "note" with the first note. Good until the next call. */
+static const char *imported(const char *text)
+{
+    static char said[1000];
+    struct gitea_import i;
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(gitea_import_read(slice_of(text), "c.yaml", &i, &err), ERR_OK, "%s", err.text);
+    if (i.notes.len)
+        json_object_set_new(i.extras, "note", json_string(i.notes.ptr[0]));
+    size_t len = json_dumpb(i.extras, said, sizeof said - 1, JSON_COMPACT | JSON_SORT_KEYS);
+    cr_assert_lt(len, sizeof said);
+    said[len] = '\0';
+    gitea_import_deinit(&i);
+    return said;
+}
+
+/* Each comes to mean what it meant there, by what .runner says of containers and caches. */
+Test(gitea_register, takes_over_what_containers_and_caches_are_given)
+{
+    static const struct {
+        const char *text, *wanted;
+    } rows[] = {
+        {"container: {valid_volumes: []}", "{\"containers\":{\"volumes\":[]}}"},
+        {"container: {valid_volumes: [data, '/src/*.json', '**']}",
+         "{\"containers\":{\"volumes\":[\"data\",\"/src/**.json\",\"**\"]}}"},
+        {"container: {privileged: true, options: --add-host=a:b}",
+         "{\"containers\":{\"add\":\"--privileged "
+         "--add-host=a:b\",\"options\":[\"--privileged\"]}}"},
+        {"container: {privileged: false, options: , network: ''}", "{}"},
+        {"container: {network: host}", "{\"containers\":{\"network\":\"host\"}}"},
+        {"container: {network: bridge}", "{\"containers\":{\"network\":\"bridge\"}}"},
+        {"container: {network_mode: bridge}", "{}"},
+        {"container: {force_pull: true, force_rebuild: true, bind_workdir: true}",
+         "{\"pull\":true}"},
+        {"container: {force_pull: false}", "{}"},
+        {"container: {docker_host: '-'}", "{\"containers\":{\"socket\":false}}"},
+        {"container: {docker_host: automount}", "{\"containers\":{\"socket\":true}}"},
+        {"cache: {enabled: false}", "{\"env\":{\"ACTIONS_CACHE_URL\":\"\"}}"},
+        {"cache: {enabled: true, external_server: 'http://c/'}\nrunner: {envs: {A: 1}}",
+         "{\"env\":{\"A\":\"1\",\"ACTIONS_CACHE_URL\":\"http://c/\"}}"},
+    };
+
+    for (size_t n = 0; n < COUNT_OF(rows); n++)
+        cr_expect_str_eq(imported(rows[n].text), rows[n].wanted, "%s: %s", rows[n].text,
+                         imported(rows[n].text));
+    cr_expect(
+        strstr(imported("container: {docker_host: 'unix:///e.sock'}"),
+               "{\"engine\":\"unix:///e.sock\",\"note\":\"container.docker_host: jobs are not"));
+    cr_expect(
+        strstr(imported("container: {docker_host: ''}"), "{\"note\":\"container.docker_host: "));
+    cr_expect(
+        strstr(imported("container: {valid_volumes: ['/a/{b,c}']}"), "'/a/{b,c}' is left out"));
+}
+
+Test(gitea_register, reads_the_file_of_an_environment)
+{
+    static const char text[] = "# a comment\n\nA=1\nexport B = two words # said\nC: 'sin#gle $x'\n"
+                               "D=\"dou\\nble \\\"q\\\"\" # said\nE=\n";
+    struct gitea_import i;
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(gitea_import_read(SLICE("runner: {envs: {A: 0, Z: 9}, env_file: .env}"), "c.yaml",
+                                   &i, &err),
+                 ERR_OK, "%s", err.text);
+    cr_assert_str_eq(i.env_file, ".env");
+    cr_assert_eq(gitea_import_env(&i, slice_of(text), ".env", &err), ERR_OK, "%s", err.text);
+    char *said = json_dumps(json_object_get(i.extras, "env"), JSON_COMPACT | JSON_SORT_KEYS);
+    cr_expect_str_eq(said, "{\"A\":\"1\",\"B\":\"two words\",\"C\":\"sin#gle $x\","
+                           "\"D\":\"dou\\nble \\\"q\\\"\",\"E\":\"\",\"Z\":\"9\"}");
+    free(said);
+    cr_expect_eq(gitea_import_env(&i, SLICE("A=1\nnothing\n"), ".env", &err), ERR_INVALID);
+    cr_expect_str_eq(err.text, ".env:2: this is no NAME=VALUE");
+    gitea_import_deinit(&i);
+}
+
 Test(gitea_register, refuses_a_configuration_with_line_and_column)
 {
     static const char *const bad[] = {
@@ -315,6 +399,10 @@ Test(gitea_register, refuses_a_configuration_with_line_and_column)
         "runner:\n  timeout: soon\n",
         "runner:\n  labels: [a:vm]\n",
         "runner:\n  envs: [a]\n",
+        "container:\n  privileged: perhaps\n",
+        "container:\n  options: alpine\n",
+        "container:\n  network: container:x\n",
+        "container:\n  valid_volumes: /src\n",
         "runner: [\n",
     };
 

@@ -12,9 +12,10 @@ static void enter(void)
 {
     struct err err = ERR_INIT;
     json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s, s:[s, s], s:i, s:{s:s}}", "uuid", "u", "name", "n", "token",
-                  "t", "address", "http://h:3000/git", "labels", "ubuntu-latest:docker://node:22",
-                  "metal:host", "timeout_ms", 3600000, "env", "OWN", "1");
+        json_pack("{s:s, s:s, s:s, s:s, s:[s, s], s:i, s:{s:s}, s:b, s:s, s:{s:[s]}}", "uuid", "u",
+                  "name", "n", "token", "t", "address", "http://h:3000/git", "labels",
+                  "ubuntu-latest:docker://node:22", "metal:host", "timeout_ms", 3600000, "env",
+                  "OWN", "1", "pull", 1, "engine", "unix:///e", "containers", "volumes", "data");
 
     scratch_enter();
     cr_assert_eq(gitea_settings_read(json, &settings, &err), ERR_OK, "%s", err.text);
@@ -247,7 +248,23 @@ Test(gitea_task, calls_a_workflow_with_all_that_its_jobs_need)
     cr_expect_str_eq(j.work_root, "demo/demo");
     cr_expect_str_eq(j.store_login, "http://h:3000/git");
     cr_expect_str_eq(strmap_get(&j.runtime, "ACTIONS_RUNTIME_TOKEN"), "h.eyJKb2JJRCI6NTV9.s");
+    cr_expect(j.pull);
+    cr_expect_eq(json_array_size(j.container_policies), 1);
     job_deinit(&j);
+}
+
+Test(gitea_task, is_run_as_the_registration_says)
+{
+    strmap_set(&settings.env, SLICE("ACTIONS_CACHE_URL"), SLICE("http://caches/"));
+    take("on: push\njobs: {a: {runs-on: x, steps: [{run: x}]}}\n", "{" CONTEXT "}");
+    cr_assert_eq(task.fate, TASK_RUN, "%.*s", SLICE_ARG(task.reason));
+    cr_expect(task.job->pull);
+    cr_expect_str_eq(task.job->engine, "unix:///e");
+    cr_expect_str_eq(
+        json_string_value(json_array_get(
+            json_object_get(json_array_get(task.job->container_policies, 0), "volumes"), 0)),
+        "data");
+    cr_expect_str_eq(strmap_get(&task.job->runtime, "ACTIONS_CACHE_URL"), "http://caches/");
 }
 
 Test(gitea_task, leaves_it_to_this_machine_where_github_is)

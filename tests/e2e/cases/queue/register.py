@@ -202,13 +202,23 @@ def what_act_runner_has_is_taken_over(w):
           file: theirs
           capacity: 2
           labels: ["ubuntu-latest:docker://node:22"]
+          envs: {A: here}
+          env_file: own.env
+          shutdown_timeout: 5m
+        container:
+          privileged: true
+          valid_volumes: [data, "/srv/*"]
+          force_rebuild: true
         """, below=w.root / "act")
+    w.write("own.env", "A=there\nB='x y'\n", below=w.root / "act")
     old = {"WARNING": "x", "id": 7, "uuid": "6b1e4f4e-0000-4000-8000-000000000001", "name": "old-box", "token": "t" * 40,
            "address": "https://gitea.example", "labels": ["gpu:host"], "ephemeral": False}
     (w.root / "act/theirs").write_text(json.dumps(old))
     r = register(w, "--import", config, "--dir", w.root / "mine")
     runner = json.loads((w.root / "mine/.runner").read_text())
-    check({**old, "labels": ["ubuntu-latest:docker://node:22"], "capacity": 2}.items() <= runner.items(), f"{runner}\n{r}")
+    check({**old, "labels": ["ubuntu-latest:docker://node:22"], "capacity": 2, "env": {"A": "there", "B": "x y"}, "containers": {
+        "options": ["--privileged"], "add": "--privileged", "volumes": ["data", "/srv/**"]}}.items() <= runner.items(), f"{runner}\n{r}")
+    check(r.err.count("\n") == 1 and "runner.shutdown_timeout: not taken over: " in r.err and "drain-time" in r.err, str(r))
     check("old-box" in r.out and "t" * 40 not in r.out + r.err, str(r))
     (w.root / "act/theirs").write_text(json.dumps({**old, "labels": None}))
     bare = w.write("bare.yaml", "runner: {file: theirs}", below=w.root / "act")
