@@ -2,7 +2,7 @@
 
 #include "base/base64.h"
 #include "base/wipe.h"
-#include "queue/loose.h"
+#include "queue/github/members.h"
 
 /* ---- errors ---- */
 
@@ -70,27 +70,36 @@ static bool is_chosen(const struct enrol *e, const json_t *group, const char *ma
                : loose_bool(group, mark, false);
 }
 
-int enrol_choose_group(const struct enrol *e, const json_t *list, const char *mark,
-                       const json_t **ret, struct err *err)
+static int no_such_group(const struct enrol *e, const char *names, struct err *err)
+{
+    if (!e->spec->group)
+        return err_set(err, ERR_INVALID,
+                       "there is no default runner group: name one with --runnergroup (%s)",
+                       *names ? names : "none can be seen with this token");
+    return err_set(err, ERR_INVALID, "there is no runner group '%.60s': there is %s",
+                   e->spec->group, *names ? names : "none that this token may see");
+}
+
+int enrol_choose_group(const struct enrol *e, const struct rest_answer *answer, const char *what,
+                       const char *mark, struct github_settings *s, json_t *keep, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf names = BUF_INIT(100);
     json_t *group;
     size_t i;
 
-    json_array_foreach (list, i, group) {
+    if (!rest_is_good(answer))
+        return enrol_fail(e, answer, "cannot list the runner groups", err);
+    json_array_foreach (loose_find(answer->json, what), i, group) {
         if (is_chosen(e, group, mark)) {
-            *ret = group;
+            s->pool_id = loose_int(group, "id", 0);
+            json_object_set_new(keep, "pool", json_string(loose_text(group, "name")));
+            s->pool_name = loose_text(keep, "pool");
             return ERR_OK;
         }
         if (!loose_bool(group, "isHosted", loose_bool(group, "is_hosted", false)))
             buf_printf(&names, "%s'%s'", names.len ? ", " : "", loose_text(group, "name"));
     }
-    if (!e->spec->group)
-        return err_set(err, ERR_INVALID,
-                       "there is no default runner group: name one with --runnergroup (%s)",
-                       names.len ? names.ptr : "none can be seen with this token");
-    return err_set(err, ERR_INVALID, "there is no runner group '%.60s': there is %s",
-                   e->spec->group, names.len ? names.ptr : "none that this token may see");
+    return no_such_group(e, names.len ? names.ptr : "", err);
 }
 
 /* ---- labels ---- */
@@ -108,20 +117,9 @@ static const char *architecture(void)
 #endif
 }
 
-static bool has_label(const json_t *list, const char *name)
-{
-    json_t *one;
-    size_t i;
-
-    json_array_foreach (list, i, one)
-        if (slice_eq_nocase(slice_of(loose_text(one, "name")), slice_of(name)))
-            return true;
-    return false;
-}
-
 static void add_label(json_t *list, const char *name, const char *type)
 {
-    if (!has_label(list, name))
+    if (!member_named(list, name))
         json_array_append_new(list,
                               json_pack("{s:i, s:s, s:s}", "id", 0, "name", name, "type", type));
 }

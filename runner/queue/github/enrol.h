@@ -42,10 +42,11 @@ int enrol_fail(const struct enrol *e, const struct rest_answer *a, const char *w
 /* 1 if a runner of this name may be replaced, else the error that says so. */
 MUST_CHECK int enrol_may_replace(const struct enrol *e, struct err *err);
 
-/* The one of LIST that is wanted: called as the spec says, or the one whose member MARK is true. ERR_INVALID names those
- * there are. */
-MUST_CHECK int enrol_choose_group(const struct enrol *e, const json_t *list, const char *mark,
-                                  const json_t **ret, struct err *err);
+/* ANSWER lists what is called WHAT there: S gets the one that is wanted, called as the spec says, or the one whose member
+ * MARK is true; its name is kept by KEEP. ERR_INVALID names those there are. */
+MUST_CHECK int enrol_choose_group(const struct enrol *e, const struct rest_answer *answer,
+                                  const char *what, const char *mark, struct github_settings *s,
+                                  json_t *keep, struct err *err);
 
 /* Its labels, as both ways send them: a new reference. */
 json_t *enrol_labels(const struct github_register_spec *spec);

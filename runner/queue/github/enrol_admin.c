@@ -23,8 +23,6 @@ static int choose_group(struct enrol *e, struct github_settings *s, json_t *keep
 {
     CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
     CLEANUP(buf_deinit) struct buf path = BUF_INIT(4096);
-    const json_t *group;
-
     buf_printf(&path, "%s/actions/runner-groups", e->place.entity);
     int r = ask(e, "GET", path.ptr, NULL, &a, err);
     if (r < 0)
@@ -35,15 +33,7 @@ static int choose_group(struct enrol *e, struct github_settings *s, json_t *keep
         s->pool_name = "Default";
         return ERR_OK;
     }
-    if (!rest_is_good(&a))
-        return enrol_fail(e, &a, "cannot list the runner groups", err);
-    r = enrol_choose_group(e, loose_find(a.json, "runner_groups"), "default", &group, err);
-    if (r < 0)
-        return r;
-    s->pool_id = loose_int(group, "id", GROUP_DEFAULT);
-    json_object_set_new(keep, "pool", json_string(loose_text(group, "name")));
-    s->pool_name = loose_text(keep, "pool");
-    return ERR_OK;
+    return enrol_choose_group(e, &a, "runner_groups", "default", s, keep, err);
 }
 
 static int find_same(struct enrol *e, int64_t *ret, struct err *err)

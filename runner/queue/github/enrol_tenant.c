@@ -12,20 +12,9 @@ static int choose_pool(struct enrol *e, struct github_settings *s, json_t *keep,
 {
     CLEANUP(rest_answer_deinit) struct rest_answer a = {0};
     struct tenant_query q = {TENANT_POOLS, "GET", {{NULL, NULL}}, "poolType=Automation", NULL};
-    const json_t *pool;
     int r = enrol_ask(e, &q, NULL, &a, err);
 
-    if (r < 0)
-        return r;
-    if (!rest_is_good(&a))
-        return enrol_fail(e, &a, "cannot list the runner groups", err);
-    r = enrol_choose_group(e, loose_find(a.json, "value"), "isInternal", &pool, err);
-    if (r < 0)
-        return r;
-    s->pool_id = loose_int(pool, "id", 0);
-    json_object_set_new(keep, "pool", json_string(loose_text(pool, "name")));
-    s->pool_name = loose_text(keep, "pool");
-    return ERR_OK;
+    return r < 0 ? r : enrol_choose_group(e, &a, "value", "isInternal", s, keep, err);
 }
 
 /* The id of the runner that has our name, in whatever pool; 0: none has. */

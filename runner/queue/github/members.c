@@ -8,6 +8,17 @@ const char *member_text(const json_t *object, const char *name)
     return text && *text && strlen(text) == json_string_length(json) ? text : NULL;
 }
 
+bool member_named(const json_t *list, const char *name)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach (list, i, one)
+        if (slice_eq_nocase(slice_of(loose_text(one, "name")), slice_of(name)))
+            return true;
+    return false;
+}
+
 int member_list(const json_t *object, const char *name, json_t **ret, struct err *err)
 {
     json_t *json = loose_find(object, name);

@@ -380,12 +380,7 @@ static int read_masks(struct reader *r)
 static int read_token(struct reader *r, const json_t *from, const char *name,
                       const struct token **ret)
 {
-    struct token *tok = NULL;
-
-    if (token_from_json(&r->job->arena, loose_find(from, name), &tok, r->err) < 0)
-        return err_in(r->err, "%s", name);
-    *ret = tok && tok->kind != TOKEN_NULL ? tok : NULL;
-    return ERR_OK;
+    return message_token(&r->job->arena, from, name, ret, r->err);
 }
 
 static int read_env(struct reader *r)

@@ -45,16 +45,21 @@ const char *message_guid(struct arena *a, const char *text)
     return low;
 }
 
-/* A token in the job's arena, NULL when it is missing or null. */
-static int read_token(struct reader *r, const json_t *from, const char *name,
-                      const struct token **ret)
+int message_token(struct arena *a, const json_t *from, const char *name, const struct token **ret,
+                  struct err *err)
 {
     struct token *tok = NULL;
 
-    if (token_from_json(&r->job->arena, loose_find(from, name), &tok, r->err) < 0)
-        return err_in(r->err, "%s", name);
+    if (token_from_json(a, loose_find(from, name), &tok, err) < 0)
+        return err_in(err, "%s", name);
     *ret = tok && tok->kind != TOKEN_NULL ? tok : NULL;
     return ERR_OK;
+}
+
+static int read_token(struct reader *r, const json_t *from, const char *name,
+                      const struct token **ret)
+{
+    return message_token(&r->job->arena, from, name, ret, r->err);
 }
 
 static const struct token *text_token(struct reader *r, const char *text)

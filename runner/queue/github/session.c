@@ -151,28 +151,30 @@ static json_t *make_body(const struct session *s)
                      "useFipsEncryption", 0);
 }
 
-static void session_url(const struct session *s, struct buf *to)
+/* A call about a session; ID: which one of the tenant's, NULL: none yet. The broker knows it by the token. */
+static struct call *ask_about(struct session *s, const char *id, struct call_spec spec,
+                              call_fn *done)
 {
-    github_url_join(to, s->settings->server_url_v2, "session");
+    CLEANUP(buf_deinit) struct buf url = BUF_INIT(TENANT_URL_MAX);
+    char pool[24];
+    const struct tenant_query q = {.resource = TENANT_SESSIONS,
+                                   .values = {{"poolId", pool}, {id ? "sessionId" : NULL, id}}};
+
+    snprintf(pool, sizeof pool, "%" PRId64, s->settings->pool_id);
+    github_url_join(&url, s->settings->server_url_v2, "session");
+    spec.newer = s->settings->use_v2;
+    if (s->settings->use_v2)
+        spec.url = url.ptr;
+    else
+        spec.tenant = &q;
+    return call_start(s->caller, &spec, done, s);
 }
 
 static void post(struct session *s)
 {
     CLEANUP(loose_freep) json_t *body = make_body(s);
-    CLEANUP(buf_deinit) struct buf url = BUF_INIT(TENANT_URL_MAX);
-    char pool[24];
-    struct tenant_query q = {.resource = TENANT_SESSIONS, .values = {{"poolId", pool}}};
-    struct call_spec spec = {.method = "POST", .body = body, .newer = true};
 
-    snprintf(pool, sizeof pool, "%" PRId64, s->settings->pool_id);
-    session_url(s, &url);
-    if (s->settings->use_v2) {
-        spec.url = url.ptr;
-    } else {
-        spec.tenant = &q;
-        spec.newer = false;
-    }
-    s->call = call_start(s->caller, &spec, on_opened, s);
+    s->call = ask_about(s, NULL, (struct call_spec){.method = "POST", .body = body}, on_opened);
 }
 
 /* Where a tenant's resources are is worth one question; without an answer the places known today have to do. */
@@ -236,29 +238,16 @@ static void on_nothing_to_close(void *ctx)
 
 void session_close(struct session *s, bool tell, void (*done)(void *ctx), void *ctx)
 {
-    CLEANUP(buf_deinit) struct buf url = BUF_INIT(TENANT_URL_MAX);
-    char pool[24], id[SESSION_ID_SIZE];
-    struct tenant_query q = {.resource = TENANT_SESSIONS,
-                             .values = {{"poolId", pool}, {"sessionId", id}}};
-    struct call_spec spec = {
-        .method = "DELETE", .newer = true, .total_ms = s->caller->waits->leave};
+    const struct call_spec spec = {.method = "DELETE", .total_ms = s->caller->waits->leave};
+    char id[SESSION_ID_SIZE];
 
     stop(s);
     snprintf(id, sizeof id, "%s", s->id);
     session_deinit(s);
     s->closed = done;
     s->closed_ctx = ctx;
-    if (!id[0] || !tell) {
+    if (id[0] && tell)
+        s->call = ask_about(s, id, spec, on_closed);
+    else
         s->wait = loop_timer(s->caller->loop, clock_ms(), on_nothing_to_close, s);
-        return;
-    }
-    snprintf(pool, sizeof pool, "%" PRId64, s->settings->pool_id);
-    session_url(s, &url);
-    if (s->settings->use_v2) {
-        spec.url = url.ptr;
-    } else {
-        spec.tenant = &q;
-        spec.newer = false;
-    }
-    s->call = call_start(s->caller, &spec, on_closed, s);
 }

@@ -9,8 +9,8 @@
  * The default group is called "default" and has the number 1 (examples/dockerscaleset/main.go). */
 #include "base/clock.h"
 #include "base/path.h"
+#include "queue/github/members.h"
 #include "queue/github/scale/state.h"
-#include "queue/loose.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -115,17 +115,6 @@ static json_t *labels_of(const struct scale_set *s)
     return list;
 }
 
-static bool has_label(const json_t *list, const char *name)
-{
-    json_t *one;
-    size_t i;
-
-    json_array_foreach (list, i, one)
-        if (slice_eq_nocase(slice_of(loose_text(one, "name")), slice_of(name)))
-            return true;
-    return false;
-}
-
 /* Whoever names none is content with those it has. */
 static bool has_our_labels(const struct scale_set *s, const json_t *set)
 {
@@ -133,7 +122,7 @@ static bool has_our_labels(const struct scale_set *s, const json_t *set)
     size_t n = 0;
 
     for (const char *const *one = s->spec.labels; one && *one; one++, n++)
-        if (!has_label(list, *one))
+        if (!member_named(list, *one))
             return false;
     return n == 0 || n == json_array_size(list);
 }
