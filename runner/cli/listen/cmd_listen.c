@@ -93,6 +93,9 @@ const char cmd_listen_help[] =
 /* Those of GitHub's runner, which supervisors know (github-protocol.md 9.4). */
 enum { RETRY_MS = 3000 }; /* as GitHub's clients have it */
 
+/* One job, and how it ended is how we end: for whoever makes a machine for each (9.3). */
+#define RETURN_RESULT "ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED"
+
 enum listen_exit { LISTEN_OK = 0, LISTEN_FAILED = 1, LISTEN_AGAIN = 2, LISTEN_CONFLICT = 5 };
 
 struct call {
@@ -111,6 +114,7 @@ struct call {
     struct listen_queues queues;
     struct listener *listener;
     struct listen_watch *watch;
+    int job_exit; /* as the last job ended; 0: there was none */
 };
 
 static void call_deinit(struct call *c)
@@ -137,13 +141,29 @@ static void on_trouble(void *ctx, const char *text)
     on_note(ctx, &(struct listener_note){.level = LISTENER_ERROR, .text = text});
 }
 
+/* How a job ended, as the official runner's exit code (TaskResultUtil.cs): 100 and the result's number. NULL: without a
+ * word of its worker. */
+static int exit_of(const char *result)
+{
+    static const char *const results[] = {"success", "succeeded with issues", "failure",
+                                          "cancelled", "skipped"};
+    enum { BASE = 100, FAILED = 2 };
+
+    for (size_t i = 0; result && i < sizeof results / sizeof *results; i++)
+        if (strcmp(result, results[i]) == 0)
+            return BASE + (int)i;
+    return BASE + FAILED;
+}
+
 static int on_admit(void *ctx, const struct job *job, struct err *err)
 {
-    const struct call *c = ctx;
+    struct call *c = ctx;
     int r = listen_policy_check(&c->options.run.config.listen, job, err);
 
-    if (r < 0)
+    if (r < 0) {
+        c->job_exit = exit_of(NULL);
         listen_watch_refused(c->watch);
+    }
     return r;
 }
 
@@ -161,7 +181,9 @@ static void on_started(void *ctx, const struct listener_job *job)
 
 static void on_ended(void *ctx, const struct listener_job *job)
 {
-    const struct call *c = ctx;
+    struct call *c = ctx;
+
+    c->job_exit = exit_of(job->result);
     listen_watch_ended(c->watch, job);
 }
 
@@ -179,7 +201,7 @@ static int on_renew(void *ctx, struct err *err)
     const struct call *c = ctx;
     struct listen_options fresh;
 
-    if (c->options.once || c->options.jitconfig)
+    if (c->options.once || c->options.jitconfig || settings_flag(RETURN_RESULT))
         return err_set(err, ERR_DENIED, "this listener is here for one job");
     if (c->options.spent)
         return err_set(err, ERR_DENIED,
@@ -312,7 +334,7 @@ static int open_listener(struct call *c, struct err *err)
         .loop = c->loop,
         .work = c->work,
         .slots = o->slots ? o->slots : c->queues.capacity,
-        .once = o->once,
+        .once = o->once || settings_flag(RETURN_RESULT),
         .drain_ms = o->drain_ms,
         .min_free = o->min_free,
         .records = o->records ? &c->records : NULL,
@@ -407,6 +429,8 @@ static int run(struct call *c)
         code = c->queues.taken ? LISTEN_CONFLICT : LISTEN_FAILED;
     else if (listener_run(c->listener, &code, &err) < 0)
         code = LISTEN_AGAIN;
+    else if (code == LISTEN_OK && c->job_exit && settings_flag(RETURN_RESULT))
+        code = c->job_exit;
     if (err.code)
         listen_watch_failed(c->watch, err.text);
     return code;

@@ -167,6 +167,8 @@ struct queue_github_spec listen_queues_github(const struct listen_queues *q, str
     return (struct queue_github_spec){.http = http,
                                       .spool = q->spool,
                                       .version = q->runner_version,
+                                      .extra_agent =
+                                          settings_env("GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT"),
                                       .deprecated_exit = deprecated_exit(),
                                       .waits = waits,
                                       .minute_ms = settings_minute_ms()};

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { WAY_OUT_MAX = 4096 + 100 /* a path, and words */ };
+enum {
+    WAY_OUT_MAX = 4096 + 100, /* a path, and words */
+    EXTRA_AGENT_MAX = 200,
+};
 
 static struct github *github_of(const struct queue *q)
 {
@@ -337,16 +340,31 @@ static char *copy_of(const char *text)
     return mem_dup(text, strlen(text));
 }
 
+/* "arc/0.12.0", of what may stand there (RFC 9110, 5.6.2). */
+static bool is_product(struct slice text)
+{
+    static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "!#$%&'*+-.^_`|~";
+    struct slice part;
+    int parts = 0;
+
+    for (; slice_split(&text, '/', &part); parts++)
+        for (size_t i = 0; i < part.len || i == 0; i++)
+            if (!part.len || !memchr(token, part.ptr[i], sizeof token - 1))
+                return false;
+    return parts == 2;
+}
+
 /* As the official runner names itself, and then ourselves (0.6). */
-static char *make_agent(const struct github_settings *s, const char *version)
+static char *make_agent(const struct github_settings *s, const char *version, const char *extra)
 {
     struct buf text = BUF_INIT(1024);
 
     buf_printf(&text,
                "GitHubActionsRunner-linux-%s/%s Ostler ClientId/%s RunnerId/%" PRIu64
-               " GroupId/%" PRId64 " Pid/%d",
+               " GroupId/%" PRId64 "%s%s Pid/%d",
                strcmp(job_arch(), "ARM64") == 0 ? "arm64" : "x64", version, s->client_id,
-               s->agent_id, s->pool_id, (int)getpid());
+               s->agent_id, s->pool_id, extra ? " " : "", extra ? extra : "", (int)getpid());
     return buf_take(&text);
 }
 
@@ -387,7 +405,7 @@ void github_set_up(struct github *g)
     g->caller.token = g->token;
     set_up_newer(g, &token);
     g->tenant = *s->server_url ? tenant_new(s->server_url) : NULL;
-    g->agent = make_agent(s, g->version);
+    g->agent = make_agent(s, g->version, g->extra_agent);
     g->caller.tenant = g->tenant;
     g->caller.agent = g->agent;
     g->caller.waits = &g->waits;
@@ -516,6 +534,7 @@ static void free_queue(struct queue *q)
     github_settings_free(g->settings);
     free(g->refused_update);
     free(g->version);
+    free(g->extra_agent);
     free(g);
 }
 
@@ -604,6 +623,9 @@ int queue_github_new(const struct queue_github_spec *spec, struct queue **ret, s
     g->registration = spec->registration;
     g->settings = settings;
     g->version = copy_of(spec->version ? spec->version : QUEUE_GITHUB_VERSION);
+    if (spec->extra_agent && strlen(spec->extra_agent) <= EXTRA_AGENT_MAX &&
+        is_product(slice_of(spec->extra_agent)))
+        g->extra_agent = copy_of(spec->extra_agent);
     g->spool = spec->spool;
     g->deprecated_exit = spec->deprecated_exit ? spec->deprecated_exit : 1;
     if (spec->waits)

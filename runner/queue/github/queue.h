@@ -24,6 +24,9 @@ struct queue_github_spec {
     struct registration *registration;
     struct http *http;   /* outlives the queue */
     const char *version; /* of the runner, as we report it; NULL: QUEUE_GITHUB_VERSION */
+    /* "name/version" that stands in our User-Agent, too, as from GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT. NULL: none; what is
+     * no such text is left out. */
+    const char *extra_agent;
     int spool; /* directory for the logs of a job until they are sent, borrowed; -1: memory */
     /* When our version is not accepted any more: the official runner has 7 where its environment asks for it.
      * 0: 1 */

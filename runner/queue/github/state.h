@@ -36,6 +36,7 @@ struct github {
     struct github_token *token;
     struct github_waits waits;
     char *version, *agent;
+    char *extra_agent; /* NULL: none */
     int spool, deprecated_exit;
 
     enum github_state state;

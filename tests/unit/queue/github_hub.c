@@ -290,6 +290,7 @@ void hub_reopen(const struct hub_options *o)
     const struct queue_github_spec spec = {.registration = registration,
                                            .http = hub_http,
                                            .spool = -1,
+                                           .extra_agent = o->extra_agent,
                                            .deprecated_exit = 7,
                                            .waits = o->waits ? o->waits : &hub_waits};
     cr_assert_eq(queue_github_new(&spec, &hub_queue, &err), ERR_OK, "%s", err.text);

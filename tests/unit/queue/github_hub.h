@@ -44,6 +44,7 @@ struct hub_options {
     const char *token; /* of .credentials; NULL: RUNNER1 */
     bool newer;        /* with a second authority, at /newer/token, whose token is RUNNER2 */
     const struct github_waits *waits; /* NULL: hub_waits */
+    const char *extra_agent;
 };
 void hub_open(const struct hub_options *o);
 /* Another one of the same registration, which nothing was asked yet. */

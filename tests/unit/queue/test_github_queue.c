@@ -59,6 +59,31 @@ static void has_not(const char *text, const char *unwanted)
 
 /* ---- the ordinary way ---- */
 
+Test(github_queue, a_product_more_joins_the_user_agent)
+{
+    static const struct {
+        const char *extra;
+        bool good;
+    } rows[] = {
+        {"arc/0.12.0", true}, {"arc", false},   {"arc/", false}, {"/1", false},
+        {"a/b/c", false},     {"a b/1", false}, {"", false},     {"a/1\r\nX: y", false},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct hub_options options = {.extra_agent = rows[i].extra};
+        CLEANUP(buf_deinit) struct buf wanted = BUF_INIT(100);
+
+        hub_leave();
+        hub_enter();
+        HUB_START();
+        hub_open(&options);
+        hub_until("poll", 1);
+        buf_printf(&wanted, " GroupId/1 %s%sPid/", rows[i].good ? rows[i].extra : "",
+                   rows[i].good ? " " : "");
+        has(hub_last("poll"), wanted.ptr);
+    }
+}
+
 Test(github_queue, a_job_of_the_broker_from_its_session_to_its_completion)
 {
     HUB_START({"poll", 1, 1, 202, NULL}, {"poll", 2, 2, 200, REFERENCE(ACKNOWLEDGED)});

@@ -200,6 +200,18 @@ def an_ephemeral_runner_takes_one_job_and_is_gone(w):
         shutil.rmtree(w.root / "registrations", ignore_errors=True)
 
 
+@case()
+def how_its_job_ended_can_be_how_the_listener_ends(w):
+    wanted = {"ACTIONS_RUNNER_RETURN_JOB_RESULT_FOR_HOSTED": "1", "GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT": "arc/0.12.0"}
+    with GitHubDouble("V", hold=2.0) as double:
+        github_registration(w, double)
+        for script, code in (("true", 100), ("false", 102)):
+            double.push({"steps": [{"run": script}]})
+            Listener(w, env=wanted).ended(code=code)
+        double.check()
+        check(all(" arc/0.12.0 Pid/" in call.headers["User-Agent"] for call in double.of("poll")), double.of("poll")[0].headers["User-Agent"])
+
+
 def tokens_of(double, folder):
     """All that must not show: what proves something to a service, and the key."""
     key = json.loads((folder / ".credentials_rsaparams").read_text(encoding="utf-8-sig"))
