@@ -184,7 +184,7 @@ build_preset() {
     shift
     mkdir -p build
     jobs=$(nproc)
-    say "building build/$preset"
+    say "building build/$preset (minutes, the first time; its log is $log)"
     quietly "$log" cmake --preset "$preset" ||
         die "cannot configure the preset '$preset'" 'The reason is above.'
     quietly "$log" cmake --build "build/$preset" -j "$jobs" ${1+--target "$@"} ||
