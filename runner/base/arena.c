@@ -3,7 +3,8 @@
 #include <stdalign.h>
 #include <stdint.h>
 
-enum { BLOCK_SIZE = 16 * 1024 };
+/* Most arenas stay small, and a listener keeps several for each registration: blocks begin small, and double. */
+enum { FIRST_BLOCK = 1024, BLOCK_MAX = 16 * 1024 };
 
 struct arena_block {
     struct arena_block *next;
@@ -38,6 +39,13 @@ static struct arena_block *block_new(size_t cap)
     return b;
 }
 
+static size_t next_cap(const struct arena_block *b, size_t wanted)
+{
+    size_t cap = !b ? FIRST_BLOCK : b->cap < BLOCK_MAX / 2 ? 2 * b->cap : BLOCK_MAX;
+
+    return wanted > cap ? wanted : cap;
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
     const size_t unit = alignof(max_align_t);
@@ -51,7 +59,7 @@ void *arena_alloc(struct arena *a, size_t size)
         b->used += size;
         return b->data + b->used - size;
     }
-    if (size > BLOCK_SIZE / 4 && b) { /* big ones get their own, behind the one in use */
+    if (size > BLOCK_MAX / 4 && b) { /* big ones get their own, behind the one in use */
         struct arena_block *big = block_new(size);
 
         big->used = size;
@@ -59,7 +67,7 @@ void *arena_alloc(struct arena *a, size_t size)
         b->next = big;
         return big->data;
     }
-    b = block_new(size > BLOCK_SIZE ? size : BLOCK_SIZE);
+    b = block_new(next_cap(b, size));
     b->next = a->blocks;
     a->blocks = b;
     b->used = size;
