@@ -64,7 +64,7 @@ static char *text_of(const char *key, const char *dir, const json_t *lease)
     return text;
 }
 
-/* Under another name until all of it is on the disk. */
+/* Under another name until all of it is written: whoever is killed leaves the whole of it, or nothing. */
 static int write_entry(const struct journal_entry *e, const char *text, struct err *err)
 {
     const struct journal *j = e->journal;
@@ -73,8 +73,7 @@ static int write_entry(const struct journal_entry *e, const char *text, struct e
         return err_sys(err, "cannot lock '%s/%s'", j->folder, e->name);
     if (fd_write_all(e->fd, slice_of(text), err) < 0)
         return err_in(err, "'%s/%s'", j->folder, e->name);
-    if (fsync(e->fd) < 0 || renameat2(j->dir, e->name, j->dir, e->name + 1, RENAME_NOREPLACE) < 0 ||
-        fsync(j->dir) < 0)
+    if (renameat2(j->dir, e->name, j->dir, e->name + 1, RENAME_NOREPLACE) < 0)
         return err_sys(err, "cannot write '%s/%s'", j->folder, e->name + 1);
     return ERR_OK;
 }
@@ -124,6 +123,15 @@ int journal_add(struct journal *j, const char *key, const char *dir, const json_
     }
     memmove(e->name, e->name + 1, strlen(e->name));
     *ret = e;
+    return ERR_OK;
+}
+
+int journal_sync(const struct journal_entry *e, struct err *err)
+{
+    const struct journal *j = e->journal;
+
+    if (fsync(e->fd) < 0 || fsync(j->dir) < 0)
+        return err_sys(err, "'%s/%s' may not last through a power cut", j->folder, e->name);
     return ERR_OK;
 }
 

@@ -1,7 +1,7 @@
 /* journal - the jobs of a listener that run, on disk: what the next listener needs when this one is killed.
  *
- * One file a job, in a folder of the registration's own (0700, the files 0600: a lease holds tokens). It is whole and on
- * the disk before the job's worker starts, and locked for as long as the listener or the worker lives. */
+ * One file a job, in a folder of the registration's own (0700, the files 0600: a lease holds tokens). It is there, and
+ * whole, before the job's worker starts, and locked for as long as the listener or the worker lives. */
 #pragma once
 
 #include "base/err.h"
@@ -21,6 +21,10 @@ struct journal *journal_close(struct journal *j); /* before that, its entries; r
 /* Job KEY is about to run in the folder DIR, whose last name no other entry has. LEASE: see struct queue_ops; NULL: none. */
 MUST_CHECK int journal_add(struct journal *j, const char *key, const char *dir, const json_t *lease,
                            struct journal_entry **ret, struct err *err);
+
+/* Returns once E is on the disk. No kill can take from journal_add() what it wrote, only a machine that stops: then a job's
+ * server learns from the lease that runs out, as it does of a machine that never comes back. */
+MUST_CHECK int journal_sync(const struct journal_entry *e, struct err *err);
 
 /* What the worker holds open: the entry's lock. Borrowed. */
 int journal_hold(const struct journal_entry *e);

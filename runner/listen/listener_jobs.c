@@ -135,6 +135,15 @@ static void keep_record(struct listener *l, struct task *t, const struct job *jo
                      err.text);
 }
 
+/* A disk may take longer for it than the worker takes to come up. */
+static void make_last(const struct listener *l, const struct task *t)
+{
+    struct err err = ERR_INIT;
+
+    if (journal_sync(t->entry, &err) < 0)
+        listener_say(l, LISTENER_WARNING, t->member, t->key, "%s", err.text);
+}
+
 static int note_down(struct task *t, struct err *err)
 {
     struct queue *q = t->member->queue;
@@ -158,11 +167,13 @@ static int start(struct listener *l, struct task *t, struct job *job, struct err
     outfit_apply(l->spec.outfit, dir, job);
     serve(l, t, job);
     r = pool_start(l->pool, job, t->member->env, t->services, journal_hold(t->entry), err);
-    if (r < 0)
+    if (r < 0) {
         remove_folder(l, t->member, t->dir);
-    else
-        keep_record(l, t, job); /* behind the start, which is not to wait for it */
-    return r;
+        return r;
+    }
+    make_last(l, t); /* these two behind the start, which is not to wait for them */
+    keep_record(l, t, job);
+    return ERR_OK;
 }
 
 static void tell_end(struct member *m, const char *key, const char *why)

@@ -32,6 +32,7 @@ static struct journal_entry *added(struct journal *j, const char *key, const cha
     json_t *lease = json_pack("{s:s}", "token", "geheim");
 
     cr_assert_eq(journal_add(j, key, dir, lease, &e, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(journal_sync(e, &err), ERR_OK, "%s", err.text);
     json_decref(lease);
     return e;
 }
