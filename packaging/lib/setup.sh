@@ -16,6 +16,7 @@
 BUILD_NEEDS=(
     'cmd:gcc gcc'
     'lib:libc.a libc6-dev'
+    'cmd:musl-gcc musl-tools' # ostler-init
     'cmd:cmake>=3.25 cmake'
     'cmd:ninja ninja-build'
     'cmd:pkg-config pkg-config'

@@ -126,11 +126,11 @@ int fd_send(int sock, struct slice data, const int *fds, size_t n_fds, struct er
         BUG("%zu descriptors in one message", n_fds);
     if (n_fds) {
         msg.msg_control = control.space;
-        msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+        msg.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * n_fds); /* musl has it so */
         struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
         head->cmsg_level = SOL_SOCKET;
         head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+        head->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * n_fds);
         memcpy(CMSG_DATA(head), fds, sizeof(int) * n_fds);
     }
     ssize_t n;
