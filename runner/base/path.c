@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -184,7 +185,8 @@ static bool move_up(int parent, const char *name, int fd, int top, unsigned *cou
     (void)fchmod(parent, 0700);
     do {
         snprintf(other, sizeof other, ".removed-%u", ++*count);
-        r = renameat2(parent, name, top, other, RENAME_NOREPLACE);
+        /* musl has no function for it, and ostler-init is linked with that */
+        r = (int)syscall(SYS_renameat2, parent, name, top, other, RENAME_NOREPLACE);
     } while (r < 0 && errno == EEXIST);
     return r == 0;
 }
