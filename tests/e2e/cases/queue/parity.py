@@ -94,7 +94,9 @@ def through(w, profile, said, live=(), shas=None, env=None, **more):
         job = hub.push(said, secrets=SECRETS, variables=VARS, github={"run_id": "1"}, **more)
         for name, files in ACTIONS.items():
             hub.archive(name, {path: textwrap.dedent(text).lstrip("\n") for path, text in files.items()}, **(shas or {}).get(name, {}))
-        listener = Listener(w, env=env)
+        config = w.root / "listen.yml"
+        config.write_text("listen: {containers: {socket: true}}\n")  # as a local run has it
+        listener = Listener(w, "--config", config, env=env)
         hub.finished(job, 90)
         hub.wait(lambda: set(live) <= {line for lines in job.feed.values() for line in lines})
         done = listener.drain()
