@@ -3,6 +3,7 @@
 #include "plugin/calls.h"
 
 #include "base/buf.h"
+#include "base/document.h"
 #include "base/path.h"
 
 #include <sys/stat.h>
@@ -35,13 +36,6 @@ static ost_status no_size(struct ost_step *step, const char *what)
 static ost_status unknown_flags(struct ost_step *step)
 {
     return calls_failed(step, OST_E_UNSUPPORTED, "this host does not know all of the flags");
-}
-
-static const char *text(const json_t *answer, const char *name)
-{
-    const char *found = json_string_value(json_object_get(answer, name));
-
-    return found ? found : "";
 }
 
 static int64_t number(const json_t *answer, const char *name)
@@ -105,8 +99,8 @@ static struct ost_artifact artifact_of(const json_t *json)
         .id = number(json, "id"),
         .size = number(json, "size"),
         .created = number(json, "created"),
-        .name = text(json, "name"),
-        .digest = text(json, "digest"),
+        .name = document_text(json, "name"),
+        .digest = document_text(json, "digest"),
     };
 }
 

@@ -1,5 +1,5 @@
 /* The jobs of a plan and what they need, as a drawing or as the text that a program draws. */
-#include "base/member.h"
+#include "base/document.h"
 #include "base/vec.h"
 #include "cli/plan/parts.h"
 #include "report/text.h"
@@ -17,7 +17,7 @@ static const json_t *calls_of(const json_t *job)
 
 static bool runs(const json_t *job)
 {
-    return strcmp(member_text(job, "verdict"), "runs") == 0;
+    return strcmp(document_text(job, "verdict"), "runs") == 0;
 }
 
 static const char *fate_words(const char *verdict)
@@ -38,7 +38,7 @@ static void add_extra(struct buf *to, const json_t *job)
     else if (json_array_size(configs) > 1)
         buf_printf(to, "%zu configurations", json_array_size(configs));
     if (!runs(job))
-        buf_printf(to, "%s%s", to->len ? ", " : "", fate_words(member_text(job, "verdict")));
+        buf_printf(to, "%s%s", to->len ? ", " : "", fate_words(document_text(job, "verdict")));
 }
 
 /* ---- for programs ---- */
@@ -74,7 +74,7 @@ static void put_node(const struct drawing *d, int indent, int number, const json
     CLEANUP(buf_deinit) struct buf extra = BUF_INIT(200), label = BUF_INIT(LABEL_MAX);
 
     add_extra(&extra, job);
-    buf_printf(&label, "%s%s%s%s", member_text(job, "id"), extra.len ? " (" : "",
+    buf_printf(&label, "%s%s%s%s", document_text(job, "id"), extra.len ? " (" : "",
                extra.len ? extra.ptr : "", extra.len ? ")" : "");
     printf("%*sj%d%s", indent, "", number, d->dot ? " [label=" : "[");
     put_quoted(d, label.ptr);
@@ -105,7 +105,7 @@ static int number_of(const json_t *list, const int *numbers, const char *id)
     size_t i;
 
     json_array_foreach (list, i, job)
-        if (strcmp(member_text(job, "id"), id) == 0)
+        if (strcmp(document_text(job, "id"), id) == 0)
             return numbers[i];
     return -1;
 }
@@ -133,7 +133,7 @@ static void draw(struct drawing *d, int indent, const json_t *list)
     json_array_foreach (list, i, job) {
         if (!calls_of(job))
             continue;
-        open_group(d, indent, member_text(job, "id"));
+        open_group(d, indent, document_text(job, "id"));
         draw(d, indent + 2, calls_of(job));
         close_group(d, indent);
     }
@@ -150,7 +150,7 @@ static void draw_all(const json_t *workflows, bool dot)
     json_array_foreach (workflows, i, w) {
         if (!json_is_true(json_object_get(w, "starts")))
             continue;
-        open_group(&d, 2, member_text(w, "name"));
+        open_group(&d, 2, document_text(w, "name"));
         draw(&d, 4, json_object_get(w, "jobs"));
         close_group(&d, 2);
     }
@@ -184,7 +184,7 @@ static void make_box(struct box *b, const json_t *job)
     add_extra(&extra, job);
     json_array_foreach (json_object_get(job, "needs"), i, need)
         buf_printf(&after, "%s%s", i ? ", " : "after ", json_string_value(need));
-    box_line(b, 0, member_text(job, "id"));
+    box_line(b, 0, document_text(job, "id"));
     box_line(b, 1, extra.len ? extra.ptr : "");
     box_line(b, 2, after.len ? after.ptr : "");
 }
@@ -269,7 +269,7 @@ static void put_stages(int indent, const json_t *list)
                 buf_deinit(&boxes[i - from].lines[k]);
             if (!calls_of(job))
                 continue;
-            printf("%*sinside %s:\n", indent + 4, "", member_text(job, "id"));
+            printf("%*sinside %s:\n", indent + 4, "", document_text(job, "id"));
             put_stages(indent + 4, calls_of(job));
         }
         free(boxes);
@@ -289,7 +289,7 @@ void plan_graph(const json_t *plan, const char *format)
     json_array_foreach (workflows, i, w) {
         if (!json_is_true(json_object_get(w, "starts")))
             continue;
-        printf("%s\n", member_text(w, "name"));
+        printf("%s\n", document_text(w, "name"));
         put_stages(0, json_object_get(w, "jobs"));
     }
 }

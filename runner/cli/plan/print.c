@@ -1,5 +1,5 @@
 /* A plan for people. */
-#include "base/member.h"
+#include "base/document.h"
 #include "cli/plan/parts.h"
 #include "report/text.h"
 
@@ -103,7 +103,7 @@ static const struct verdict *verdict_of(const json_t *object)
         {"unknown", "?", "?", "\033[36m", "is not known yet"},
         {"error", "✗", "x", "\033[31m", "cannot be evaluated"},
     };
-    const char *name = member_text(object, "verdict");
+    const char *name = document_text(object, "verdict");
 
     for (size_t i = 0; i < COUNT_OF(all); i++)
         if (strcmp(all[i].name, name) == 0)
@@ -121,9 +121,9 @@ static void add_seen(struct buf *to, const json_t *seen)
     const json_t *value = json_object_get(seen, "value");
     const char *text = json_string_value(value);
 
-    if (strcmp(member_text(seen, "expression"), "always()") == 0)
+    if (strcmp(document_text(seen, "expression"), "always()") == 0)
         return;
-    buf_printf(to, "%s%s is ", to->len ? ", " : "", member_text(seen, "expression"));
+    buf_printf(to, "%s%s is ", to->len ? ", " : "", document_text(seen, "expression"));
     if (text)
         buf_printf(to, "'%s'", text);
     else if (value && json_is_null(value))
@@ -148,7 +148,7 @@ static void condition(const struct page *p, int indent, const json_t *about)
     size_t i;
 
     json_array_foreach (json_object_get(cond, "saw"), i, one)
-        if (!expression || strcmp(expression, member_text(one, "expression")) != 0 ||
+        if (!expression || strcmp(expression, document_text(one, "expression")) != 0 ||
             !json_is_boolean(json_object_get(one, "value"))) /* it would say the same again */
             add_seen(&seen, one);
     if (expression)
@@ -200,10 +200,11 @@ static void plugin_plan(const struct page *p, int indent, const json_t *plugin)
     size_t i;
 
     json_array_foreach (json_object_get(plugin, "plan"), i, one) {
-        const char *detail = member_text(one, "detail");
+        const char *detail = document_text(one, "detail");
 
-        line(p, indent, "%s→%s %s %s%s%s%s", paint(p, "\033[36m"), OFF(p), member_text(one, "verb"),
-             member_text(one, "object"), *detail ? " (" : "", detail, *detail ? ")" : "");
+        line(p, indent, "%s→%s %s %s%s%s%s", paint(p, "\033[36m"), OFF(p),
+             document_text(one, "verb"), document_text(one, "object"), *detail ? " (" : "", detail,
+             *detail ? ")" : "");
     }
     if (none)
         line(p, indent, "%sno plan from the plugin: %s%s", DIM(p), none, OFF(p));
@@ -216,16 +217,16 @@ static void step(const struct page *p, int indent, const json_t *s)
     CLEANUP(buf_deinit) struct buf name = BUF_INIT(LINE_MAX_BYTES), what = BUF_INIT(1000);
     const struct verdict *v = verdict_of(s);
     const json_t *plugin = json_object_get(s, "plugin");
-    const char *uses = member_text(s, "uses");
+    const char *uses = document_text(s, "uses");
     bool runs = strcmp(v->name, "skipped") != 0;
 
     add_value(&name, json_object_get(s, "name"));
     if (*uses && !slice_ends(buf_slice(&name), slice_of(uses)))
         buf_printf(&what, "  %s", uses);
     if (plugin)
-        buf_printf(&what, "  plugin %s", member_text(plugin, "version"));
-    else if (strcmp(member_text(s, "kind"), "script") != 0)
-        buf_printf(&what, "  %s", member_text(s, "kind"));
+        buf_printf(&what, "  plugin %s", document_text(plugin, "version"));
+    else if (strcmp(document_text(s, "kind"), "script") != 0)
+        buf_printf(&what, "  %s", document_text(s, "kind"));
     line(p, indent, "%s%s%s %2d %s%s%s%s", paint(p, v->color), mark(p, v), OFF(p),
          (int)json_integer_value(json_object_get(s, "number")), name.len ? name.ptr : "", DIM(p),
          what.len ? what.ptr : "", OFF(p));
@@ -326,8 +327,8 @@ static bool is_alike(const json_t *x, const json_t *y)
     if (!a || !b || json_array_size(a) != json_array_size(b))
         return false;
     for (size_t i = 0; i < json_array_size(a); i++)
-        if (strcmp(member_text(json_array_get(a, i), "verdict"),
-                   member_text(json_array_get(b, i), "verdict")) != 0)
+        if (strcmp(document_text(json_array_get(a, i), "verdict"),
+                   document_text(json_array_get(b, i), "verdict")) != 0)
             return false;
     return true;
 }
@@ -341,7 +342,7 @@ static void configuration(const struct page *p, int indent, const json_t *job, c
     bool alike = !p->verbose && config != first && is_alike(config, first);
 
     line(p, indent, "%s%s%s %s%s%s%s%s%s", paint(p, v->color), mark(p, v), OFF(p), BOLD(p),
-         member_text(config, "name"), OFF(p), DIM(p),
+         document_text(config, "name"), OFF(p), DIM(p),
          alike ? "  the same steps with its values" : "", OFF(p));
     if (config == first)
         condition(p, indent + 2, job);
@@ -355,7 +356,7 @@ static void configuration(const struct page *p, int indent, const json_t *job, c
     steps(p, indent + 2, json_object_get(config, "steps"));
     if (!call)
         return;
-    line(p, indent + 2, "%scalls%s %s", DIM(p), OFF(p), member_text(call, "uses"));
+    line(p, indent + 2, "%scalls%s %s", DIM(p), OFF(p), document_text(call, "uses"));
     pairs(p, indent + 2, "with", json_object_get(call, "with"));
     jobs(p, indent + 2, json_object_get(call, "jobs"));
 }
@@ -375,7 +376,7 @@ static void job(const struct page *p, int indent, const json_t *j)
     if (json_object_get(j, "name"))
         add_value(&name, json_object_get(j, "name"));
     line(p, indent, "%s%s %s%s", paint(p, v->color), mark(p, v),
-         name.len ? name.ptr : member_text(j, "id"), OFF(p));
+         name.len ? name.ptr : document_text(j, "id"), OFF(p));
     condition(p, indent + 2, j);
 }
 
@@ -400,31 +401,33 @@ static void jobs(const struct page *p, int indent, const json_t *list)
 static void verdict(const struct page *p, const json_t *w)
 {
     const char *reason = json_string_value(json_object_get(w, "reason"));
-    const char *asked = member_text(w, "not_asked");
+    const char *asked = document_text(w, "not_asked");
     bool starts = json_is_true(json_object_get(w, "starts"));
     int at = (int)json_integer_value(json_object_get(w, "line"));
     const char *glyph = starts ? (p->style.utf8 ? "✓" : "+") : (p->style.utf8 ? "–" : "-");
 
     if (!starts && !json_is_true(json_object_get(w, "listens")))
-        line(p, 0, "%s%s %s does not listen to it%s", DIM(p), glyph, member_text(w, "file"),
+        line(p, 0, "%s%s %s does not listen to it%s", DIM(p), glyph, document_text(w, "file"),
              OFF(p));
     else if (!starts && at)
-        line(p, 0, "%s %s does not start: %s (line %d)", glyph, member_text(w, "file"), reason, at);
+        line(p, 0, "%s %s does not start: %s (line %d)", glyph, document_text(w, "file"), reason,
+             at);
     else if (!starts)
-        line(p, 0, "%s %s does not start: %s", glyph, member_text(w, "file"), reason ? reason : "");
+        line(p, 0, "%s %s does not start: %s", glyph, document_text(w, "file"),
+             reason ? reason : "");
     else if (*asked)
         line(p, 0, "%s%s%s %s starts, for all that is known: %s", paint(p, "\033[36m"), "?", OFF(p),
-             member_text(w, "file"), asked);
+             document_text(w, "file"), asked);
     else
         line(p, 0, "%s%s%s %s starts%s%s", paint(p, "\033[32m"), glyph, OFF(p),
-             member_text(w, "file"), reason ? ", as it is named; GitHub would not start it: " : "",
-             reason ? reason : "");
+             document_text(w, "file"),
+             reason ? ", as it is named; GitHub would not start it: " : "", reason ? reason : "");
 }
 
 static void workflow(struct page *p, const json_t *w)
 {
     putchar('\n');
-    const char *name = member_text(w, "name"), *file = member_text(w, "file");
+    const char *name = document_text(w, "name"), *file = document_text(w, "file");
     line(p, 0, "%s%s%s%s%s%s%s", BOLD(p), name, OFF(p), DIM(p), strcmp(name, file) ? "  " : "",
          strcmp(name, file) ? file : "", OFF(p));
     pair(p, 2, "run name", json_object_get(w, "run_name"));
@@ -453,11 +456,12 @@ static void not_given(const struct page *p, const json_t *plan, const char *what
 
 static void event(const struct page *p, const json_t *e)
 {
-    const char *action = member_text(e, "action"), *ref = member_text(e, "ref"),
-               *sha = member_text(e, "sha");
+    const char *action = document_text(e, "action"), *ref = document_text(e, "ref"),
+               *sha = document_text(e, "sha");
 
-    line(p, 0, "%s%s%s%s%s%s%s%s%.7s, by %s", BOLD(p), member_text(e, "name"), *action ? "/" : "",
-         action, OFF(p), *ref ? " of " : "", ref, *sha ? " at " : "", sha, member_text(e, "actor"));
+    line(p, 0, "%s%s%s%s%s%s%s%s%.7s, by %s", BOLD(p), document_text(e, "name"), *action ? "/" : "",
+         action, OFF(p), *ref ? " of " : "", ref, *sha ? " at " : "", sha,
+         document_text(e, "actor"));
 }
 
 static void firings(const struct page *p, const json_t *next)
@@ -466,10 +470,10 @@ static void firings(const struct page *p, const json_t *next)
     size_t i;
 
     json_array_foreach (next, i, one) {
-        const char *zone = member_text(one, "timezone");
+        const char *zone = document_text(one, "timezone");
 
-        line(p, 0, "%s  %s:%d  %s%s%s", member_text(one, "at"), member_text(one, "file"),
-             (int)json_integer_value(json_object_get(one, "line")), member_text(one, "schedule"),
+        line(p, 0, "%s  %s:%d  %s%s%s", document_text(one, "at"), document_text(one, "file"),
+             (int)json_integer_value(json_object_get(one, "line")), document_text(one, "schedule"),
              *zone ? "  " : "", zone);
     }
     if (!json_array_size(next))

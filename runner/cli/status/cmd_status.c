@@ -1,6 +1,6 @@
 #include "cli/status/cmd_status.h"
 
-#include "base/member.h"
+#include "base/document.h"
 #include "base/path.h"
 #include "cli/exit.h"
 #include "cli/settings.h"
@@ -151,7 +151,7 @@ static const char *age(char ret[AGE_SIZE], int64_t s)
 static void say_contact(const json_t *r, struct buf *out)
 {
     const json_t *contact = json_object_get(r, "contact_s"), *scale = json_object_get(r, "scale");
-    const char *trouble = member_text(r, "trouble");
+    const char *trouble = document_text(r, "trouble");
     char ago[AGE_SIZE];
 
     if (json_is_true(json_object_get(r, "ended")))
@@ -179,7 +179,7 @@ static void show_registrations(const json_t *listener)
         CLEANUP(buf_deinit) struct buf contact = BUF_INIT(64 << 10);
 
         say_contact(r, &contact);
-        columns_add(&c, member_text(r, "name"), member_text(r, "kind"), member_text(r, "url"),
+        columns_add(&c, document_text(r, "name"), document_text(r, "kind"), document_text(r, "url"),
                     contact.ptr, NULL);
     }
     columns_print(&c, 2, stdout);
@@ -195,8 +195,8 @@ static void show_jobs(const json_t *listener)
         char since[AGE_SIZE];
 
         age(since, number_at(j, "age_s"));
-        columns_add(&c, member_text(j, "key"), member_text(j, "repository"), member_text(j, "name"),
-                    member_text(j, "event"),
+        columns_add(&c, document_text(j, "key"), document_text(j, "repository"),
+                    document_text(j, "name"), document_text(j, "event"),
                     json_is_true(json_object_get(j, "stopping")) ? "stopping" : "running", since,
                     NULL);
     }
@@ -213,8 +213,8 @@ static void show(const json_t *listener)
            number_at(listener, "pid"), age(up, number_at(listener, "age_s")),
            number_at(slots, "busy"), number_at(slots, "now"),
            json_is_true(json_object_get(listener, "draining")) ? ", takes no more jobs" : "");
-    if (*member_text(listener, "trouble")) {
-        columns_add(&c, member_text(listener, "trouble"), NULL);
+    if (*document_text(listener, "trouble")) {
+        columns_add(&c, document_text(listener, "trouble"), NULL);
         columns_print(&c, 2, stdout);
     }
     show_registrations(listener);

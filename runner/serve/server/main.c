@@ -2,6 +2,7 @@
  * first client calls (services.c), and gone with it: the front holds the other end of a socket. */
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/document.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "serve/server/http.h"
@@ -19,12 +20,6 @@ struct server {
     bool over;
 };
 
-static const char *text_of(const json_t *orders, const char *name)
-{
-    const char *text = json_string_value(json_object_get(orders, name));
-    return text ? text : "";
-}
-
 static int open_folder(const char *path, int *ret, struct err *err)
 {
     int r = path_mkdirs(AT_FDCWD, path, 0700, err);
@@ -39,7 +34,7 @@ static int open_folder(const char *path, int *ret, struct err *err)
 static int open_caches(const json_t *orders, int *ret, struct err *err)
 {
     const json_t *places = json_object_get(orders, "caches");
-    const char *repository = text_of(orders, "repository");
+    const char *repository = document_text(orders, "repository");
     struct err first = ERR_INIT;
 
     for (size_t i = 0; i < json_array_size(places); i++) {
@@ -65,17 +60,17 @@ static int open_site(const json_t *orders, struct site **ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf key = BUF_INIT(TOKEN_KEY_SIZE);
     struct site_spec spec = {
-        .run = text_of(orders, "run"),
+        .run = document_text(orders, "run"),
         .run_dir = -1,
         .cache_dir = -1,
         .budget = json_integer_value(json_object_get(orders, "budget")),
     };
-    int r = base64_decode(slice_of(text_of(orders, "key")), &key, err);
+    int r = base64_decode(slice_of(document_text(orders, "key")), &key, err);
 
     if (r == ERR_OK && key.len != TOKEN_KEY_SIZE)
         r = err_set(err, ERR_INVALID, "the key has %zu bytes", key.len);
     if (r == ERR_OK)
-        r = open_folder(text_of(orders, "run_dir"), &spec.run_dir, err);
+        r = open_folder(document_text(orders, "run_dir"), &spec.run_dir, err);
     if (r == ERR_OK)
         r = open_caches(orders, &spec.cache_dir, err);
     if (r == ERR_OK) {
