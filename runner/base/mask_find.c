@@ -96,11 +96,6 @@ struct find *find_free(struct find *f)
     return NULL;
 }
 
-bool find_empty(const struct find *f)
-{
-    return f->n_patterns == 0;
-}
-
 size_t find_longest(const struct find *f)
 {
     return f->longest;

@@ -17,7 +17,6 @@ struct find *find_free(struct find *f); /* wipes; returns NULL */
 /* Adds a copy of PATTERN, 1 to FIND_PATTERN_MAX bytes. False: it was there already. */
 bool find_add(struct find *f, struct slice pattern);
 
-bool find_empty(const struct find *f);
 size_t find_longest(const struct find *f); /* of all patterns, 0: none */
 
 /* A walk over the hits in a text, in the order of their starts. Overlapping ones are all found, but of

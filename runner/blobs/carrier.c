@@ -9,7 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-void carrier_say(const char *fmt, ...)
+/* A line for the job's log. */
+static void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static void say(const char *fmt, ...)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(8 << 10);
     va_list ap;
@@ -25,8 +27,8 @@ void carrier_say(const char *fmt, ...)
 void carrier_say_retry(void *ctx, unsigned tries, const char *why, int64_t wait_ms)
 {
     (void)ctx;
-    carrier_say("Attempt %u failed with error: %s. Retrying request in %lld ms...", tries, why,
-                (long long)wait_ms);
+    say("Attempt %u failed with error: %s. Retrying request in %lld ms...", tries, why,
+        (long long)wait_ms);
 }
 
 static const struct {

@@ -25,8 +25,6 @@ struct carrier {
     char *run_id, *job_id; /* as the token has them; NULL: it was not looked at */
 };
 
-/* A line for the job's log. */
-void carrier_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* For http_request.retry: says what went wrong and what comes. */
 void carrier_say_retry(void *ctx, unsigned tries, const char *why, int64_t wait_ms);
 

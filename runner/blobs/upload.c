@@ -175,7 +175,7 @@ static void fill(struct upload *u)
         (void)!loop_watch(u->carrier->loop, u->in, EPOLLIN, on_readable, u, &u->watch, &u->err);
 }
 
-struct upload *upload_new(struct carrier *c, const char *url, const char *type, int in)
+static struct upload *upload_new(struct carrier *c, const char *url, const char *type, int in)
 {
     struct upload *u = mem_new(sizeof *u);
 
@@ -185,19 +185,16 @@ struct upload *upload_new(struct carrier *c, const char *url, const char *type, 
     return u;
 }
 
-struct upload *upload_free(struct upload *u)
+static void upload_free(struct upload *u)
 {
-    if (!u)
-        return NULL;
     watch_free(u->watch);
     for (size_t i = 0; i < UPLOAD_PARALLEL; i++)
         free(u->blocks[i].bytes); /* requests that borrow them end with the process */
     digest_free(u->digest);
     free(u);
-    return NULL;
 }
 
-int upload_run(struct upload *u, struct err *err)
+static int upload_run(struct upload *u, struct err *err)
 {
     fill(u);
     while (!u->err.code && (!u->ended || u->n_busy))
@@ -210,7 +207,7 @@ int upload_run(struct upload *u, struct err *err)
 
 /* ---- the end ---- */
 
-int upload_commit(struct upload *u, struct uploaded *ret, struct err *err)
+static int upload_commit(struct upload *u, struct uploaded *ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf list = BUF_INIT(4 << 20);
     CLEANUP(buf_deinit) struct buf type = BUF_INIT(256);

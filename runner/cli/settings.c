@@ -323,23 +323,6 @@ static void add_system(struct arena *a, struct folders *f, const struct config *
     add_folder(a, f, "/usr/lib/ostler/plugins");
 }
 
-static const char *const *take_folders(struct arena *a, struct folders *f)
-{
-    const char **ret = arena_array(a, f->list.len + 1, sizeof *ret);
-
-    memcpy(ret, f->list.ptr, f->list.len * sizeof *ret);
-    vec_deinit(&f->list);
-    return ret;
-}
-
-const char *const *settings_system_plugins(struct arena *a, const struct config *config)
-{
-    struct folders f = {0};
-
-    add_system(a, &f, config);
-    return take_folders(a, &f);
-}
-
 const char *const *settings_plugin_path(struct arena *a, const struct config *config)
 {
     struct slice extra = slice_of(settings_env("OSTLER_PLUGIN_PATH")), item;
@@ -353,7 +336,10 @@ const char *const *settings_plugin_path(struct arena *a, const struct config *co
     while (slice_split(&extra, ':', &item))
         if (item.len && item.ptr[0] == '/')
             add_folder(a, &f, arena_str(a, item));
-    return take_folders(a, &f);
+    const char **ret = arena_array(a, f.list.len + 1, sizeof *ret);
+    memcpy(ret, f.list.ptr, f.list.len * sizeof *ret);
+    vec_deinit(&f.list);
+    return ret;
 }
 
 /* ---- the environment of jobs ---- */

@@ -58,11 +58,9 @@ const char *settings_action_source(void);
  * NULL-terminated. */
 const char *const *settings_fetch_environ(struct arena *a);
 
-/* Folders searched for plugins, first hit wins (plugin-sdk.md 6). NULL-terminated. What may run for everybody: plugins.path
- * of CONFIG (NULL: none), what lies beside this program, and the system's. */
-const char *const *settings_system_plugins(struct arena *a, const struct config *config);
-
-/* The same, and behind them this user's own: the data folder and $OSTLER_PLUGIN_PATH. */
+/* Folders searched for plugins, first hit wins (plugin-sdk.md 6). NULL-terminated. First what may run for everybody:
+ * plugins.path of CONFIG (NULL: none), what lies beside this program, and the system's; behind them this user's own: the data
+ * folder and $OSTLER_PLUGIN_PATH. */
 const char *const *settings_plugin_path(struct arena *a, const struct config *config);
 
 /* The environment that jobs of a local run start from: a short list of names that tools need to work on

@@ -8,7 +8,6 @@ const struct type type_null = {.kind = TYPE_NULL};
 const struct type type_bool = {.kind = TYPE_BOOL};
 const struct type type_number = {.kind = TYPE_NUMBER};
 const struct type type_string = {.kind = TYPE_STRING};
-const struct type type_any_array = {.kind = TYPE_ARRAY, .item = &type_any};
 const struct type type_open = {.kind = TYPE_OBJECT, .item = &type_any};
 const struct type type_strings = {.kind = TYPE_OBJECT, .item = &type_string};
 

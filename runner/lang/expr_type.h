@@ -31,7 +31,6 @@ struct type_member {
 };
 
 extern const struct type type_any, type_null, type_bool, type_number, type_string;
-extern const struct type type_any_array;
 extern const struct type type_open;    /* an object of whatever */
 extern const struct type type_strings; /* an object of strings */
 

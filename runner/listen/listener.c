@@ -303,9 +303,3 @@ bool listener_is_renewed(const struct listener *l)
 {
     return l->renewing;
 }
-
-void listener_set_slots(struct listener *l, int slots)
-{
-    l->spec.slots = slots;
-    l->due = true;
-}

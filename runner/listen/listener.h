@@ -107,6 +107,3 @@ void listener_snapshot(void *listener, struct arena *a, struct snapshot *ret);
 
 /* Takes no more jobs, as the first SIGTERM does. */
 void listener_drain(struct listener *l);
-
-/* How many jobs at once from here on, 1 or more. What runs beyond that comes to its end. */
-void listener_set_slots(struct listener *l, int slots);

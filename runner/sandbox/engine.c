@@ -612,7 +612,8 @@ void engine_removal(const struct engine *e, const char *id,
         ret_args[n] = NULL;
 }
 
-int engine_remove(struct engine *e, const char *value, struct err *err)
+/* Those whose label has this VALUE. */
+static int remove_labelled(struct engine *e, const char *value, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf label = BUF_INIT(1024);
     struct err later = ERR_INIT;
@@ -662,7 +663,7 @@ int engine_sweep(struct engine *e, struct err *err)
         if (!line.len || strstr(seen.ptr, value) || !owner_is_dead(value))
             continue;
         buf_printf(&seen, "%s\n", value);
-        r = engine_remove(e, value, err);
+        r = remove_labelled(e, value, err);
     }
     return r;
 }

@@ -122,11 +122,8 @@ enum { ENGINE_REMOVAL_WORDS = 7 };
 void engine_removal(const struct engine *e, const char *id,
                     const char *ret_args[ENGINE_REMOVAL_WORDS]);
 
-/* Removes containers, and their unnamed volumes, and networks whose label has this VALUE. What cannot be
- * removed is told by the hooks; the first such error is returned when all was tried. */
-MUST_CHECK int engine_remove(struct engine *e, const char *value, struct err *err);
-
-/* The same for those of all processes of this machine that live no more. */
+/* Removes containers, with their unnamed volumes, and networks of all processes of this machine that live no more. What
+ * cannot be removed is told by the hooks; the first such error is returned when all was tried. */
 MUST_CHECK int engine_sweep(struct engine *e, struct err *err);
 
 /* The mark in a job's folder DIR that its worker, this process, made things in an engine. */

@@ -123,7 +123,8 @@ void talk_on_readable(void *ctx, uint32_t events)
     command_tell(s, ended);
 }
 
-int talk_receive(struct sandbox *s, int64_t deadline, struct wire_in *in, struct err *err)
+/* The next message, at most until DEADLINE of clock_ms(). The caller ends *IN. */
+static int receive(struct sandbox *s, int64_t deadline, struct wire_in *in, struct err *err)
 {
     struct pollfd one = {.fd = s->sock, .events = POLLIN};
 
@@ -140,7 +141,8 @@ int talk_receive(struct sandbox *s, int64_t deadline, struct wire_in *in, struct
     }
 }
 
-int talk_read_failed(struct wire_in *in, struct err *err)
+/* The error that a FAILED message carries; its code. */
+static int read_failed(struct wire_in *in, struct err *err)
 {
     struct err told = {.code = (int)wire_u32(in), .sys = (int)wire_u32(in)};
 
@@ -165,7 +167,7 @@ int talk_ask(struct sandbox *s, enum wire_type type, const struct buf *b, const 
     if (r < 0)
         return r;
     for (;;) {
-        r = talk_receive(s, deadline, in, err);
+        r = receive(s, deadline, in, err);
         if (r < 0) {
             init_lost(s);
             return err_in(err, "the sandbox is gone");
@@ -182,7 +184,7 @@ int talk_ask(struct sandbox *s, enum wire_type type, const struct buf *b, const 
     }
     if (ret_id)
         *ret_id = id;
-    return in->type == WIRE_FAILED ? talk_read_failed(in, err) : ERR_OK;
+    return in->type == WIRE_FAILED ? read_failed(in, err) : ERR_OK;
 }
 
 /* ---- the beginning ---- */
@@ -202,7 +204,7 @@ int talk_await_ready(struct sandbox *s, int64_t deadline, struct err *err)
 {
     for (;;) {
         CLEANUP(wire_deinit) struct wire_in in = {0};
-        int r = talk_receive(s, deadline, &in, err);
+        int r = receive(s, deadline, &in, err);
 
         if (r < 0)
             return err_in(err, "ostler-init");
@@ -221,7 +223,7 @@ int talk_await_ready(struct sandbox *s, int64_t deadline, struct err *err)
                 s->namespaces[i] = wire_take_fd(&in, 1 + i);
             return wire_check(&in, err);
         case WIRE_FAILED:
-            return talk_read_failed(&in, err);
+            return read_failed(&in, err);
         default:
             return err_set(err, ERR_INVALID, "ostler-init is out of step");
         }

@@ -47,17 +47,10 @@ MUST_CHECK int talk_await_ready(struct sandbox *s, int64_t deadline, struct err 
 /* Tells the caller's note function. */
 void talk_note(struct sandbox *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The next message, at most until DEADLINE of clock_ms(). The caller ends *IN. */
-MUST_CHECK int talk_receive(struct sandbox *s, int64_t deadline, struct wire_in *in,
-                            struct err *err);
-
 /* Sends a request and waits for its answer; what else comes is kept for later. The caller ends *IN, also after an
  * error. FAILED is made the error it carries. RET_ID may be NULL. */
 MUST_CHECK int talk_ask(struct sandbox *s, enum wire_type type, const struct buf *b, const int *fds,
                         size_t n_fds, uint32_t *ret_id, struct wire_in *in, struct err *err);
-
-/* The error that a FAILED message carries; its code. */
-int talk_read_failed(struct wire_in *in, struct err *err);
 
 /* A watch function for the socket: ends are told as they come. */
 void talk_on_readable(void *ctx, uint32_t events);

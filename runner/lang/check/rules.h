@@ -96,7 +96,6 @@ void check_shell_name(struct check *c, const struct token *shell);
 void check_call(struct check *c, const struct workflow_job *job);
 /* What only shows when all that W calls has been read; W has nothing else wrong. */
 void check_tree(struct check *c, struct workflow *w);
-void check_untrusted(struct check *c, const struct token *script);
 
 /* The manifest of a local action ("./path"), of what a plugin serves or the disk has of another repository, read
  * once; NULL: unknown. */

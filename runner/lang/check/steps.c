@@ -87,7 +87,7 @@ static void one_flow(void *ctx, const struct slice *path, size_t n, bool whole, 
                "pass it in `env` and use it as a variable: \"$TITLE\"");
 }
 
-void check_untrusted(struct check *c, const struct token *script)
+static void check_untrusted(struct check *c, const struct token *script)
 {
     struct slice text = check_written(script), inside;
     struct script s = {c, script, 0};

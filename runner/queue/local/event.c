@@ -13,11 +13,6 @@
 
 enum { NAME_LENGTH_MAX = 100 };
 
-bool local_event_known(const char *name)
-{
-    return payload_find(name) != NULL;
-}
-
 static const char *text_at(const json_t *doc, const char *a, const char *b, const char *c)
 {
     doc = json_object_get(doc, a);

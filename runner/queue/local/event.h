@@ -27,10 +27,8 @@ struct local_event_spec {
     int64_t run_number, run_attempt;
 };
 
-/* True for the names that workflow-language.md 6.1 lists. */
-bool local_event_known(const char *name);
-
 /* *RET_GITHUB: the context, with `event`; *RET_NOTES: array of texts to be said out loud. Both new
- * references. ERR_INVALID for an unknown event, a bad ref or an event file that is no object. */
+ * references. ERR_INVALID for an event that
+ * workflow-language.md 6.1 does not list, a bad ref or an event file that is no object. */
 MUST_CHECK int local_event(const struct local_event_spec *spec, json_t **ret_github,
                            json_t **ret_notes, struct err *err);

@@ -11,7 +11,8 @@
 
 enum { BACKLOG = 512 };
 
-int loopback_listen(unsigned port, int *ret, struct err *err)
+/* *RET, the caller's, listens at PORT; -1: somebody does already. */
+static int listen_at(unsigned port, int *ret, struct err *err)
 {
     CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_in at = {.sin_family = AF_INET,
@@ -34,7 +35,7 @@ int loopback_listen(unsigned port, int *ret, struct err *err)
 int loopback_hand_out(int sock, uint32_t id, unsigned port, struct err *err)
 {
     CLEANUP(fd_closep) int fd = -1;
-    int r = loopback_listen(port, &fd, err);
+    int r = listen_at(port, &fd, err);
 
     return r < 0 ? r : wire_send(sock, WIRE_DONE, id, NULL, &fd, fd >= 0, err);
 }

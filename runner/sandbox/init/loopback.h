@@ -5,8 +5,6 @@
 
 #include <stdint.h>
 
-/* *RET, the caller's, listens at PORT; -1: somebody does already, as where the network is the machine's own. */
-MUST_CHECK int loopback_listen(unsigned port, int *ret, struct err *err);
-
-/* Says DONE with such a socket, or FAILED, as the answer ID to SOCK. */
+/* Says DONE with a socket that listens at PORT, with none where somebody does already (as where the network is the
+ * machine's own), or FAILED, as the answer ID to SOCK. */
 MUST_CHECK int loopback_hand_out(int sock, uint32_t id, unsigned port, struct err *err);
