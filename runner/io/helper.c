@@ -2,16 +2,19 @@
 
 #include "base/path.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-static bool is_there(char *path, char **ret)
+/* A link is followed: a container engine may see where it leads, and not the link (packaging/container). */
+static bool is_there(char *take_path, char **ret)
 {
-    if (access(path, X_OK) == 0) {
-        *ret = path;
-        return true;
-    }
-    free(path);
-    return false;
+    CLEANUP(free_ptr) char *path = take_path;
+    char *real = access(path, X_OK) == 0 ? realpath(path, NULL) : NULL;
+
+    if (real)
+        *ret = real;
+    return real;
 }
 
 /* Where a prefix has it, wherever that was moved to. */

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 from case import case
+from engine import BUSYBOX, GLIBC
 from github_double import GitHubDouble
 from listening import SLOW, echo, github_registration
 from roots import Root, base, demand
@@ -180,6 +181,19 @@ def under_systemd(w, root):
             check(line in log, f"no '{line}' in\n{log}")
         print(log)
 
+        # A reload, and so an upgrade, begins anew when the job has ended; to systemd it is the same process.
+        for word, action in (("reload", ["systemctl", "reload", "ostler"]), ("upgrade", ["dpkg", "-i", *put(root, [packages(w)["ostler"]])])):
+            job = double.push(echo(steps=[{"run": "echo begun; sleep 4; echo ended"}]))
+            root.until("the job does not begin", "ostler", "status", wanted="running")
+            root.inside(*action)
+            root.until("it does not wait for the job", "ostler", "status", wanted="takes no more jobs")
+            double.finished(job)
+            check(job.conclusion == "succeeded" and "ended" in job.log(), f"{word}: {job.conclusion}\n{root.journal()}")
+            job = double.push(echo(f"after the {word}"))
+            double.finished(job)
+            check(job.conclusion == "succeeded", f"{word}: {job.conclusion}\n{root.journal()}")
+            check(show(root, "MainPID", "NRestarts", "ActiveState") == [main, "0", "active"], f"{word}\n{root.journal()}")
+
         # A stop lets the job come to its end.
         job = double.push(echo(steps=[{"run": "echo begun; sleep 4; echo ended"}]))
         root.until("the job does not begin", "ostler", "status", wanted="running")
@@ -272,3 +286,36 @@ def in_the_image(w, image):
         check(gone.returncode == 0, f"{gone}")
     # The chart's init container for "dind".
     demand("docker", "run", "--rm", image, "sh", "-ec", "mkdir tmpDir && cp -r /home/runner/externals/. /home/runner/tmpDir/")
+    with_docker_beside_it(w, image)
+
+
+def with_docker_beside_it(w, image):
+    """The chart's mode "dind": a Docker that has two folders of the pod's under the same paths, and sees nothing else of it. Here
+    that Docker is the tests' own, and the paths are ones that it may have."""
+    work, externals, name = w.root / "_work", w.root / "externals", f"{image}-dind"
+    recipe = (f"FROM {image}\nUSER root\nRUN mkdir -p {w.root} && mv /home/runner/externals {externals} && mv /home/runner/_work {work} && "
+              f"ln -s {externals} /home/runner/externals && ln -sf {externals}/ostler-init /usr/libexec/ostler/ostler-init && "
+              f"sed -i 's|/home/runner/_work|{work}|' /etc/ostler/config.yml && chmod 755 {w.root}\nUSER runner\n")
+    socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+    try:
+        w.write("dind/Dockerfile", recipe, below=w.root)
+        demand("docker", "build", "-t", name, w.root / "dind", env={**os.environ, "DOCKER_BUILDKIT": "0"})
+        work.mkdir()
+        demand("docker", "run", "--rm", "--user", "0", "-v", f"{externals}:/out", image, "sh", "-c", "cp -r /home/runner/externals/. /out/")
+        os.chown(work, 1001, 123)
+        w.root.chmod(0o755)
+        group = os.stat(socket).st_gid
+        with GitHubDouble("V") as double:
+            folder = github_registration(w, double, name="pod-dind", ephemeral=True, key="dind")
+            job = double.push({"container": GLIBC, "services": {"web": {"image": BUSYBOX, "options": "--entrypoint /bin/sh", "command": "-c 'sleep 1000'"}},
+                               "steps": [{"run": "test -e /.dockerenv && echo in a container; echo to the summary >> $GITHUB_STEP_SUMMARY"}]})
+            pod = subprocess.run(["docker", "run", "--rm", "--network", "host", "--group-add", str(group), "-v", f"{work}:{work}",
+                                  "-v", f"{socket}:/var/run/docker.sock", "-e", f"ACTIONS_RUNNER_INPUT_JITCONFIG={jitconfig(folder)}",
+                                  "-e", "DOCKER_HOST=unix:///var/run/docker.sock", "-e", "RUNNER_WAIT_FOR_DOCKER_IN_SECONDS=20", name],
+                                 capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+            check(job.conclusion == "succeeded" and "in a container" in job.log(), f"{job.conclusion}\n{job.log()}\n{pod.stdout}{pod.stderr}")
+            check("to the summary" in "".join(job.summarised.values()), f"{job.summarised}")
+            check(pod.returncode == 0 and not list(work.iterdir()), f"{pod}\n{list(work.iterdir())}")
+            double.check()
+    finally:
+        subprocess.run(["docker", "image", "rm", "-f", name], capture_output=True)
