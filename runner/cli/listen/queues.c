@@ -121,6 +121,15 @@ int listen_queues_load_jit(struct listen_queues *q, const char *text, struct err
     return ERR_OK;
 }
 
+/* What is written down there for the next listener stays. */
+static void leave_work(int work, const char *id)
+{
+    CLEANUP(free_ptr) char *leases = path_join(id, LEASES);
+
+    if (work >= 0 && unlinkat(work, leases, AT_REMOVEDIR) == 0)
+        (void)unlinkat(work, id, AT_REMOVEDIR);
+}
+
 void listen_queues_deinit(struct listen_queues *q)
 {
     VEC_EACH (one, &q->list) {
@@ -128,6 +137,8 @@ void listen_queues_deinit(struct listen_queues *q)
         char *path = (*one)->path ? mem_dup((*one)->path, strlen((*one)->path)) : NULL;
         CLEANUP(free_ptr) char *leases = path ? path_join(path, LEASES) : NULL;
 
+        if (!path) /* one that lived in memory had its leases below the work folder */
+            leave_work(q->spool, (*one)->id);
         registration_free(*one);
         if (leases && rmdir(leases) == 0)
             (void)rmdir(path); /* empty once the server has forgotten it */

@@ -251,6 +251,8 @@ def a_just_in_time_configuration_stays_in_memory(w):
             hub.finished(job, 90)
             said = process.communicate(timeout=60)[0].decode()
             check(process.returncode == 0 and job.conclusion == "succeeded", f"{process.returncode}, {job.conclusion}\n{said}")
+            left = list((w.state / "work").iterdir())
+            check(not left, f"left where jobs work: {left}")
         finally:
             process.kill()
             process.wait()
