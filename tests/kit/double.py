@@ -17,6 +17,7 @@ import http.server
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -126,7 +127,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle(self):
         try:
             super().handle()
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError, ssl.SSLError):
             pass  # the other side left
 
     def anything(self):
@@ -154,7 +155,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def gone(self):
         """Whether nobody waits for the answer any more."""
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            # Of TLS, too: whether bytes are there, not what they say.
+            return socket.socket.recv(self.connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:
             return False
         except OSError:
@@ -214,6 +216,13 @@ class Double:
         self.servers.append(server)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return server
+
+    def secure(self, certificate, key):
+        """From now on its address speaks TLS only."""
+        way = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        way.load_cert_chain(certificate, key)
+        self.http.socket = way.wrap_socket(self.http.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = self.url.replace("http:", "https:")
 
     def __enter__(self):
         return self

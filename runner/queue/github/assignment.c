@@ -325,6 +325,7 @@ static void on_held(void *ctx)
     if (open_report(a, a->to_run, &err) < 0 && !a->why[0])
         snprintf(a->why, sizeof a->why, "%s", err.text);
     if (a->why[0]) { /* it could not be read: whoever waits for it is told in its log */
+        note(a, "the job is not run", a->why);
         if (a->report)
             github_report_never_began(a->report, RECORDS_FAILED, a->why);
         finish(a, RECORDS_FAILED);

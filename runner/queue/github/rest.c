@@ -173,6 +173,8 @@ int rest_do(struct http *http, struct http_request *q, const json_t *body, struc
     q->body = slice_of(text);
     q->tries = REST_TRIES;
     q->total_ms = REST_TOTAL_MS;
+    /* On a kept connection that breaks libcurl would ask once more by itself, and nobody would know. */
+    q->fresh = strcmp(q->method, "POST") == 0;
     q->retry = on_retry;
     q->ctx = ret;
     int r = http_do(http, q, &a, err);

@@ -48,7 +48,9 @@ static void begin_job(struct github *g, struct slice text, const char *billing_o
     struct err err = ERR_INIT;
 
     if (assignment_new(&spec, text, &g->job, &err) < 0) {
-        (void)err_in(&err, "a job came that cannot be read, nor its end be told");
+        (void)err_in(&err,
+                     "a job came that cannot be read, nor its end be told: the server gives it "
+                     "up after a while");
         github_note(g, err.text);
         return;
     }
