@@ -521,6 +521,8 @@ class GitHubDouble(Reports, Storage, Double):
             self.complain(f"register: public_key is {data['public_key'][:80]!r}")
             return Answer(422, {"message": "no key"})
         old = next((agent for agent in self.agents if agent.id == data.get("runner_id")), None) if data.get("replace") else None
+        if not old and self.named(data["name"]):
+            return Answer(409, {"message": f"A runner exists with the same name {data['name']}."})
         agent = self.new_agent(data["name"], self.labels_of(call, data["labels"]), data["ephemeral"], "PS256", keys.PublicKey(keys.number(found[1]), 65537), old)
         return Answer(201, {"id": agent.id, "name": agent.name, "authorization": {
             "authorization_url": f"{self.url}/oauth/token", "server_url": f"{self.url}/broker/", "client_id": agent.client}})
