@@ -29,14 +29,15 @@ void listener_on_trouble(void *listener, const char *text)
 }
 
 /* Each trouble is told once, for as long as it lasts. */
-static void tell_trouble(struct listener *l, struct member *m, const char *now)
+static void tell_trouble(struct listener *l, struct member *m, enum listener_level level,
+                         const char *now)
 {
     bool same = now ? m->trouble && strcmp(m->trouble, now) == 0 : !m->trouble;
 
     if (same)
         return;
     if (now)
-        listener_say(l, m->ended ? LISTENER_ERROR : LISTENER_WARNING, m, NULL, "%s", now);
+        listener_say(l, level, m, NULL, "%s", now);
     free(m->trouble);
     m->trouble = now ? mem_dup(now, strlen(now)) : NULL;
 }
@@ -52,7 +53,7 @@ static void look_at(struct listener *l, struct member *m)
     if (h.connected && (!m->met || m->trouble) && !h.trouble)
         listener_say(l, LISTENER_INFO, m, NULL, m->met ? "in contact again" : "in contact");
     m->met |= h.connected;
-    tell_trouble(l, m, h.trouble);
+    tell_trouble(l, m, h.ending || h.ended ? LISTENER_ERROR : LISTENER_WARNING, h.trouble);
     if (!h.ended)
         return;
     l->due = true; /* its share goes to the others */

@@ -85,7 +85,9 @@ struct queue_health {
     int64_t contact_ms; /* clock_ms() of the last answer; 0: there was none yet */
     const char
         *trouble; /* what is wrong, with the cure; NULL: nothing; valid until the loop turns */
-    bool ended;   /* for good: it has nothing to do any more, or TROUBLE says why it cannot go on */
+    bool
+        ending; /* it takes no more jobs, and ends once it has taken its leave: TROUBLE says why, if anything is wrong */
+    bool ended; /* for good: it has nothing to do any more, or TROUBLE says why it cannot go on */
     int exit_code; /* when it has ended: what the listener is to exit with, as the official runner does */
     uint64_t requests, failures;
     const struct queue_scale *scale; /* NULL: it is no scale set; valid as TROUBLE is */

@@ -546,6 +546,7 @@ static void health(const struct queue *q, struct queue_health *ret)
         .connected = g->connected,
         .contact_ms = g->caller.contact_ms,
         .trouble = g->trouble[0] ? g->trouble : NULL,
+        .ending = g->end.decided,
         .ended = g->state == GITHUB_OVER,
         .exit_code = g->end.exit_code,
         .requests = g->caller.requests,

@@ -97,6 +97,7 @@ static void health(const struct queue *base, struct queue_health *ret)
     *ret = (struct queue_health){.connected = q->wanted >= 0,
                                  .contact_ms = clock_ms(),
                                  .trouble = q->trouble,
+                                 .ending = q->ending,
                                  .ended = q->gone,
                                  .exit_code = q->exit_code};
 }

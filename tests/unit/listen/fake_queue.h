@@ -16,8 +16,9 @@ struct fake_queue {
     int ready, made, ended,
         lost; /* taken and not handed out; handed out; over; without job.finished */
     int closed, cancelled, stops;
-    bool slow; /* its server never hears of a job's end */
-    bool gone; /* it ends with EXIT_CODE */
+    bool slow;   /* its server never hears of a job's end */
+    bool ending; /* it takes its leave */
+    bool gone;   /* it ends with EXIT_CODE */
     int exit_code;
     const char *trouble;
     char why[300], recovered[300]; /* of the last job that was lost; leases */

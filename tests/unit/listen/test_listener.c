@@ -42,11 +42,15 @@ static struct loop *loop;
 static char work[4200], program[4200], notes[NOTES_MAX], order[1000];
 static int most; /* jobs at once */
 
+static enum listener_level loudest;
+
 static void on_note(void *ctx, const struct listener_note *note)
 {
     size_t len = strlen(notes);
 
     (void)ctx;
+    if (note->level > loudest)
+        loudest = note->level;
     snprintf(notes + len, sizeof notes - len, "%s\n", note->text);
 }
 
@@ -82,6 +86,7 @@ static void enter(void)
                                   .version = "1",
                                   .hooks = {.note = on_note, .started = on_started}};
     notes[0] = order[0] = '\0';
+    loudest = LISTENER_INFO;
     most = 0;
 }
 
@@ -465,6 +470,31 @@ Test(listener, ends_with_its_queues_and_as_they_say)
     cr_assert_eq(q[1].ended, 1);
     cr_assert_eq(q[0].wants, 0);
     cr_assert(strstr(notes, "another listener has it"), "%s", notes);
+}
+
+static enum listener_level loudest_with_trouble(bool ending)
+{
+    static struct fake_queue q[2];
+
+    fake_queue_init(&q[0], "a", "quick-job", 0);
+    fake_queue_init(&q[1], "b", "quick-job", 1);
+    q[0].ending = ending;
+    q[0].trouble = "this runner was deleted";
+    await(q, 2, 1);
+    begin(q, 2);
+    cr_assert_eq(run(), 0, "%s", notes);
+    cr_assert(strstr(notes, q[0].trouble), "%s", notes);
+    return loudest;
+}
+
+Test(listener, a_trouble_that_may_pass_is_a_warning)
+{
+    cr_assert_eq(loudest_with_trouble(false), LISTENER_WARNING, "%s", notes);
+}
+
+Test(listener, what_a_queue_ends_for_is_an_error_while_it_still_takes_its_leave)
+{
+    cr_assert_eq(loudest_with_trouble(true), LISTENER_ERROR, "%s", notes);
 }
 
 /* ---- jobs that come to no good ---- */

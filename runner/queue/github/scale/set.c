@@ -391,6 +391,7 @@ static void health(const struct queue *q, struct queue_health *ret)
     struct scale_set *s = set_of(q);
     struct queue_health h = {.connected = s->connected,
                              .contact_ms = s->caller.contact_ms,
+                             .ending = s->state >= SCALE_LEAVING,
                              .ended = s->state == SCALE_OVER,
                              .exit_code = s->exit_code,
                              .requests = s->requests + s->caller.requests,
