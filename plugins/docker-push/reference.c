@@ -167,6 +167,8 @@ const char *reference_parse(struct ost_step *step, const char *text, struct refe
     r.name = strcmp(r.host, "docker.io") == 0 && !memchr(rest.at, '/', rest.size)
                  ? ost_fmt(step, "library/%s", span_dup(step, rest))
                  : span_dup(step, rest);
+    if (strlen(r.name) > REFERENCE_NAME_MAX) /* of all that is asked for, as engines count */
+        return "the name is longer than 255 characters, 'library/' included";
     *ret = r;
     return NULL;
 }

@@ -43,6 +43,22 @@ Test(parts, reads_names_of_images)
     }
 }
 
+Test(parts, counts_what_it_puts_before_a_name)
+{
+    struct reference r = {0};
+    char text[REFERENCE_NAME_MAX + 1];
+    size_t most = REFERENCE_NAME_MAX - strlen("library/");
+
+    memset(text, 'a', sizeof text);
+    text[most] = '\0';
+    cr_expect_null(reference_parse(step, text, &r));
+    cr_expect_eq(strlen(r.name), REFERENCE_NAME_MAX);
+    text[most] = 'a';
+    text[most + 1] = '\0';
+    cr_expect_not_null(reference_parse(step, text, &r), "its name is %zu characters long",
+                       most + 1);
+}
+
 Test(parts, refuses_what_is_no_name)
 {
     static const struct {
