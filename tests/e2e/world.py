@@ -50,7 +50,16 @@ class Finished:
 
     def __str__(self):
         return (f"--- {' '.join(self.argv)}\n--- exit code {self.code} after {self.seconds:.1f} s\n"
+                f"{self.failed_steps()}"
                 f"--- stdout\n{shorten(self.out)}\n--- stderr\n{shorten(self.err)}")
+
+    def failed_steps(self):
+        """What the steps said that failed: what is cut out of a long run is most often just that."""
+        text = ""
+        for step in self.of("step.finished", outcome="failure"):
+            log = "".join(e.get("text", "") for e in self.of("log", job=step.get("job"), step=step.get("step")))
+            text += f"--- step '{step.get('name')}' failed\n{shorten(log)}\n"
+        return text
 
     # -- asking --
 

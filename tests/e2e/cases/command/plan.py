@@ -534,7 +534,7 @@ def wrong_calls_are_told(w):
     w.workflow(CI)
     for args, wanted in ((("--graph", "png"), "--graph is 'mermaid', 'dot' or 'ascii', not 'png'"),
                          (("--graph", "dot", "--json"), "--graph and --json: one of them"),
-                         (("--next", "0"), "--next"), (("--nope",), "see 'ostler plan --help'"),
+                         (("--next", "0"), "--next"), (("--nope",), "unknown option '--nope'"),
                          (("--job", "tset"), "no job 'tset'"), (("nowhere.yml",), "nowhere.yml")):
         r = w.ostler_call("plan", *args)
         r.equal(f"exit code of {args}", r.code, 2)
