@@ -157,8 +157,12 @@ bool connect_read(int status, struct slice body, json_t **ret, struct connect_fa
         }
         json_decref(json);
         f.code = CONNECT_UNAVAILABLE;
-        snprintf(f.text, sizeof f.text, "the answer is %s where JSON should be",
-                 kind_of_page(body));
+        f.too_large = err.code == ERR_LIMIT;
+        if (f.too_large)
+            put_text(&f, slice_of(err.text));
+        else
+            snprintf(f.text, sizeof f.text, "the answer is %s where JSON should be",
+                     kind_of_page(body));
     } else if (!read_fault(body, &f)) {
         snprintf(f.text, sizeof f.text, "HTTP status %d with %s", status, kind_of_page(body));
     }
@@ -293,6 +297,7 @@ static struct connect_call *call_new(struct connect *c, const char *method, json
         .trust_429 = true,
         .idle_ms = fetch ? CONNECT_FETCH_MS : CONNECT_MS,
         .total_ms = fetch ? CONNECT_FETCH_MS : CONNECT_MS,
+        .answer_max = fetch ? CONNECT_TASKS_MAX : 0,
     };
     c->calls++;
     return call;
@@ -332,7 +337,8 @@ static bool judge(struct connect *c, const struct http_answer *a, const struct e
                   json_t **ret, struct connect_fault *fault)
 {
     if (err) {
-        *fault = (struct connect_fault){.code = CONNECT_UNAVAILABLE};
+        *fault = (struct connect_fault){.code = CONNECT_UNAVAILABLE,
+                                        .too_large = err->code == ERR_LIMIT};
         put_text(fault, slice_of(err->text));
         c->failures++;
         return false;

@@ -16,6 +16,9 @@ enum {
     CONNECT_FETCH_MS =
         60000, /* ... but FetchTask: what is cut off may have assigned a job already */
     CONNECT_REQUEST_MAX = 512 << 10, /* bytes: what a proxy in front of the server lets through */
+    /* Bytes of an answer with tasks. A task takes 6 MB of YAML (task.h); one that is ten times as large, as base64, can
+     * still be told of to its server. */
+    CONNECT_TASKS_MAX = 80 << 20,
     CONNECT_TEXT_SIZE = 260,
 };
 
@@ -46,6 +49,8 @@ struct connect_fault {
     int status;       /* of HTTP; 0: there was no answer */
     int64_t retry_ms; /* the server asks for a pause that long; 0: it does not say */
     bool said;        /* the service itself said so; else the code is a guess from the status */
+    bool
+        too_large; /* there was an answer, beyond what is read: the same question would bring the same */
     char text[CONNECT_TEXT_SIZE]; /* one printable line */
 };
 

@@ -88,6 +88,7 @@ static void answered(void *ctx, json_t *answer, const struct connect_fault *faul
     (void)raw;
     p->call = NULL;
     if (fault) {
+        p->asked &= !fault->too_large; /* by the same key it would be handed out for ever */
         wait_until(p, connect_again_at(fault, &p->trouble));
     } else {
         p->asked = false;

@@ -4,6 +4,7 @@
 #include "kit/scratch.h"
 #include "kit/server.h"
 #include "queue/gitea/connect.h"
+#include "queue/loose.h"
 
 #include <criterion/criterion.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@ struct forge {
     /* What a test wants of it. */
     char tasks[TASKS_MAX][4000]; /* messages to be handed out, "" for none */
     int lose_fetch;              /* answers that get lost */
+    int flood_fetch;             /* that are too much */
     int log_faults;              /* answers to UpdateLog that are `fault` */
     int state_faults;
     int withheld; /* confirmations of outputs */
@@ -42,6 +44,20 @@ static void add(char *to, size_t size, const char *text)
     snprintf(to + len, size - len, "%s|", text);
 }
 
+/* JSON of more values than are read. */
+static void answer_flood(int fd)
+{
+    static char flood[2 * LOOSE_VALUES_MAX + 100];
+    size_t len = (size_t)snprintf(flood, sizeof flood, "{\"tasks\":[1");
+
+    while (len + 5 < sizeof flood) {
+        flood[len++] = ',';
+        flood[len++] = '1';
+    }
+    memcpy(flood + len, "]}", 3);
+    answer(fd, "200 OK", flood);
+}
+
 static void fetch(int fd, const struct server_request *q)
 {
     const char *key = strstr(q->head, "x-runner-request-key: ");
@@ -53,6 +69,11 @@ static void fetch(int fd, const struct server_request *q)
     forge->fetched++;
     if (forge->lose_fetch > 0) {
         forge->lose_fetch--;
+        return;
+    }
+    if (forge->flood_fetch > 0) {
+        forge->flood_fetch--;
+        answer_flood(fd);
         return;
     }
     len = (size_t)snprintf(text, sizeof text, "{\"tasksVersion\":\"%d\"", forge->fetched);
@@ -474,6 +495,16 @@ Test(gitea_queue, asks_by_the_same_key_until_there_is_an_answer)
     drop_job(take_job());
     cr_expect_eq(strncmp(forge->keys, forge->keys + 9, 9), 0, "%s", forge->keys);
     cr_expect_eq(strncmp(forge->keys, forge->keys + 18, 9), 0, "%s", forge->keys);
+}
+
+Test(gitea_queue, asks_by_a_new_key_where_the_answer_is_more_than_can_be_read)
+{
+    offer(0, TASK("99", YAML));
+    forge->flood_fetch = 1;
+    open_queue(false, 1);
+    queue->ops->want(queue, 1);
+    drop_job(take_job());
+    cr_expect_neq(strncmp(forge->keys, forge->keys + 9, 9), 0, "%s", forge->keys);
 }
 
 Test(gitea_queue, ends_when_the_server_does_not_know_the_runner)
