@@ -46,9 +46,11 @@ static void take(const json_t *json)
 
     if (task_read(json, &spec, &t, &err) != ERR_OK)
         return;
-    if ((t.fate == TASK_RUN) != (t.job != NULL) || (t.fate == TASK_RUN) == (t.reason.len > 0))
+    bool runs = t.fate == TASK_RUN || t.fate == TASK_CALL;
+    if (runs != (t.job != NULL) || runs == (t.reason.len > 0) ||
+        (t.fate == TASK_CALL) != (t.call != NULL))
         BUG("fate %d", (int)t.fate);
-    if (t.job)
+    if (t.fate == TASK_RUN)
         pass_on(t.job);
     task_deinit(&t);
 }
