@@ -1,7 +1,7 @@
 #include "cli/limit.h"
 
 #include "base/num.h"
-#include "lang/expr.h"
+#include "lang/expr/expr.h"
 
 #include <math.h>
 

@@ -19,7 +19,7 @@
 #include "cli/status/cmd_status.h"
 #include "job/worker.h"
 #include "lang/near.h"
-#include "plugin/host.h"
+#include "plugin/host/host.h"
 #include "store/child.h"
 #include "store/mirror.h"
 #include "store/resolve.h"

@@ -19,7 +19,7 @@
 #include "job/outcome.h"
 #include "lang/action.h"
 #include "lang/template.h"
-#include "plugin/host.h"
+#include "plugin/host/host.h"
 #include "plugin/trust.h"
 #include "sandbox/sandbox.h"
 #include "store/child.h"

@@ -9,7 +9,7 @@
 #include "job/lanes.h"
 #include "job/limits.h"
 #include "job/payload.h"
-#include "lang/explain.h"
+#include "lang/expr/explain.h"
 #include "sandbox/engine.h"
 
 enum {

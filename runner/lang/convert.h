@@ -5,7 +5,7 @@
 #pragma once
 
 #include "lang/diag.h"
-#include "lang/schema.h"
+#include "lang/schema/schema.h"
 #include "lang/step.h"
 
 struct convert {

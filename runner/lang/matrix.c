@@ -1,6 +1,6 @@
 #include "lang/matrix.h"
 
-#include "lang/expr.h"
+#include "lang/expr/expr.h"
 #include "lang/ids.h"
 #include "lang/utf.h"
 

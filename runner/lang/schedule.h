@@ -2,7 +2,7 @@
 #pragma once
 
 #include "lang/cron.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 struct schedule_entry {
     const struct token *text;     /* the cron expression: what github.event.schedule says */

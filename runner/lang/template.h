@@ -3,7 +3,7 @@
 
 #include "base/strmap.h"
 #include "base/vec.h"
-#include "lang/expr.h"
+#include "lang/expr/expr.h"
 #include "lang/token.h"
 
 /* True for "${{ insert }}" and nothing around it: the key that merges a mapping. */
@@ -43,7 +43,7 @@ struct template_eval {
     void *trace_ctx;
 };
 
-/* What came out open (lang/expr_partial.h): such a scalar becomes a text with marks, and where no text can be,
+/* What came out open (lang/expr/partial.h): such a scalar becomes a text with marks, and where no text can be,
  * it counts as not given. */
 struct template_open {
     VEC(const struct token *) tokens; /* in the order of evaluation; NULL for a condition */

@@ -1,6 +1,6 @@
 #include "lang/template.h"
 
-#include "lang/expr_partial.h"
+#include "lang/expr/partial.h"
 #include "lang/utf.h"
 
 #include <math.h>

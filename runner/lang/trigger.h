@@ -5,7 +5,7 @@
 #pragma once
 
 #include "lang/cron.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 enum {
     TRIGGER_FILES_MAX = 300,    /* changed files that path filters look at */

@@ -1,6 +1,6 @@
 #include "lang/yaml.h"
 
-#include "lang/expr.h"
+#include "lang/expr/expr.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
-#include "plugin/host.h"
+#include "plugin/host/host.h"
 #include "plugin/manifest.h"
 #include "plugin/release.h"
 

@@ -1,5 +1,5 @@
 /* transcript - the calls of a plugin as lines of JSON: what it asked, and what it was answered. The recorder writes
- * them (recorder.h) and the test kit plays them back; both form what is asked here, so that it can be compared.
+ * them (child/recorder.h) and the test kit plays them back; both form what is asked here, so that it can be compared.
  *
  *     {"transcript":1,"plugin":"acme/x","version":"1.0.0","phase":"main","with":{"who":"Ada"},
  *      "dirs":{"workspace":"/home/runner/work/plugin/plugin",...}}

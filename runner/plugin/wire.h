@@ -33,7 +33,7 @@
  *             the symbols that nobody has
  *   END       enum wire_end, status, text      -        "": the plugin gave no reason
  * Host to child
- *   START     see host.c
+ *   START     see host/host.c
  *   STATUS    status, error text (or the answer)
  *   VALUE     text (absent: none)
  *   DATA      fd, bytes                        ACK when the caller asked for data

@@ -2,7 +2,7 @@
 
 #include "conformance.h"
 
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 
 #include <math.h>
 

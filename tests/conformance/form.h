@@ -3,7 +3,7 @@
 
 #include "conformance.h"
 
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 /* With SOURCE, tokens are written with file, line and column. New references. */
 json_t *form_workflow(const struct workflow *w, bool source);

@@ -4,7 +4,7 @@
 
 #include "base/path.h"
 #include "lang/check/check.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 #include <fcntl.h>
 

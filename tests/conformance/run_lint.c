@@ -6,7 +6,7 @@
 #include "base/path.h"
 #include "io/zone.h"
 #include "lang/check/check.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 #include <fcntl.h>
 

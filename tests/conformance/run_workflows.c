@@ -2,7 +2,7 @@
 #include "form.h"
 
 #include "conformance.h"
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 
 /* ---- workflow-reader/NAME.yml ---- */
 

@@ -3,7 +3,7 @@
 
 #include "conformance.h"
 
-#include "lang/expr.h"
+#include "lang/expr/expr.h"
 
 /* A scope over the object CONTEXTS, whose members are the contexts. NULL: none. */
 struct json_scope {

@@ -3,7 +3,7 @@
  *   - a workflow with findings of its reader is refused by the reader, and the other way round;
  *   - the lines of a script have places in the file. */
 #include "lang/check/check.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 #include <stdint.h>
 #include <stdlib.h>

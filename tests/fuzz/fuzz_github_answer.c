@@ -1,6 +1,6 @@
 /* What GitHub's services answer, errors and messages of the queue. The first byte picks which. */
-#include "queue/github/answer.h"
-#include "queue/github/envelope.h"
+#include "queue/github/api/answer.h"
+#include "queue/github/message/envelope.h"
 #include "queue/github/lease.h"
 #include "queue/github/refresh.h"
 #include "queue/loose.h"

@@ -1,5 +1,5 @@
 /* GitHub's job message: what is read of it is a job that a worker can take, and its tokens are masked. */
-#include "queue/github/message.h"
+#include "queue/github/message/message.h"
 
 #include <stdint.h>
 

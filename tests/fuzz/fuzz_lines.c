@@ -1,6 +1,6 @@
 /* JSON lines of a plugin that has gone bad: every line is served, by a host that checks what reaches it. */
 #include "base/utf8.h"
-#include "plugin/lines.h"
+#include "plugin/child/lines.h"
 
 #include <ostler/ext.h>
 

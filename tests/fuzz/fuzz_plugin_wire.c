@@ -1,7 +1,7 @@
 /* The plugin wire: what a child that has gone bad can send. Every byte of it is served by the real
- * handlers; services check that what reaches them keeps the promises of host.h. */
+ * handlers; services check that what reaches them keeps the promises of host/host.h. */
 #include "base/utf8.h"
-#include "plugin/hosting.h"
+#include "plugin/host/hosting.h"
 
 #include <stddef.h>
 

@@ -4,7 +4,7 @@
  *
  * The input is a workflow, called ones behind lines "==== FILE", a line "----", and bytes that say what
  * happens next: which of the running jobs ends, and how, or a cancel. */
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 #include "queue/local/forecast.h"
 #include "queue/local/local.h"
 

@@ -2,7 +2,7 @@
  * its services are. What was read and is written reads as the same again. */
 #include "base/base64.h"
 #include "queue/github/settings.h"
-#include "queue/github/tenant.h"
+#include "queue/github/api/tenant.h"
 #include "queue/loose.h"
 
 #include <stdint.h>

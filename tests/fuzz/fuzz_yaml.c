@@ -5,7 +5,7 @@
  *   - a strategy gives at least one configuration, and no two with the same id. */
 #include "lang/action.h"
 #include "lang/matrix.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 #include <stdint.h>
 

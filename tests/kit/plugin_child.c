@@ -1,5 +1,5 @@
 /* plugin_child - the hidden subcommands that a phase needs, without the rest of ostler. */
-#include "plugin/host.h"
+#include "plugin/host/host.h"
 
 #include <string.h>
 

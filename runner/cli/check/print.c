@@ -1,7 +1,7 @@
 /* Findings as text, as JSON and as SARIF. */
 #include "base/utf8.h"
 #include "cli/check/files.h"
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 #include "report/text.h"
 
 #include <jansson.h>

@@ -6,7 +6,7 @@
 #include "cli/settings.h"
 #include "io/git.h"
 #include "lang/check/check.h"
-#include "lang/schema.h"
+#include "lang/schema/schema.h"
 #include "plugin/plugin.h"
 
 #include <getopt.h>

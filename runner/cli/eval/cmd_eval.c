@@ -4,7 +4,7 @@
 #include "base/path.h"
 #include "cli/exit.h"
 #include "cli/wrong_option.h"
-#include "lang/expr.h"
+#include "lang/expr/expr.h"
 #include "lang/utf.h"
 
 #include <fcntl.h>

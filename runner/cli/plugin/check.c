@@ -5,7 +5,7 @@
 #include "base/path.h"
 #include "cli/exit.h"
 #include "cli/plugin/cmds.h"
-#include "plugin/host.h"
+#include "plugin/host/host.h"
 #include "plugin/install.h"
 
 #include <stdio.h>

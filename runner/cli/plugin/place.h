@@ -2,7 +2,7 @@
 #pragma once
 
 #include "io/loop.h"
-#include "plugin/host.h"
+#include "plugin/host/host.h"
 
 struct plugin_place {
     struct arena arena;

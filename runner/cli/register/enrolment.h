@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "io/http.h"
-#include "queue/github/register.h"
+#include "queue/github/enrol/register.h"
 
 #define ENROLMENT_VERSION                                                                          \
     "2.336.0" /* the release of GitHub's runner that we say to be, unless told otherwise */

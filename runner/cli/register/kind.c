@@ -2,7 +2,7 @@
 
 #include "base/num.h"
 #include "queue/github/settings.h"
-#include "queue/github/tenant.h"
+#include "queue/github/api/tenant.h"
 #include "queue/loose.h"
 
 enum { PATIENCE_MS = 20000 };

@@ -5,7 +5,7 @@
 
 #include "job/run.h"
 
-/* As plugin_services have it (plugin/host.h); CTX is the step_run. */
+/* As plugin_services have it (plugin/host/host.h); CTX is the step_run. */
 MUST_CHECK int mirror_begin(void *ctx, const struct plugin_mirror_query *query,
                             plugin_mirror_fn *done, void *done_ctx, struct plugin_mirror **ret,
                             struct err *err);

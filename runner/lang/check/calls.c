@@ -1,5 +1,5 @@
 /* Actions and workflows of the same repository, and what is passed to the latter. */
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 #include "lang/check/rules.h"
 
 #include "lang/convert.h"

@@ -1,7 +1,7 @@
 /* What can be said of an expression before it is evaluated. */
 #include "lang/check/rules.h"
 
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 
 struct slice check_written(const struct token *tok)
 {

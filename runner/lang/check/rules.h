@@ -4,10 +4,10 @@
 #include "base/buf.h"
 #include "lang/action.h"
 #include "lang/check/check.h"
-#include "lang/expr_type.h"
+#include "lang/expr/type.h"
 #include "lang/near.h"
 #include "lang/template.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 /* What expressions can see at a place. */
 struct scope {

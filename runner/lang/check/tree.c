@@ -1,6 +1,6 @@
 /* What only shows when all that a workflow calls has been read: permissions that shrink on the way, calls too
  * deep or in a circle, too many files. */
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 #include "lang/check/rules.h"
 
 static int read_called(void *ctx, const struct call_ref *ref, struct arena *a, struct buf *to,

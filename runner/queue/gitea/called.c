@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 #include "queue/local/local.h"
 #include "store/child.h"
 

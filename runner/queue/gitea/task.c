@@ -6,7 +6,7 @@
 #include "lang/action_ref.h"
 #include "lang/matrix.h"
 #include "lang/template.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 #include "queue/gitea/connect.h"
 #include "store/source.h"
 

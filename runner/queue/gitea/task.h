@@ -7,7 +7,7 @@
 
 #include "job/job.h"
 #include "lang/template.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 #include "queue/gitea/settings.h"
 
 enum {

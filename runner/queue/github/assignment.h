@@ -7,7 +7,7 @@
 #pragma once
 
 #include "queue/github/lease.h"
-#include "queue/github/report.h"
+#include "queue/github/report/report.h"
 
 enum assignment_state {
     ASSIGNMENT_LEASING,

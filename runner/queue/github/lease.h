@@ -6,8 +6,8 @@
  * clock. */
 #pragma once
 
-#include "queue/github/call.h"
-#include "queue/github/message.h"
+#include "queue/github/api/call.h"
+#include "queue/github/message/message.h"
 
 struct lease_client {
     void (*held)(void *ctx); /* once: the job may start */

@@ -2,8 +2,8 @@
  * token, the end with the job's. */
 #pragma once
 
-#include "queue/github/call.h"
-#include "queue/github/message.h"
+#include "queue/github/api/call.h"
+#include "queue/github/message/message.h"
 
 struct legacy_finish {       /* borrowed */
     const char *server_url;  /* the registration's tenant */

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "queue/github/settings.h"
-#include "queue/github/waits.h"
+#include "queue/github/api/waits.h"
 #include "queue/queue.h"
 
 #define QUEUE_GITHUB_VERSION                                                                       \

@@ -5,7 +5,7 @@
  * the job (github-protocol.md 4.1, 4.2). */
 #pragma once
 
-#include "queue/github/call.h"
+#include "queue/github/api/call.h"
 
 struct recovery;
 

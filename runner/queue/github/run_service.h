@@ -3,8 +3,8 @@
  * address count. */
 #pragma once
 
-#include "queue/github/call.h"
-#include "queue/github/message.h"
+#include "queue/github/api/call.h"
+#include "queue/github/message/message.h"
 
 /* Fetches the job that REFERENCE stands for. Settled by 404, 409 and 422: it is not ours. SERVICE_URL may be "": then the
  * tenant has it. */

@@ -5,8 +5,8 @@
  * without a poll; until then opening another is a conflict. */
 #pragma once
 
-#include "queue/github/call.h"
-#include "queue/github/envelope.h"
+#include "queue/github/api/call.h"
+#include "queue/github/message/envelope.h"
 
 enum { SESSION_ID_SIZE = 80, SESSION_URL_SIZE = 2048 };
 

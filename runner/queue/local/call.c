@@ -1,7 +1,7 @@
 /* A call: what goes in (`with`, `secrets`) and what comes out (workflow-language.md 12). */
 #include "queue/local/plan.h"
 
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 
 #include <strings.h>
 

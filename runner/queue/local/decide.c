@@ -1,7 +1,7 @@
 /* Whether a job runs, why not, and as which configurations. */
 #include "queue/local/plan.h"
 
-#include "lang/explain.h"
+#include "lang/expr/explain.h"
 #include "lang/matrix.h"
 
 #include <inttypes.h>

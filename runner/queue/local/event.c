@@ -4,7 +4,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "lang/near.h"
-#include "lang/schema.h"
+#include "lang/schema/schema.h"
 #include "queue/local/facts.h"
 #include "queue/local/payload.h"
 

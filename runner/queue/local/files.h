@@ -2,7 +2,7 @@
 #pragma once
 
 #include "io/git.h"
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 #include "store/store.h"
 
 /* All borrowed. */

@@ -1,6 +1,6 @@
 #include "queue/local/forecast_state.h"
 
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 
 #include <strings.h>
 

@@ -1,7 +1,7 @@
 /* What an expression, a template or a condition comes to, as the document shows it. */
 #include "base/utf8.h"
-#include "lang/expr_partial.h"
-#include "lang/explain.h"
+#include "lang/expr/partial.h"
+#include "lang/expr/explain.h"
 #include "queue/local/forecast_state.h"
 
 enum { SEEN_TEXT_MAX = 400, SEEN_JSON_MAX = 200 };

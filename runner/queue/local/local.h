@@ -9,7 +9,7 @@
 #pragma once
 
 #include "lang/template.h"
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 #include "queue/queue.h"
 #include "store/store.h"
 
@@ -20,7 +20,7 @@ struct local_pair {
 };
 
 /* All borrowed: the workflows, `plugin_path` and `source` for as long as the queue and its jobs live,
- * the rest for the call. What the workflows call has been read (lang/calls.h, files.h). NULL or zero
+ * the rest for the call. What the workflows call has been read (lang/workflow/calls.h, files.h). NULL or zero
  * members mean none. */
 struct local_spec {
     const struct workflow *const *workflows;

@@ -2,7 +2,7 @@
 #include "queue/local/plan.h"
 
 #include "base/path.h"
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 
 /* "1-build": short, as sockets below it have short paths; the number keeps two jobs apart. */
 static const char *job_dir(struct arena *a, const char *work_dir, size_t number, const char *id)

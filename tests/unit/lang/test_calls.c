@@ -3,7 +3,7 @@
  * limits and the policy. It becomes the findings as GitHub words them, hints in parentheses, or the tree. */
 #include "cases.h"
 
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "lang/explain.h"
+#include "lang/expr/explain.h"
 
 #include <criterion/criterion.h>
 

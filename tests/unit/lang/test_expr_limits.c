@@ -1,5 +1,5 @@
 /* Limits, sizes and identities of expressions: what a table of rows cannot show. */
-#include "lang/expr.h"
+#include "lang/expr/expr.h"
 #include "lang/utf.h"
 
 #include "base/buf.h"

@@ -1,4 +1,4 @@
-#include "lang/expr_partial.h"
+#include "lang/expr/partial.h"
 
 #include "base/buf.h"
 #include "lang/template.h"

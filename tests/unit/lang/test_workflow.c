@@ -1,6 +1,6 @@
 #include "cases.h"
 
-#include "lang/workflow.h"
+#include "lang/workflow/workflow.h"
 
 #include "base/buf.h"
 

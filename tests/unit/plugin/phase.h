@@ -2,7 +2,7 @@
 #pragma once
 
 #include "unit/sandbox/place.h"
-#include "plugin/host.h"
+#include "plugin/host/host.h"
 
 /* The object tests/kit/plugins/NAME.c was made into. */
 const char *phase_object(const char *name);

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/path.h"
-#include "plugin/envs.h"
+#include "plugin/child/envs.h"
 #include "plugin/install.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-#include "queue/github/answer.h"
+#include "queue/github/api/answer.h"
 
 #include "base/attr.h"
 

@@ -1,4 +1,4 @@
-#include "queue/github/envelope.h"
+#include "queue/github/message/envelope.h"
 
 #include "base/attr.h"
 #include "queue/loose.h"

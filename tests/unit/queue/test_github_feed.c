@@ -1,4 +1,4 @@
-#include "queue/github/feed.h"
+#include "queue/github/report/feed.h"
 
 #include "base/clock.h"
 #include "base/fd.h"

@@ -1,6 +1,6 @@
 /* GitHub's job message: the sample of github-protocol.md, appendix B, changed here and there by patches that are
  * merged into it. */
-#include "queue/github/message.h"
+#include "queue/github/message/message.h"
 
 #include "base/path.h"
 #include "lang/template.h"

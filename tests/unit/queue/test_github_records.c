@@ -1,4 +1,4 @@
-#include "queue/github/records.h"
+#include "queue/github/report/records.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

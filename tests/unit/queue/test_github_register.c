@@ -1,8 +1,8 @@
-#include "queue/github/register.h"
+#include "queue/github/enrol/register.h"
 
 #include "kit/scratch.h"
 #include "kit/server.h"
-#include "queue/github/rest.h"
+#include "queue/github/api/rest.h"
 #include "queue/github/settings.h"
 #include "queue/loose.h"
 

@@ -1,4 +1,4 @@
-#include "queue/github/report.h"
+#include "queue/github/report/report.h"
 
 #include "base/fd.h"
 

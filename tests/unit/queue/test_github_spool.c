@@ -1,4 +1,4 @@
-#include "queue/github/spool.h"
+#include "queue/github/report/spool.h"
 
 #include "kit/scratch.h"
 

@@ -1,4 +1,4 @@
-#include "queue/github/tenant.h"
+#include "queue/github/api/tenant.h"
 
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-#include "queue/github/token.h"
+#include "queue/github/api/token.h"
 
 #include "base/base64.h"
 #include "base/clock.h"

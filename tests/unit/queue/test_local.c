@@ -6,7 +6,7 @@
 
 #include "base/path.h"
 #include "base/vec.h"
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>

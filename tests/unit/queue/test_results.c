@@ -9,7 +9,7 @@
  * order), refused (why the queue does not even start). */
 #include "base/path.h"
 #include "base/vec.h"
-#include "lang/calls.h"
+#include "lang/workflow/calls.h"
 #include "queue/local/local.h"
 
 #include <criterion/criterion.h>

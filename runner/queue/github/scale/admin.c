@@ -2,7 +2,7 @@
 
 #include "base/base64.h"
 #include "base/wipe.h"
-#include "queue/github/enrol.h"
+#include "queue/github/enrol/enrol.h"
 #include "queue/loose.h"
 
 #include <inttypes.h>

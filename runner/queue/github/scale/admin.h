@@ -8,13 +8,13 @@
  *   then, or a registration token
  *                POST /actions/runner-registration, RemoteAuth, {"url", "runner_event": "register"}: {"url", "token"}
  *
- * The token is kept and renewed as that of a registration is (token.h). One that began with a registration token can be had
+ * The token is kept and renewed as that of a registration is (api/token.h). One that began with a registration token can be had
  * for an hour only. */
 #pragma once
 
 #include "io/digest_rsa.h"
-#include "queue/github/call.h"
-#include "queue/github/rest.h"
+#include "queue/github/api/call.h"
+#include "queue/github/api/rest.h"
 
 struct scale_credential { /* one of the three; all is borrowed */
     const char *token;    /* to register with */

@@ -9,7 +9,7 @@
  * The default group is called "default" and has the number 1 (examples/dockerscaleset/main.go). */
 #include "base/clock.h"
 #include "base/path.h"
-#include "queue/github/members.h"
+#include "queue/github/message/members.h"
 #include "queue/github/scale/state.h"
 
 #include <inttypes.h>

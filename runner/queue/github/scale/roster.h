@@ -9,7 +9,7 @@
  * DELETE .../agents/ID: 204; JobStillRunningException while it has a job. */
 #pragma once
 
-#include "queue/github/call.h"
+#include "queue/github/api/call.h"
 
 enum { SCALE_ROSTER_MAX = 10000 }; /* names that are read */
 

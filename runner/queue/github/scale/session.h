@@ -16,7 +16,7 @@
  * that has expired is refreshed, and what was asked for is asked once more. */
 #pragma once
 
-#include "queue/github/call.h"
+#include "queue/github/api/call.h"
 #include "queue/github/scale/message.h"
 
 enum { SCALE_SESSION_ID_SIZE = 80 };

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "queue/github/assignment.h"
-#include "queue/github/register.h"
+#include "queue/github/enrol/register.h"
 #include "queue/github/scale/state.h"
 #include "queue/loose.h"
 
