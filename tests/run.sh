@@ -73,7 +73,7 @@ STAGE_NEEDS=(
     'deb:postgresql postgresql'
     'file:/usr/sbin/mariadbd mariadb-server-core'
     'cmd:mariadb-dump mariadb-client'
-    'cmd:go golang-go'
+    'file:/usr/bin/go golang-go'
     'cmd:buildah buildah'
     'deb:python3-pip python3-pip'
     'deb:python3-setuptools python3-setuptools'

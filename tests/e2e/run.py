@@ -40,7 +40,14 @@ MAY_WAVER = 3  # cases of a run that may pass only at their second try, when not
 
 # ---- one case, in a process of its own ----
 
+def hear_signals():
+    """Whoever starts us may have some ignored, as nohup and the & of a script do; then all that we start would ignore them."""
+    for signo in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(signo, signal.SIG_DFL)
+
+
 def run_one(args):
+    hear_signals()
     wanted = {c.name: c for c in case.load(args.one.split("/")[0])}[args.one]
     watch.become_subreaper()
     if "docker" not in wanted.needs:
