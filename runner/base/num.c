@@ -41,21 +41,3 @@ int num_parse_i64(struct slice s, int64_t min, int64_t max, int64_t *ret, struct
     *ret = value;
     return ERR_OK;
 }
-
-int num_parse_size(struct slice s, uint64_t max, uint64_t *ret, struct err *err)
-{
-    static const char units[] = "kMGT";
-    unsigned shift = 0;
-    const char *unit = s.len ? memchr(units, s.ptr[s.len - 1], sizeof units - 1) : NULL;
-    uint64_t n;
-
-    if (unit) {
-        shift = 10 * (unsigned)(unit - units + 1);
-        s.len--;
-    }
-    int r = num_parse_u64(s, max >> shift, &n, err);
-    if (r < 0)
-        return r;
-    *ret = n << shift;
-    return ERR_OK;
-}

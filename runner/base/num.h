@@ -11,6 +11,3 @@
 MUST_CHECK int num_parse_i64(struct slice s, int64_t min, int64_t max, int64_t *ret,
                              struct err *err);
 MUST_CHECK int num_parse_u64(struct slice s, uint64_t max, uint64_t *ret, struct err *err);
-
-/* "512", "64k", "20M", "2G" (powers of 1024) as bytes. */
-MUST_CHECK int num_parse_size(struct slice s, uint64_t max, uint64_t *ret, struct err *err);

@@ -69,11 +69,6 @@ int proc_start(const struct proc_spec *spec, struct proc **ret, struct err *err)
     return r;
 }
 
-int proc_fd(const struct proc *p)
-{
-    return p->pidfd;
-}
-
 pid_t proc_pid(const struct proc *p)
 {
     return p->pid;

@@ -43,8 +43,6 @@ MUST_CHECK int proc_start(const struct proc_spec *spec, struct proc **ret, struc
 /* Takes over a child of ours that another one gave birth to (CLONE_PARENT); PIDFD is kept. */
 struct proc *proc_adopt(pid_t pid, int take_pidfd);
 
-/* Readable once the command has ended. Borrowed: valid until proc_free(). */
-int proc_fd(const struct proc *p);
 pid_t proc_pid(const struct proc *p);
 
 /* Calls FN once from LOOP when the command has ended; FN may free P. Once a proc, before proc_stop(). */

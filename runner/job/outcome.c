@@ -10,14 +10,6 @@ const char *result_name(enum result r)
     return names[r];
 }
 
-enum result result_of(struct slice name)
-{
-    for (enum result r = RESULT_SUCCESS; r < RESULTS; r++)
-        if (slice_eq_nocase(name, slice_of(names[r])))
-            return r;
-    return RESULTS;
-}
-
 enum result result_merge(enum result a, enum result b)
 {
     if (a >= RESULT_CANCELLED || b == RESULT_NONE)

@@ -15,9 +15,6 @@ enum result {
 /* "success", "failure", "cancelled", "skipped"; RESULT_NONE is "success". */
 const char *result_name(enum result r);
 
-/* RESULTS when the text names none. */
-enum result result_of(struct slice name);
-
 /* The worse of two: success < failure < cancelled, skipped; once one of the last two is reached, it
  * stays. RESULT_NONE takes the other. */
 enum result result_merge(enum result a, enum result b);

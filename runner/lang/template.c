@@ -124,15 +124,6 @@ static int count_parameters(struct slice s)
     return n;
 }
 
-bool template_is_insert(struct slice text)
-{
-    struct slice s = text;
-
-    if (!slice_starts(s, SLICE("${{")) || segment_end(s, 0) != s.len)
-        return false;
-    return slice_eq(utf_trim(slice_make(s.ptr + 3, s.len - 5)), SLICE("insert"));
-}
-
 static void report_insert(struct compilation *c, const struct segment *s)
 {
     int n = count_parameters(s->expr);

@@ -6,17 +6,13 @@
 #include "lang/expr/expr.h"
 #include "lang/token.h"
 
-/* True for "${{ insert }}" and nothing around it: the key that merges a mapping. */
-bool template_is_insert(struct slice text);
-
 /* The next ${{ }} of TEXT at or behind *AT, which moves behind it: its inside, trimmed (a part of TEXT).
  * False: there is none that is closed. */
 bool template_next(struct slice text, size_t *at, struct slice *ret);
 
 /* What the text of a scalar is: a literal, or one expression (mixed text becomes format('...', ...)).
  * *RET_EXPR has ptr NULL for a literal, which is then in *RET_LITERAL (a lone string literal in braces
- * is a literal too). Both may borrow TEXT. "insert" is an error here: a caller with a key asks
- * template_is_insert() first.
+ * is a literal too). Both may borrow TEXT. "insert" is an error here.
  *
  * ERR_INVALID: *ERROR has the first problem, which is all GitHub's service reports; its "next" leads to
  * those of further ${{ }}. Offsets are those in TEXT (0 for a problem of the whole). */

@@ -46,16 +46,6 @@ Test(num, refuses_all_that_is_not_the_whole_number)
     cr_assert_eq(n, -10);
 }
 
-Test(num, sizes_have_units_of_1024)
-{
-    struct err err = ERR_INIT;
-    uint64_t n = 0;
-
-    cr_assert_eq(num_parse_size(SLICE("20M"), UINT64_MAX, &n, &err), ERR_OK);
-    cr_assert_eq(n, 20u << 20);
-    cr_assert_eq(num_parse_size(SLICE("2G"), 1 << 30, &n, &err), ERR_LIMIT);
-}
-
 Test(clock, stamps_look_like_those_of_the_service)
 {
     char text[CLOCK_STAMP_SIZE];
