@@ -3,7 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "cli/plugin_policy.h"
-#include "lang/near.h"
+#include "lang/reading.h"
 #include "lang/yaml.h"
 
 #include <fcntl.h>
@@ -58,16 +58,10 @@ static const struct key listen_keys[] = {
     {"work", SCALAR, true},
 };
 
-struct reading {
-    struct arena *arena;
-    const char *file;
+struct loading {
+    struct reading in;
     struct config *to;
 };
-
-static int wrong(const struct reading *r, const struct token *at, struct err *err, const char *text)
-{
-    return err_set(err, ERR_INVALID, "%s:%d:%d: %s", r->file, at->line, at->col, text);
-}
 
 static const struct key *find_key(struct slice name)
 {
@@ -77,51 +71,47 @@ static const struct key *find_key(struct slice name)
     return NULL;
 }
 
-static int unknown_key(const struct reading *r, const struct token *at, struct slice name,
-                       struct err *err)
+static int unknown_key(const struct reading *r, const struct token *at)
 {
-    struct near_best best = near_begin(name);
+    struct near_best best = near_begin(token_text(r->arena, at));
 
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         near_offer(&best, slice_of(keys[i].name));
-    const char *hint = near_hint(r->arena, &best);
-    return wrong(r, at, err,
-                 arena_printf(r->arena, "'%.*s' is nothing that a configuration says%s%s",
-                              SLICE_ARG(slice_head(name, 60)), hint ? ": " : "", hint ? hint : ""));
+    return reading_unknown(r, at, "a configuration", &best);
 }
 
-static int add(const struct reading *r, const struct key *key, struct slice name,
-               const struct token *value, struct err *err)
+static int add(const struct loading *l, const struct key *key, struct slice name,
+               const struct token *value)
 {
-    struct slice text = token_text(r->arena, value);
+    struct slice text = token_text(l->in.arena, value);
 
     if (!text.ptr || value->kind == TOKEN_NULL)
-        return wrong(r, value, err,
-                     arena_printf(r->arena, "'%s' wants a text or a number here", key->name));
+        return reading_wrong(
+            &l->in, value,
+            arena_printf(l->in.arena, "'%s' wants a text or a number here", key->name));
     if (memchr(text.ptr, '\0', text.len))
-        return wrong(r, value, err, "a NUL has no place in a value");
+        return reading_wrong(&l->in, value, "a NUL has no place in a value");
     if (key->absolute && (!text.len || text.ptr[0] != '/'))
-        return wrong(r, value, err,
-                     arena_printf(r->arena,
-                                  "'%s' wants an absolute path in a configuration, not '%.*s'",
-                                  key->name, SLICE_ARG(slice_head(text, 60))));
-    vec_push(&r->to->options, (struct config_option){
+        return reading_wrong(
+            &l->in, value,
+            arena_printf(l->in.arena, "'%s' wants an absolute path in a configuration, not '%.*s'",
+                         key->name, SLICE_ARG(slice_head(text, 60))));
+    vec_push(&l->to->options, (struct config_option){
                                   .name = key->name,
-                                  .value = name.ptr ? arena_printf(r->arena, "%.*s=%.*s",
+                                  .value = name.ptr ? arena_printf(l->in.arena, "%.*s=%.*s",
                                                                    SLICE_ARG(name), SLICE_ARG(text))
-                                                    : arena_str(r->arena, text),
-                                  .file = r->file,
+                                                    : arena_str(l->in.arena, text),
+                                  .file = l->in.file,
                                   .line = value->line,
                                   .col = value->col});
     return ERR_OK;
 }
 
-static int take_pairs(const struct reading *r, const struct key *key, const struct token *map,
-                      struct err *err)
+static int take_pairs(const struct loading *l, const struct key *key, const struct token *map)
 {
     for (size_t i = 0; i < map->n_pairs; i++) {
-        struct slice name = token_text(r->arena, map->pairs[i].key);
-        int result = add(r, key, name, map->pairs[i].value, err);
+        struct slice name = token_text(l->in.arena, map->pairs[i].key);
+        int result = add(l, key, name, map->pairs[i].value);
 
         if (result < 0)
             return result;
@@ -129,11 +119,11 @@ static int take_pairs(const struct reading *r, const struct key *key, const stru
     return ERR_OK;
 }
 
-static int take_listen_option(const struct reading *r, const struct key *key,
-                              const struct token *value, struct err *err)
+static int take_listen_option(const struct loading *l, const struct key *key,
+                              const struct token *value)
 {
-    struct config *to = r->to;
-    int result = add(r, key, (struct slice){0}, value, err);
+    struct config *to = l->to;
+    int result = add(l, key, (struct slice){0}, value);
 
     if (result == ERR_OK)
         vec_push(&to->listen_options, to->options.ptr[--to->options.len]);
@@ -141,17 +131,17 @@ static int take_listen_option(const struct reading *r, const struct key *key,
 }
 
 /* What are options of "ostler listen" is taken here, the rest is its policy. */
-static int take_listen(const struct reading *r, const struct token *map, struct err *err)
+static int take_listen(const struct loading *l, const struct token *map)
 {
     struct token rest = *map;
 
     if (map->kind != TOKEN_MAPPING)
-        return listen_policy_take(r->arena, r->file, map, &r->to->listen, err);
-    rest.pairs = arena_array(r->arena, map->n_pairs + 1, sizeof *rest.pairs);
+        return listen_policy_take(l->in.arena, l->in.file, map, &l->to->listen, l->in.err);
+    rest.pairs = arena_array(l->in.arena, map->n_pairs + 1, sizeof *rest.pairs);
     rest.n_pairs = 0;
     for (size_t i = 0; i < map->n_pairs; i++) {
         const struct token_pair *pair = &map->pairs[i];
-        struct slice name = token_text(r->arena, pair->key);
+        struct slice name = token_text(l->in.arena, pair->key);
         const struct key *key = NULL;
 
         for (size_t k = 0; k < COUNT_OF(listen_keys); k++)
@@ -159,42 +149,44 @@ static int take_listen(const struct reading *r, const struct token *map, struct 
                 key = &listen_keys[k];
         if (!key)
             rest.pairs[rest.n_pairs++] = *pair;
-        else if (take_listen_option(r, key, pair->value, err) < 0)
-            return err->code;
+        else if (take_listen_option(l, key, pair->value) < 0)
+            return l->in.err->code;
     }
-    return rest.n_pairs ? listen_policy_take(r->arena, r->file, &rest, &r->to->listen, err)
-                        : ERR_OK;
+    return rest.n_pairs
+               ? listen_policy_take(l->in.arena, l->in.file, &rest, &l->to->listen, l->in.err)
+               : ERR_OK;
 }
 
-static int take_key(const struct reading *r, const struct token_pair *pair, struct err *err)
+static int take_key(const struct loading *l, const struct token_pair *pair)
 {
-    struct slice name = token_text(r->arena, pair->key);
+    struct slice name = token_text(l->in.arena, pair->key);
     const struct token *value = pair->value;
     const struct key *key = find_key(name);
 
     if (!key)
-        return unknown_key(r, pair->key, name, err);
+        return unknown_key(&l->in, pair->key);
     if (strcmp(key->name, "listen") == 0)
-        return take_listen(r, value, err);
+        return take_listen(l, value);
     if (key->forms & FLAG) {
         if (value->kind != TOKEN_BOOL)
-            return wrong(r, value, err, arena_printf(r->arena, "'%s' is true or false", key->name));
+            return reading_wrong(&l->in, value,
+                                 arena_printf(l->in.arena, "'%s' is true or false", key->name));
         if (value->boolean)
-            vec_push(&r->to->options, (struct config_option){.name = key->name,
-                                                             .file = r->file,
+            vec_push(&l->to->options, (struct config_option){.name = key->name,
+                                                             .file = l->in.file,
                                                              .line = value->line,
                                                              .col = value->col});
         return ERR_OK;
     }
     if (value->kind == TOKEN_MAPPING && strcmp(key->name, "plugins") == 0)
-        return plugin_policy_take(r->arena, r->file, value, r->to, err);
+        return plugin_policy_take(l->in.arena, l->in.file, value, l->to, l->in.err);
     if (value->kind == TOKEN_MAPPING && (key->forms & PAIRS))
-        return take_pairs(r, key, value, err);
+        return take_pairs(l, key, value);
     if (!(key->forms & SCALAR))
-        return wrong(
-            r, value, err,
-            arena_printf(r->arena, "'%s' wants names and values: {name: value}", key->name));
-    return add(r, key, (struct slice){0}, value, err);
+        return reading_wrong(
+            &l->in, value,
+            arena_printf(l->in.arena, "'%s' wants names and values: {name: value}", key->name));
+    return add(l, key, (struct slice){0}, value);
 }
 
 int config_load(const char *path, struct buf *text, struct err *err)
@@ -242,7 +234,7 @@ void config_deinit(struct config *c)
 int config_tree(struct arena *a, const char *path, struct token **ret, struct err *err)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(CONFIG_SIZE_MAX);
-    struct reading reading = {.arena = a, .file = path};
+    const struct reading reading = {.arena = a, .file = path, .err = err};
     struct diags diags = {.arena = a};
     struct token *root = NULL;
     int r = config_load(path, &text, err);
@@ -255,7 +247,7 @@ int config_tree(struct arena *a, const char *path, struct token **ret, struct er
         r = err_set(err, ERR_INVALID, "%s:%d:%d: %.*s", path, diags.list.ptr[0].line,
                     diags.list.ptr[0].col, SLICE_ARG(diags.list.ptr[0].message));
     else if (r == ERR_OK && root->kind != TOKEN_MAPPING)
-        r = wrong(&reading, root, err, "a configuration is a mapping: 'jobs: 4'");
+        r = reading_wrong(&reading, root, "a configuration is a mapping: 'jobs: 4'");
     diags_deinit(&diags);
     if (r == ERR_OK)
         *ret = root;
@@ -264,11 +256,12 @@ int config_tree(struct arena *a, const char *path, struct token **ret, struct er
 
 int config_read(struct arena *a, const char *path, struct config *ret, struct err *err)
 {
-    struct reading reading = {.arena = a, .file = arena_str(a, slice_of(path)), .to = ret};
+    const struct loading loading = {
+        .in = {.arena = a, .file = arena_str(a, slice_of(path)), .err = err}, .to = ret};
     struct token *root;
     int r = config_tree(a, path, &root, err);
 
     for (size_t i = 0; r == ERR_OK && root && i < root->n_pairs; i++)
-        r = take_key(&reading, &root->pairs[i], err);
+        r = take_key(&loading, &root->pairs[i]);
     return r;
 }

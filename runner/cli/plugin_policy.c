@@ -1,10 +1,9 @@
 #include "cli/plugin_policy.h"
 
 #include "base/base64.h"
-#include "base/utf8.h"
 #include "cli/settings.h"
 #include "io/digest_ed25519.h"
-#include "lang/near.h"
+#include "lang/reading.h"
 #include "plugin/policy.h"
 #include "plugin/rules.h"
 #include "plugin/version.h"
@@ -12,12 +11,10 @@
 #include <ctype.h>
 
 struct taking {
-    struct arena *arena;
-    const char *file;
+    struct reading in;
     struct config *to;
     json_t *policy; /* borrowed */
     bool says;      /* it says more than where to look and whom to prefer */
-    struct err *err;
 };
 
 typedef int take_fn(struct taking *t, const struct token *value);
@@ -27,41 +24,18 @@ struct key {
     take_fn *take;
 };
 
-static int wrong(const struct taking *t, const struct token *at, const char *text)
-{
-    return err_set(t->err, ERR_INVALID, "%s:%d:%d: %s", t->file, at->line, at->col, text);
-}
-
-/* A scalar that is a text; ptr NULL: it has been refused. */
-static struct slice text_of(const struct taking *t, const struct token *at, const char *what)
-{
-    struct slice text = at->kind == TOKEN_NULL ? (struct slice){0} : token_text(t->arena, at);
-
-    if (!text.ptr || !text.len || memchr(text.ptr, '\0', text.len) ||
-        utf8_valid(text) != text.len) {
-        (void)wrong(t, at, arena_printf(t->arena, "%s is a text here", what));
-        return (struct slice){0};
-    }
-    return text;
-}
-
 static int take_keys(struct taking *t, const struct token *map, const struct key *keys, size_t n,
                      const char *what, json_t *into)
 {
     for (size_t i = 0; i < map->n_pairs; i++) {
-        struct slice name = token_text(t->arena, map->pairs[i].key);
+        struct slice name = token_text(t->in.arena, map->pairs[i].key);
         struct near_best best = near_begin(name);
         size_t k = 0;
 
         while (k < n && !slice_eq(name, slice_of(keys[k].name)))
             near_offer(&best, slice_of(keys[k++].name));
         if (k == n) {
-            const char *hint = near_hint(t->arena, &best);
-
-            return wrong(t, map->pairs[i].key,
-                         arena_printf(t->arena, "'%.*s' is nothing that %s says%s%s",
-                                      SLICE_ARG(slice_head(name, 60)), what, hint ? ": " : "",
-                                      hint ? hint : ""));
+            return reading_unknown(&t->in, map->pairs[i].key, what, &best);
         }
         json_t *outer = t->policy;
         t->policy = into;
@@ -102,24 +76,25 @@ static bool is_pattern(struct slice s)
 
 static int take_id(struct taking *t, const struct token *value)
 {
-    struct slice s = text_of(t, value, "the id of a plugin");
+    struct slice s = reading_text(&t->in, value, "the id of a plugin");
 
     if (!s.ptr)
-        return t->err->code;
+        return t->in.err->code;
     if (!is_pattern(s))
-        return wrong(t, value, "an id is 'owner/name', 'owner/*' or '*'");
+        return reading_wrong(&t->in, value, "an id is 'owner/name', 'owner/*' or '*'");
     put(t, "id", text_json(s));
     return ERR_OK;
 }
 
 static int take_version(struct taking *t, const struct token *value)
 {
-    struct slice s = text_of(t, value, "a range of versions");
+    struct slice s = reading_text(&t->in, value, "a range of versions");
 
     if (!s.ptr)
-        return t->err->code;
+        return t->in.err->code;
     if (!range_is_valid(s))
-        return wrong(t, value, "versions are compared with whole ones: '1.4.2', '>=1.4 <2'");
+        return reading_wrong(&t->in, value,
+                             "versions are compared with whole ones: '1.4.2', '>=1.4 <2'");
     put(t, "version", text_json(s));
     return ERR_OK;
 }
@@ -142,12 +117,12 @@ static int take_texts(struct taking *t, const struct token *value, const char *k
 
     for (size_t i = 0; r == ERR_OK && i < (many ? value->n_items : 1); i++) {
         const struct token *one = many ? value->items[i] : value;
-        struct slice s = text_of(t, one, what);
+        struct slice s = reading_text(&t->in, one, what);
 
         if (!s.ptr)
-            r = t->err->code;
+            r = t->in.err->code;
         else if (!is(s))
-            r = wrong(t, one, cure);
+            r = reading_wrong(&t->in, one, cure);
         else
             json_array_append_new(list, text_json(s));
     }
@@ -172,10 +147,10 @@ static int take_network(struct taking *t, const struct token *value)
 
 static int take_signer(struct taking *t, const struct token *value)
 {
-    struct slice s = text_of(t, value, "the name of a signer");
+    struct slice s = reading_text(&t->in, value, "the name of a signer");
 
     if (!s.ptr)
-        return t->err->code;
+        return t->in.err->code;
     put(t, "signer", text_json(s));
     return ERR_OK;
 }
@@ -190,8 +165,8 @@ static int take_allow(struct taking *t, const struct token *value)
 
     if (value->kind != TOKEN_SEQUENCE) {
         json_decref(rules);
-        return wrong(t, value,
-                     "'allow' is a list of rules: '- {id: acme/push, version: \">=1 <2\"}'");
+        return reading_wrong(
+            &t->in, value, "'allow' is a list of rules: '- {id: acme/push, version: \">=1 <2\"}'");
     }
     put(t, "allow", rules);
     for (size_t i = 0; i < value->n_items; i++) {
@@ -200,11 +175,11 @@ static int take_allow(struct taking *t, const struct token *value)
 
         json_array_append_new(rules, rule);
         if (one->kind != TOKEN_MAPPING)
-            return wrong(t, one, "a rule is a mapping: '{id: acme/push}'");
+            return reading_wrong(&t->in, one, "a rule is a mapping: '{id: acme/push}'");
         if (take_keys(t, one, keys, COUNT_OF(keys), "a rule", rule) < 0)
-            return t->err->code;
+            return t->in.err->code;
         if (!json_object_get(rule, "id"))
-            return wrong(t, one, "a rule names the plugin: '{id: acme/push}'");
+            return reading_wrong(&t->in, one, "a rule names the plugin: '{id: acme/push}'");
     }
     return ERR_OK;
 }
@@ -213,12 +188,12 @@ static int take_allow(struct taking *t, const struct token *value)
 
 static int take_mode(struct taking *t, const struct token *value)
 {
-    struct slice s = text_of(t, value, "'mode'");
+    struct slice s = reading_text(&t->in, value, "'mode'");
 
     if (!s.ptr)
-        return t->err->code;
+        return t->in.err->code;
     if (!slice_eq(s, SLICE("installed")) && !slice_eq(s, SLICE("allow-list")))
-        return wrong(t, value, "'mode' is 'installed' or 'allow-list'");
+        return reading_wrong(&t->in, value, "'mode' is 'installed' or 'allow-list'");
     put(t, "mode", text_json(s));
     return ERR_OK;
 }
@@ -226,7 +201,7 @@ static int take_mode(struct taking *t, const struct token *value)
 static int take_workspace(struct taking *t, const struct token *value)
 {
     if (value->kind != TOKEN_BOOL)
-        return wrong(t, value, "'workspace' is true or false");
+        return reading_wrong(&t->in, value, "'workspace' is true or false");
     put(t, "workspace", json_boolean(value->boolean));
     return ERR_OK;
 }
@@ -236,21 +211,21 @@ static int read_key(struct taking *t, const struct token *at, struct slice said,
                     unsigned char ret[ED25519_KEY_SIZE])
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(ED25519_FILE_MAX);
-    const char *path = arena_str(t->arena, said);
+    const char *path = arena_str(t->in.arena, said);
     int r = ERR_OK;
 
     if (path[0] == '/')
-        r = config_load(path, &text, t->err);
+        r = config_load(path, &text, t->in.err);
     else
         buf_add(&text, said);
     if (r == ERR_OK)
-        r = ed25519_public(buf_slice(&text), ret, t->err);
+        r = ed25519_public(buf_slice(&text), ret, t->in.err);
     if (r == ERR_OK)
         return r;
-    const char *why = arena_str(t->arena, slice_of(t->err->text));
-    return wrong(t, at,
-                 arena_printf(t->arena, "%s%s%s", path[0] == '/' ? path : "",
-                              path[0] == '/' ? ": " : "", why));
+    const char *why = arena_str(t->in.arena, slice_of(t->in.err->text));
+    return reading_wrong(&t->in, at,
+                         arena_printf(t->in.arena, "%s%s%s", path[0] == '/' ? path : "",
+                                      path[0] == '/' ? ": " : "", why));
 }
 
 static int take_signers(struct taking *t, const struct token *value)
@@ -259,18 +234,20 @@ static int take_signers(struct taking *t, const struct token *value)
 
     put(t, "signers", signers);
     if (value->kind != TOKEN_MAPPING)
-        return wrong(t, value, "'signers' are names and keys: '{acme: /etc/ostler/acme.pub.pem}'");
+        return reading_wrong(&t->in, value,
+                             "'signers' are names and keys: '{acme: /etc/ostler/acme.pub.pem}'");
     for (size_t i = 0; i < value->n_pairs; i++) {
-        struct slice name = text_of(t, value->pairs[i].key, "the name of a signer");
+        struct slice name = reading_text(&t->in, value->pairs[i].key, "the name of a signer");
         struct slice said =
-            name.ptr ? text_of(t, value->pairs[i].value, "a key, or the file of one,") : name;
+            name.ptr ? reading_text(&t->in, value->pairs[i].value, "a key, or the file of one,")
+                     : name;
         CLEANUP(buf_deinit) struct buf text = BUF_INIT(256);
         unsigned char key[ED25519_KEY_SIZE];
 
         if (!said.ptr || read_key(t, value->pairs[i].value, said, key) < 0)
-            return t->err->code;
+            return t->in.err->code;
         base64_url(&text, slice_make((const char *)key, sizeof key));
-        json_object_set_new(signers, arena_str(t->arena, name), json_string(text.ptr));
+        json_object_set_new(signers, arena_str(t->in.arena, name), json_string(text.ptr));
     }
     return ERR_OK;
 }
@@ -281,13 +258,13 @@ static int take_path(struct taking *t, const struct token *value)
 
     for (size_t i = 0; i < (many ? value->n_items : 1); i++) {
         const struct token *one = many ? value->items[i] : value;
-        struct slice s = text_of(t, one, "a folder");
+        struct slice s = reading_text(&t->in, one, "a folder");
 
         if (!s.ptr)
-            return t->err->code;
+            return t->in.err->code;
         if (s.ptr[0] != '/')
-            return wrong(t, one, "'path' wants absolute paths in a configuration");
-        vec_push(&t->to->plugin_path, arena_str(t->arena, s));
+            return reading_wrong(&t->in, one, "'path' wants absolute paths in a configuration");
+        vec_push(&t->to->plugin_path, arena_str(t->in.arena, s));
     }
     return ERR_OK;
 }
@@ -297,21 +274,21 @@ static void prefer(struct taking *t, const struct token *at, struct slice action
     vec_push(&t->to->options,
              (struct config_option){.name = "plugins",
                                     .value = action.ptr
-                                                 ? arena_printf(t->arena, "%.*s=%.*s",
+                                                 ? arena_printf(t->in.arena, "%.*s=%.*s",
                                                                 SLICE_ARG(action), SLICE_ARG(what))
-                                                 : arena_str(t->arena, what),
-                                    .file = t->file,
+                                                 : arena_str(t->in.arena, what),
+                                    .file = t->in.file,
                                     .line = at->line,
                                     .col = at->col});
 }
 
 static int take_preference(struct taking *t, const struct token_pair *pair)
 {
-    struct slice what = text_of(t, pair->value, "'installed', 'never' or 'only'");
+    struct slice what = reading_text(&t->in, pair->value, "'installed', 'never' or 'only'");
 
     if (!what.ptr)
-        return t->err->code;
-    prefer(t, pair->value, token_text(t->arena, pair->key), what);
+        return t->in.err->code;
+    prefer(t, pair->value, token_text(t->in.arena, pair->key), what);
     return ERR_OK;
 }
 
@@ -320,12 +297,12 @@ static int take_prefer(struct taking *t, const struct token *value)
     if (value->kind == TOKEN_MAPPING) {
         for (size_t i = 0; i < value->n_pairs; i++)
             if (take_preference(t, &value->pairs[i]) < 0)
-                return t->err->code;
+                return t->in.err->code;
         return ERR_OK;
     }
-    struct slice what = text_of(t, value, "'installed', 'never' or 'only'");
+    struct slice what = reading_text(&t->in, value, "'installed', 'never' or 'only'");
     if (!what.ptr)
-        return t->err->code;
+        return t->in.err->code;
     prefer(t, value, (struct slice){0}, what);
     return ERR_OK;
 }
@@ -339,11 +316,12 @@ static int check_signers(struct taking *t, const struct token *map)
 
     for (size_t i = 0; rules && i < rules->n_items; i++) {
         const struct token *signer = token_find(rules->items[i], "signer");
-        const char *name = signer ? arena_str(t->arena, token_text(t->arena, signer)) : NULL;
+        const char *name = signer ? arena_str(t->in.arena, token_text(t->in.arena, signer)) : NULL;
 
         if (name && !json_object_get(known, name))
-            return wrong(t, signer,
-                         arena_printf(t->arena, "no key of '%.60s' is in 'signers'", name));
+            return reading_wrong(
+                &t->in, signer,
+                arena_printf(t->in.arena, "no key of '%.60s' is in 'signers'", name));
     }
     return ERR_OK;
 }
@@ -351,7 +329,7 @@ static int check_signers(struct taking *t, const struct token *map)
 /* The short form: names of actions beside the keys, as they are below `prefer`. */
 static bool is_action(const struct taking *t, const struct token_pair *pair)
 {
-    return slice_find_char(token_text(t->arena, pair->key), '/') >= 0;
+    return slice_find_char(token_text(t->in.arena, pair->key), '/') >= 0;
 }
 
 int plugin_policy_take(struct arena *a, const char *file, const struct token *map,
@@ -362,7 +340,7 @@ int plugin_policy_take(struct arena *a, const char *file, const struct token *ma
         {"workspace", take_workspace}, {"signers", take_signers}, {"allow", take_allow},
     };
     json_t *policy = json_pack("{s:s}", "file", file);
-    struct taking t = {.arena = a, .file = file, .to = to, .policy = policy, .err = err};
+    struct taking t = {.in = {.arena = a, .file = file, .err = err}, .to = to, .policy = policy};
     struct token rest = *map;
     int r = ERR_OK;
 

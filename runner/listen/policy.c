@@ -1,8 +1,8 @@
 #include "listen/policy.h"
 
 #include "base/utf8.h"
-#include "lang/near.h"
 #include "lang/pattern.h"
+#include "lang/reading.h"
 #include "listen/containers.h"
 
 enum about { REPOSITORY, EVENT, REF, ACTOR, ABOUTS };
@@ -38,48 +38,31 @@ void listen_policy_deinit(struct listen_policy *p)
 
 /* ---- reading ---- */
 
-struct reading {
-    struct arena *arena;
-    const char *file;
+struct policy_reading {
+    struct reading in;
     json_t *containers; /* owned; NULL: nothing is said of them */
-    struct err *err;
 };
 
-static int wrong(const struct reading *r, const struct token *at, const char *text)
-{
-    return err_set(r->err, ERR_INVALID, "%s:%d:%d: %s", r->file, at->line, at->col, text);
-}
-
-/* A scalar that is a text; ptr NULL: it has been refused. */
+/* ptr NULL: it has been refused. */
 static struct slice text_of(const struct reading *r, const struct token *at, const char *what)
 {
-    struct slice text = at->kind == TOKEN_NULL ? (struct slice){0} : token_text(r->arena, at);
+    struct slice text = reading_text(r, at, what);
 
-    if (!text.ptr || !text.len || memchr(text.ptr, '\0', text.len) ||
-        utf8_valid(text) != text.len) {
-        (void)wrong(r, at, arena_printf(r->arena, "%s is a text here", what));
-        return (struct slice){0};
-    }
-    if (text.len > LISTEN_PATTERN_MAX) {
-        (void)wrong(r, at,
-                    arena_printf(r->arena, "%s has %d bytes at most", what, LISTEN_PATTERN_MAX));
-        return (struct slice){0};
-    }
-    return text;
+    if (text.len <= LISTEN_PATTERN_MAX)
+        return text;
+    (void)reading_wrong(
+        r, at, arena_printf(r->arena, "%s has %d bytes at most", what, LISTEN_PATTERN_MAX));
+    return (struct slice){0};
 }
 
-static int unknown(const struct reading *r, const struct token *key, struct slice name,
-                   const char *where, const char *const *known, size_t n)
+static int unknown(const struct reading *r, const struct token *key, const char *where,
+                   const char *const *known, size_t n)
 {
-    struct near_best best = near_begin(name);
+    struct near_best best = near_begin(token_text(r->arena, key));
 
     for (size_t i = 0; i < n; i++)
         near_offer(&best, slice_of(known[i]));
-    const char *hint = near_hint(r->arena, &best);
-    return wrong(r, key,
-                 arena_printf(r->arena, "'%.*s' is nothing that %s says%s%s",
-                              SLICE_ARG(slice_head(name, 60)), where, hint ? ": " : "",
-                              hint ? hint : ""));
+    return reading_unknown(r, key, where, &best);
 }
 
 static bool is_repository(struct slice s)
@@ -132,9 +115,9 @@ static int read_patterns(const struct reading *r, const struct token *value,
     size_t n = many ? value->n_items : 1;
 
     if (!n || n > LISTEN_RULES_MAX)
-        return wrong(r, value,
-                     arena_printf(r->arena, "'%s' names between one and %d", subject->key,
-                                  LISTEN_RULES_MAX));
+        return reading_wrong(r, value,
+                             arena_printf(r->arena, "'%s' names between one and %d", subject->key,
+                                          LISTEN_RULES_MAX));
     struct slice *list = arena_array(r->arena, n, sizeof *list);
     for (size_t i = 0; i < n; i++) {
         const struct token *one = many ? value->items[i] : value;
@@ -143,7 +126,7 @@ static int read_patterns(const struct reading *r, const struct token *value,
         if (!text.ptr)
             return r->err->code;
         if (!subject->is(text))
-            return wrong(r, one, subject->cure);
+            return reading_wrong(r, one, subject->cure);
         /* brackets belong to the names of GitHub's bots */
         list[i] = pattern_of_stars(r->arena, subject->nocase ? lower(r->arena, text) : text);
     }
@@ -159,7 +142,7 @@ static int read_pair(const struct reading *r, const struct token_pair *pair, str
     for (size_t i = 0; i < ABOUTS; i++)
         if (slice_eq(name, slice_of(subjects[i].key)))
             return read_patterns(r, pair->value, &subjects[i], &ret->about[i]);
-    return unknown(r, pair->key, name, "a rule", names, COUNT_OF(names));
+    return unknown(r, pair->key, "a rule", names, COUNT_OF(names));
 }
 
 static int read_rule(const struct reading *r, const struct token *rule, struct rule *ret)
@@ -168,8 +151,8 @@ static int read_rule(const struct reading *r, const struct token *rule, struct r
     if (rule->kind == TOKEN_STRING)
         return read_patterns(r, rule, &subjects[REPOSITORY], &ret->about[REPOSITORY]);
     if (rule->kind != TOKEN_MAPPING || !rule->n_pairs)
-        return wrong(r, rule,
-                     "a rule is a repository or a mapping: '{repository: acme/app, event: push}'");
+        return reading_wrong(
+            r, rule, "a rule is a repository or a mapping: '{repository: acme/app, event: push}'");
     for (size_t i = 0; i < rule->n_pairs; i++)
         if (read_pair(r, &rule->pairs[i], ret) < 0)
             return r->err->code;
@@ -179,9 +162,10 @@ static int read_rule(const struct reading *r, const struct token *rule, struct r
 static int read_rules(const struct reading *r, const struct token *value, struct rules *ret)
 {
     if (value->kind != TOKEN_SEQUENCE || value->n_items > LISTEN_RULES_MAX)
-        return wrong(r, value,
-                     arena_printf(r->arena, "this is a list of at most %d rules: '[acme/*]'",
-                                  LISTEN_RULES_MAX));
+        return reading_wrong(r, value,
+                             arena_printf(r->arena,
+                                          "this is a list of at most %d rules: '[acme/*]'",
+                                          LISTEN_RULES_MAX));
     struct rule *list = arena_array(r->arena, value->n_items, sizeof *list);
     for (size_t i = 0; i < value->n_items; i++)
         if (read_rule(r, value->items[i], &list[i]) < 0)
@@ -197,23 +181,25 @@ static int read_forks(const struct reading *r, const struct token *value, int *r
     if (!said.ptr)
         return r->err->code;
     if (!slice_eq(said, SLICE("deny")) && !slice_eq(said, SLICE("allow")))
-        return wrong(r, value, "'fork-pull-requests' is 'allow' or 'deny'");
+        return reading_wrong(r, value, "'fork-pull-requests' is 'allow' or 'deny'");
     *ret_line = slice_eq(said, SLICE("deny")) ? value->line : 0;
     return ERR_OK;
 }
 
-static int read_containers(struct reading *r, const struct token *value)
+static int read_containers(struct policy_reading *r, const struct token *value)
 {
     json_t *read = NULL;
-    int result = listen_containers_read(r->arena, r->file, value, &read, r->err);
+    int result = listen_containers_read(r->in.arena, r->in.file, value, &read, r->in.err);
 
     json_decref(r->containers); /* of the same key before; the later one counts */
     r->containers = read;
     return result;
 }
 
-static int read_key(struct reading *r, const struct token_pair *pair, struct listen_rules *ret)
+static int read_key(struct policy_reading *all, const struct token_pair *pair,
+                    struct listen_rules *ret)
 {
+    const struct reading *r = &all->in;
     static const char *const names[] = {"allow", "containers", "deny", "fork-pull-requests"};
     struct slice name = token_text(r->arena, pair->key);
 
@@ -222,23 +208,23 @@ static int read_key(struct reading *r, const struct token_pair *pair, struct lis
         return read_rules(r, pair->value, &ret->allow);
     }
     if (slice_eq(name, SLICE("containers")))
-        return read_containers(r, pair->value);
+        return read_containers(all, pair->value);
     if (slice_eq(name, SLICE("deny")))
         return read_rules(r, pair->value, &ret->deny);
     if (slice_eq(name, SLICE("fork-pull-requests")))
         return read_forks(r, pair->value, &ret->forks_line);
-    return unknown(r, pair->key, name, "'listen'", names, COUNT_OF(names));
+    return unknown(r, pair->key, "'listen'", names, COUNT_OF(names));
 }
 
 int listen_policy_take(struct arena *a, const char *file, const struct token *map,
                        struct listen_policy *to, struct err *err)
 {
-    struct reading r = {.arena = a, .file = file, .err = err};
+    struct policy_reading r = {.in = {.arena = a, .file = file, .err = err}};
     struct listen_rules *rules = ARENA_NEW(a, struct listen_rules);
 
     rules->file = file;
     if (map->kind != TOKEN_MAPPING)
-        return wrong(&r, map, "'listen' is a mapping: '{allow: [acme/*]}'");
+        return reading_wrong(&r.in, map, "'listen' is a mapping: '{allow: [acme/*]}'");
     for (size_t i = 0; i < map->n_pairs; i++)
         if (read_key(&r, &map->pairs[i], rules) < 0) {
             json_decref(r.containers);

@@ -1,19 +1,9 @@
 #include "plugin/manifest.h"
 
+#include "lang/reading.h"
 #include "lang/yaml.h"
 
 enum { MANIFEST_MAX = 1 << 20 };
-
-struct reading {
-    struct arena *arena;
-    const char *file;
-    struct err *err;
-};
-
-static int wrong(const struct reading *r, const struct token *at, const char *text)
-{
-    return err_set(r->err, ERR_INVALID, "%s:%d:%d: %s", r->file, at->line, at->col, text);
-}
 
 /* ---- pieces ---- */
 
@@ -30,7 +20,7 @@ static int take_text(const struct reading *r, const struct token *from, const ch
         text = value->source;
     json_t *json = text.ptr ? json_stringn(text.ptr, text.len) : NULL;
     if (!json)
-        return wrong(r, value, arena_printf(r->arena, "'%s' is a text", key));
+        return reading_wrong(r, value, arena_printf(r->arena, "'%s' is a text", key));
     json_object_set_new(to, name, json);
     return ERR_OK;
 }
@@ -42,7 +32,7 @@ static int take_flag(const struct reading *r, const struct token *from, const ch
     bool yes = text.ptr && slice_eq_nocase(text, SLICE("true"));
 
     if (!yes && (!text.ptr || !slice_eq_nocase(text, SLICE("false"))))
-        return wrong(r, value, arena_printf(r->arena, "'%s' is true or false", key));
+        return reading_wrong(r, value, arena_printf(r->arena, "'%s' is true or false", key));
     json_object_set_new(to, key, json_boolean(yes));
     return ERR_OK;
 }
@@ -55,14 +45,14 @@ static int take_list(const struct reading *r, const struct token *from, const ch
     if (!value)
         return ERR_OK;
     if (value->kind != TOKEN_SEQUENCE)
-        return wrong(r, value, arena_printf(r->arena, "'%s' is a list", key));
+        return reading_wrong(r, value, arena_printf(r->arena, "'%s' is a list", key));
     json_object_set_new(to, key, list = json_array());
     for (size_t i = 0; i < value->n_items; i++) {
         struct slice text = token_text(r->arena, value->items[i]);
 
         if (!text.ptr || json_array_append_new(list, json_stringn(text.ptr, text.len)) < 0)
-            return wrong(r, value->items[i],
-                         arena_printf(r->arena, "'%s' is a list of texts", key));
+            return reading_wrong(r, value->items[i],
+                                 arena_printf(r->arena, "'%s' is a list of texts", key));
     }
     return ERR_OK;
 }
@@ -76,10 +66,10 @@ static int take_input(const struct reading *r, const struct token_pair *pair, js
     json_t *to = json_pack("{s:s#}", "name", name.ptr ? name.ptr : "", (int)name.len);
 
     if (!to)
-        return wrong(r, pair->key, "the name of an input is a text");
+        return reading_wrong(r, pair->key, "the name of an input is a text");
     json_array_append_new(list, to);
     if (in->kind != TOKEN_MAPPING && in->kind != TOKEN_NULL)
-        return wrong(r, in, "an input is a mapping: {description: ..., type: string}");
+        return reading_wrong(r, in, "an input is a mapping: {description: ..., type: string}");
     if (take_text(r, in, "type", to, "type") < 0 ||
         take_text(r, in, "description", to, "description") < 0 ||
         take_text(r, in, "default", to, "default") < 0 ||
@@ -98,7 +88,7 @@ static int take_output(const struct reading *r, const struct token_pair *pair, j
     json_t *to = json_pack("{s:s#}", "name", name.ptr ? name.ptr : "", (int)name.len);
 
     if (!to)
-        return wrong(r, pair->key, "the name of an output is a text");
+        return reading_wrong(r, pair->key, "the name of an output is a text");
     json_array_append_new(list, to);
     return take_text(r, pair->value, "description", to, "description");
 }
@@ -113,7 +103,7 @@ static int take_all(const struct reading *r, const struct token *root, const cha
 
     json_object_set_new(to, key, list);
     if (map && map->kind != TOKEN_MAPPING && map->kind != TOKEN_NULL)
-        return wrong(r, map, arena_printf(r->arena, "'%s' is a mapping of names", key));
+        return reading_wrong(r, map, arena_printf(r->arena, "'%s' is a mapping of names", key));
     for (size_t i = 0; map && map->kind == TOKEN_MAPPING && i < map->n_pairs; i++)
         if (take(r, &map->pairs[i], list) < 0)
             return r->err->code;
@@ -138,7 +128,7 @@ static int take_phases(const struct reading *r, const struct token *runs, json_t
         if (!value)
             continue;
         if (!text.ptr || !slice_eq(text, slice_of(main)))
-            return wrong(
+            return reading_wrong(
                 r, value,
                 arena_printf(r->arena, "'%s' has to name the same program as 'main'", others[i]));
         json_array_append_new(phases, json_string(others[i]));
@@ -165,9 +155,10 @@ static int take_runs(const struct reading *r, const struct token *root, json_t *
             return r->err->code;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         if (texts[i].needed && !json_object_get(to, texts[i].name))
-            return wrong(r, runs,
-                         arena_printf(r->arena, "a plugin that is a program says its '%s' here",
-                                      texts[i].key));
+            return reading_wrong(r, runs,
+                                 arena_printf(r->arena,
+                                              "a plugin that is a program says its '%s' here",
+                                              texts[i].key));
     if (take_list(r, runs, "needs", to) < 0 || take_list(r, runs, "traits", to) < 0)
         return r->err->code;
     return take_phases(r, runs, to);
