@@ -63,8 +63,8 @@ static void add_json(struct buf *out, enum logline_level level, const char *stam
     for (const struct logline_field *f = fields; f->name; f++)
         if (f->value)
             json_object_set_new(json, f->name,
-                                strcmp(f->name, "seconds") == 0 ? json_real(strtod(f->value, NULL))
-                                                                : valid(f->value));
+                                f->kind == LOGLINE_NUMBER ? json_real(strtod(f->value, NULL))
+                                                          : valid(f->value));
     CLEANUP(free_ptr) char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
     buf_add_str(out, text);
     buf_add_char(out, '\n');

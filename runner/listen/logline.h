@@ -14,8 +14,11 @@ enum logline_level { LOGLINE_DEBUG, LOGLINE_INFO, LOGLINE_WARNING, LOGLINE_ERROR
 
 enum { LOGLINE_MAX = 64 << 10 };
 
+enum logline_kind { LOGLINE_STRING, LOGLINE_NUMBER };
+
 struct logline_field {
-    const char *name, *value; /* a value that is NULL is left out; "seconds" are a number in JSON */
+    const char *name, *value; /* a value that is NULL is left out */
+    enum logline_kind kind;   /* what it is in JSON */
 };
 
 /* Appends MESSAGE and FIELDS, the last of which has no name, to OUT, which should have room for LOGLINE_MAX. STAMP is

@@ -83,8 +83,9 @@ void listen_watch_note(struct listen_watch *w, const struct listener_note *note)
     static const enum logline_level levels[LISTENER_LEVELS] = {[LISTENER_INFO] = LOGLINE_INFO,
                                                                [LISTENER_WARNING] = LOGLINE_WARNING,
                                                                [LISTENER_ERROR] = LOGLINE_ERROR};
-    const struct logline_field fields[] = {
-        {"registration", note->registration}, {"job", note->job}, {0}};
+    const struct logline_field fields[] = {{"registration", note->registration, LOGLINE_STRING},
+                                           {"job", note->job, LOGLINE_STRING},
+                                           {0}};
 
     say(w, levels[note->level], note->text, fields);
 }
@@ -124,11 +125,11 @@ void listen_watch_assigned(struct listen_watch *w, const struct listener_job *jo
 
 void listen_watch_started(struct listen_watch *w, const struct listener_job *job)
 {
-    const struct logline_field fields[] = {{"registration", job->registration},
-                                           {"job", job->key},
-                                           {"repository", job->repository},
-                                           {"name", job->name},
-                                           {"event", job->event},
+    const struct logline_field fields[] = {{"registration", job->registration, LOGLINE_STRING},
+                                           {"job", job->key, LOGLINE_STRING},
+                                           {"repository", job->repository, LOGLINE_STRING},
+                                           {"name", job->name, LOGLINE_STRING},
+                                           {"event", job->event, LOGLINE_STRING},
                                            {0}};
     struct metrics_job labels = counted(job);
 
@@ -144,11 +145,11 @@ void listen_watch_ended(struct listen_watch *w, const struct listener_job *job)
     const char *result = job->result ? job->result : "lost";
     int64_t ms = clock_ms() - job->started_ms;
     char seconds[32];
-    const struct logline_field fields[] = {{"registration", job->registration},
-                                           {"job", job->key},
-                                           {"result", result},
-                                           {"record", job->record},
-                                           {"seconds", seconds},
+    const struct logline_field fields[] = {{"registration", job->registration, LOGLINE_STRING},
+                                           {"job", job->key, LOGLINE_STRING},
+                                           {"result", result, LOGLINE_STRING},
+                                           {"record", job->record, LOGLINE_STRING},
+                                           {"seconds", seconds, LOGLINE_NUMBER},
                                            {0}};
     struct metrics_job labels = counted(job);
 

@@ -22,7 +22,8 @@ static const char stamp[] = "2026-11-22T04:30:00.1234567Z";
 static const char *line(enum logline_format format, enum logline_level level, const char *message,
                         const char *value)
 {
-    const struct logline_field fields[] = {{"registration", value}, {"job", "here/1"}, {0}};
+    const struct logline_field fields[] = {
+        {"registration", value, LOGLINE_STRING}, {"job", "here/1", LOGLINE_STRING}, {0}};
 
     buf_clear(&out);
     logline_add(&out, format, level, stamp, message, fields);
@@ -59,7 +60,7 @@ Test(logline, nothing_begins_a_line_of_its_own_or_moves_a_cursor)
 
 Test(logline, a_number_is_one_in_json)
 {
-    static const struct logline_field fields[] = {{"seconds", "12.3"}, {0}};
+    static const struct logline_field fields[] = {{"seconds", "12.3", LOGLINE_NUMBER}, {0}};
 
     logline_add(&out, LOGLINE_JSON, LOGLINE_INFO, stamp, "job ended", fields);
     logline_add(&out, LOGLINE_TEXT, LOGLINE_INFO, stamp, "job ended", fields);
