@@ -19,6 +19,7 @@
 #include "cli/status/cmd_status.h"
 #include "job/worker.h"
 #include "lang/near.h"
+#include "listen/leftovers.h"
 #include "plugin/host/host.h"
 #include "store/child.h"
 #include "store/mirror.h"
@@ -96,6 +97,7 @@ static const struct command commands[] = {
      .options = cmd_status_options},
     {.name = "complete", .run = complete},
     {.name = "worker", .run = cmd_worker},
+    {.name = "leftovers-child", .run = leftovers_child_main},
     {.name = "plugin-child", .run = plugin_child_main},
     {.name = "store-child", .run = store_child_main},
     {.name = "mirror-child", .run = mirror_child_main},

@@ -7,6 +7,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { HOLD_FD = 3, TROUBLE_MAX = 8 * ERR_TEXT_SIZE };
 
 static int sweep(const char *const *env, struct err *err)
 {
@@ -29,6 +34,46 @@ int leftovers_of_job(const char *job_dir, const char *const *env, struct err *er
 
     return dir >= 0 && engine_is_marked(dir) ? sweep(env, err) : ERR_OK;
 }
+
+/* ---- of one job, beside us ---- */
+
+int leftovers_start(const struct leftovers_spec *spec, struct loop *loop,
+                    const struct errand_client *client, struct errand **ret, struct err *err)
+{
+    const struct spawn_fd hold = {spec->hold, HOLD_FD};
+    CLEANUP(fd_closep) int request = -1;
+    struct errand_spec errand = {.name = "leftovers-child",
+                                 .program = spec->program,
+                                 .env = spec->env,
+                                 .fds = &hold,
+                                 .n_fds = spec->hold >= 0,
+                                 .flags = SPAWN_GROUP,
+                                 .answer_max = TROUBLE_MAX};
+    int r = fd_memory(slice_of(spec->job_dir), &request, err);
+
+    errand.request = request;
+    return r < 0 ? r : errand_start(&errand, loop, client, ret, err);
+}
+
+int leftovers_child_main(int argc, char **argv)
+{
+    CLEANUP(buf_deinit) struct buf dir = BUF_INIT(PATH_MAX);
+    struct err unread = ERR_INIT, containers = ERR_INIT, folder = ERR_INIT;
+
+    (void)argc;
+    (void)argv;
+    if (fd_read_all(STDIN_FILENO, &dir, &unread) == ERR_OK && dir.len) {
+        (void)!leftovers_of_job(dir.ptr, (const char *const *)environ, &containers);
+        (void)!path_remove(AT_FDCWD, dir.ptr, &folder);
+    }
+    const struct err *const all[] = {&unread, &containers, &folder};
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        if (all[i]->code)
+            printf("%s\n", all[i]->text);
+    return 0;
+}
+
+/* ---- of many ---- */
 
 /* True if a folder in PATH (of AT) is the one of a job whose worker is gone and that used an engine. */
 static bool any_marked(int at, const char *path)

@@ -1,7 +1,6 @@
 #include "listen/pool.h"
 
 #include "base/fd.h"
-#include "base/path.h"
 #include "base/vec.h"
 #include "io/proc.h"
 #include "listen/leftovers.h"
@@ -37,6 +36,8 @@ struct worker {
     bool exited, finished;
     struct proc_exit how;
     char *why; /* what broke its stream; NULL: nothing */
+    int hold;
+    struct errand *sweep; /* what clears up behind one that was killed */
 };
 
 struct pool {
@@ -72,6 +73,7 @@ static struct worker *worker_free(struct worker *w)
     fd_closep(&w->events);
     close_services(w);
     proc_free(w->proc);
+    errand_free(w->sweep);
     event_reader_deinit(&w->reader);
     buf_deinit(&w->in);
     free(w->key);
@@ -105,21 +107,6 @@ static int on_event(void *ctx, json_t *event, struct slice log, struct err *err)
     return spec->event(spec->ctx, w->key, event, log, err);
 }
 
-/* A worker that was killed left its place behind. Its first process ends with the worker and everything
- * in it; we are its reaper, so the sweep sees that end. */
-static void clean_up(const struct worker *w)
-{
-    const struct pool_spec *spec = &w->pool->spec;
-    struct err err = ERR_INIT;
-
-    if (proc_sweep(SWEEP_MS, &err) < 0)
-        spec->trouble(spec->ctx, err.text);
-    if (w->dir && leftovers_of_job(w->dir, spec->env, &err) < 0)
-        spec->trouble(spec->ctx, err.text);
-    if (w->dir && path_remove(AT_FDCWD, w->dir, &err) < 0)
-        spec->trouble(spec->ctx, err.text);
-}
-
 static void forget(struct worker *w)
 {
     struct pool *p = w->pool;
@@ -132,14 +119,11 @@ static void forget(struct worker *w)
     }
 }
 
-/* The worker is gone and its stream read. */
-static void check_end(struct worker *w)
+static void end(struct worker *w)
 {
     const struct pool_spec *spec = &w->pool->spec;
     char why[160];
 
-    if (!w->exited || w->events >= 0)
-        return;
     if (w->why)
         snprintf(why, sizeof why, "its event stream broke: %.120s", w->why);
     else if (w->how.signal)
@@ -147,11 +131,54 @@ static void check_end(struct worker *w)
     else
         snprintf(why, sizeof why, "its worker ended early, with exit code %d", w->how.code);
     forget(w);
-    close_services(w);
-    if (!w->finished)
-        clean_up(w);
     spec->ended(spec->ctx, w->key, w->finished ? NULL : why);
     worker_free(w);
+}
+
+static void on_swept(void *ctx, struct proc_exit how, struct slice trouble)
+{
+    struct worker *w = ctx;
+    const struct pool_spec *spec = &w->pool->spec;
+    struct slice line;
+    char text[ERR_TEXT_SIZE];
+
+    while (slice_line(&trouble, &line)) {
+        snprintf(text, sizeof text, "%.*s", SLICE_ARG(line));
+        spec->trouble(spec->ctx, text);
+    }
+    if (how.code)
+        spec->trouble(spec->ctx, "what was to clear up behind a killed job ended early");
+    end(w);
+}
+
+/* A worker that was killed left its place behind. Its first process ends with the worker and everything
+ * in it; we are its reaper, so the sweep sees that end. True: end() follows. */
+static bool clean_up(struct worker *w)
+{
+    const struct pool_spec *spec = &w->pool->spec;
+    const struct leftovers_spec leftovers = {
+        .job_dir = w->dir, .env = spec->env, .program = spec->program, .hold = w->hold};
+    const struct errand_client client = {.done = on_swept, .ctx = w};
+    struct err err = ERR_INIT;
+
+    if (proc_sweep(SWEEP_MS, &err) < 0)
+        spec->trouble(spec->ctx, err.text);
+    if (!w->dir)
+        return false;
+    if (leftovers_start(&leftovers, spec->loop, &client, &w->sweep, &err) == ERR_OK)
+        return true;
+    spec->trouble(spec->ctx, err.text);
+    return false;
+}
+
+/* The worker is gone and its stream read. */
+static void check_end(struct worker *w)
+{
+    if (!w->exited || w->events >= 0)
+        return;
+    close_services(w);
+    if (w->finished || !clean_up(w))
+        end(w);
 }
 
 static void on_readable(void *ctx, uint32_t events)
@@ -268,6 +295,7 @@ int pool_start(struct pool *p, const struct job *job, const char *const *env,
         .in = BUF_INIT(EVENT_PIPE_SIZE),
         .events = -1,
         .services = -1,
+        .hold = hold,
     };
     event_reader_init(&w->reader, on_event, w);
     int r = message_of(job, &message, err);

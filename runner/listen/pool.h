@@ -19,7 +19,8 @@ struct pool_spec { /* all is borrowed until pool_free() */
     /* The worker of job KEY said EVENT (and LOG). After an error nothing that it says is read, and it is killed. */
     int (*event)(void *ctx, const char *key, json_t *event, struct slice log, struct err *err);
     /* The worker of job KEY is gone and all that it said was handed on: WHY is NULL after a proper job.finished,
-     * else what happened; then what it left behind has been removed. Others may be started at once. */
+     * else what happened; then what it left behind has been removed, which may have taken a while. Others may be
+     * started at once. */
     void (*ended)(void *ctx, const char *key, const char *why);
     /* What could not be cleared up, for people. */
     void (*trouble)(void *ctx, const char *text);
@@ -31,7 +32,8 @@ MUST_CHECK int pool_new(const struct pool_spec *spec, struct pool **ret, struct 
 struct pool *pool_free(struct pool *p); /* kills what runs, without a word; returns NULL */
 
 /* Starts a worker for JOB, which is read here and now, with the environment ENV (NULL: the pool's). SERVICES (borrowed until ended(); NULL: none) gets connections
- * out of the job's containers. The worker holds a copy of HOLD (-1: nothing) open for as long as it lives. */
+ * out of the job's containers. The worker, and what clears up behind it, hold copies of HOLD (borrowed until ended(); -1: nothing)
+ * open for as long as they live. */
 MUST_CHECK int pool_start(struct pool *p, const struct job *job, const char *const *env,
                           struct services *services, int hold, struct err *err);
 

@@ -17,6 +17,9 @@ enum { PATIENCE_MS = 60000, NOTES_MAX = 4096 };
 /* What it does is the id of its job. */
 static const char worker[] =
     "#!/bin/sh\n"
+    "if [ $1 = leftovers-child ]; then\n"
+    "    while [ -e slow ]; do sleep 0.02; done; rm -rf \"$(cat)\"; exit\n"
+    "fi\n"
     "job=$(cat <&3)\n"
     "end() { printf '{\"event\":\"job.finished\",\"result\":\"%s\"}\\n' $1 >&4; exit 0; }\n"
     "say() { printf '{\"event\":\"note\",\"%s\":\"here\"}\\n' $1 >&4; }\n"
@@ -508,6 +511,33 @@ Test(listener, a_worker_that_is_killed_is_told_and_cleaned_up_behind)
     begin(&q, 1);
     cr_assert_eq(run(), 0, "%s", notes);
     cr_assert_str_eq(q.why, "its worker was killed by signal 9");
+    cr_assert_eq(count_in(work), 0);
+}
+
+static char ends[100];
+
+static void note_end(struct fake_queue *q, const char *key, const char *why)
+{
+    snprintf(ends + strlen(ends), sizeof ends - strlen(ends), "%s ", key);
+    if (strcmp(key, "b/3") == 0)
+        cr_assert_eq(unlink("slow"), 0);
+    drain_at_the_end(q, key, why);
+}
+
+Test(listener, others_run_while_it_is_cleaned_up_behind_one_that_was_killed)
+{
+    static struct fake_queue q[2];
+
+    scratch_file("slow", "");
+    fake_queue_init(&q[0], "a", "dying-job", 1);
+    fake_queue_init(&q[1], "b", "quick-job", 3);
+    await(q, 2, 4);
+    q[0].on_end = q[1].on_end = note_end;
+    spec.slots = 2;
+    begin(q, 2);
+    cr_assert_eq(run(), 0, "%s", notes);
+    cr_assert_str_eq(ends, "b/1 b/2 b/3 a/1 ");
+    cr_assert_str_eq(q[0].why, "its worker was killed by signal 9");
     cr_assert_eq(count_in(work), 0);
 }
 
