@@ -78,6 +78,7 @@ ROUTES = [(name, method, re.compile(path), whose, version) for name, method, pat
     ("stored", "POST", rf"/(?:{re.escape(ARTIFACTS)}|{re.escape(CACHES)})(\w+)", JOB, None),
     ("socket", "GET", r"/results/_ws/ingest\.sock", JOB, None),
     ("resolve", "POST", rf"/actions/build/{ID}/jobs/{ID}/runnerresolve/actions", JOB, None),
+    ("id-token", "GET", r"/id-token", JOB, None),
     ("archive", "GET", r"/codeload/([^/]+/[^/]+)/tar\.gz/([^/]+)", None, None),
     ("blob", None, r"/blob/[^/]+", NOBODY, None),
 ]]
@@ -342,7 +343,7 @@ class GitHubDouble(Reports, Storage, Double):
         """The headers of every call, and whose token it has."""
         here, headers, steps = call.name, call.headers, call.name.startswith("stored/")
         accept, agent = headers.get("Accept", ""), headers.get("User-Agent", "")
-        own = not steps and here not in ("blob", "archive")  # the runner's own calls; others are of actions, too
+        own = not steps and here not in ("blob", "archive", "id-token")  # the runner's own calls; others are of actions, too
         if own and "ostler" not in agent.lower():
             self.complain(f"{here}: User-Agent is {agent!r}")
         if headers.get("Expect"):

@@ -85,7 +85,7 @@ class Job:
     """One job: what is sent, and what came back. SAID: the job as its YAML has it."""
 
     def __init__(self, double, said, *, name="build", workflow=None, secrets=None, variables=None, matrix=None, needs=None,
-                 inputs=None, event=None, github=None, job=None, legacy=False, results=True, flags=None, mask=(), number=1):
+                 inputs=None, event=None, github=None, job=None, legacy=False, results=True, flags=None, mask=(), id_tokens=False, number=1):
         self.double, self.legacy, self.results = double, legacy, results or not legacy
         self.id, self.plan, self.timeline = (str(uuid.uuid4()) for _ in range(3))
         self.scope = str(uuid.uuid4())
@@ -107,6 +107,8 @@ class Job:
         self.outputs, self.environment = {}, None
         self.lines_told = 0
         self.message = self._message(said, name, workflow, variables, matrix, needs, inputs, event, github, job, flags, mask, number)
+        if id_tokens:
+            self.message["resources"]["endpoints"][0]["data"]["GenerateIdTokenUrl"] = f"{double.url}/id-token"
 
     def _message(self, said, name, workflow, variables, matrix, needs, inputs, event, github, job, flags, mask, number):
         workflow = workflow or {}

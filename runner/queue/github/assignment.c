@@ -314,7 +314,16 @@ static int open_report(struct assignment *a, const struct job *job, struct err *
     return github_report_new(&spec, a->spec.caller->http, a->spec.caller->loop, &a->report, err);
 }
 
-/* The services hear of the job once it is ours. */
+static void on_begun(void *ctx)
+{
+    struct assignment *a = ctx;
+
+    a->state = ASSIGNMENT_READY;
+    a->spec.client.ready(a->spec.client.ctx);
+}
+
+/* The services hear of the job once it is ours. They give an ID token only to a job of which they know that it runs, and a
+ * first step may ask for one at once (github-protocol.md 8). */
 static void on_held(void *ctx)
 {
     struct assignment *a = ctx;
@@ -331,8 +340,10 @@ static void on_held(void *ctx)
         finish(a, RECORDS_FAILED);
         return;
     }
-    a->state = ASSIGNMENT_READY;
-    a->spec.client.ready(a->spec.client.ctx);
+    if (a->job.has_id_tokens)
+        github_report_begin(a->report, a->spec.caller->waits->begin, on_begun, a);
+    else
+        on_begun(a);
 }
 
 static char *copy_of(const char *text)

@@ -88,8 +88,7 @@ Test(github_message, says_who_it_is_and_where_it_is_reported)
     cr_expect_str_eq(p.github.token, "JOB1");
     cr_expect_str_eq(p.github.results_url, "https://results.example.test/");
     cr_expect_str_eq(p.github.feed_url, "wss://results.example.test/_ws/ingest.sock");
-    cr_expect_str_eq(p.github.connectivity, "[\"https://broker.example.test/health\"]");
-    cr_expect(p.github.results_with_sdk && p.github.follow_redirects);
+    cr_expect(p.github.follow_redirects);
     cr_expect(!p.github.has_id_tokens && !p.github.send_job_annotations);
     cr_expect(github_job_can_be_told(&p.github));
 

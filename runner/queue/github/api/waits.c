@@ -35,5 +35,6 @@ void github_waits_fill(struct github_waits *w, int64_t minute_ms)
     fill(&w->cancel_least, MINUTE, minute_ms);
     fill(&w->cancel_margin, 15 * SECOND, minute_ms);
     fill(&w->batch, SECOND / 2, minute_ms);
+    fill(&w->begin, SECOND, MINUTE);
     fill(&w->again, SECOND, minute_ms);
 }

@@ -26,7 +26,8 @@ struct github_waits {                 /* 0: as the official runner has it */
     int64_t defer;       /* that a newer authority is left alone after a failure; 60 min */
     int64_t cancel_least, cancel_margin; /* see assignment_cancel(): 60 s, 15 s */
     int64_t batch;                       /* in which what is told of steps is gathered; 0.5 s */
-    int64_t again;                       /* before a part of a report is sent again, growing; 1 s */
+    int64_t begin; /* for a server to have heard of a job that may ask for ID tokens; 1 s */
+    int64_t again; /* before a part of a report is sent again, growing; 1 s */
 };
 
 /* Fills in what is 0. MINUTE_MS: how long a minute takes, for tests; time limits of calls stay as they are. */

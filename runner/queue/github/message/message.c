@@ -191,7 +191,6 @@ static int read_connection(struct reader *r)
     g->token = mem_dup(token, strlen(token));
     g->feed_url = text(r, data, "FeedStreamUrl");
     read_results(r, data);
-    g->connectivity = text(r, data, "ConnectivityChecks");
     equip(r, data);
     return ERR_OK;
 }
@@ -337,7 +336,6 @@ static void use_variables(struct reader *r)
     struct github_job *g = r->github;
     struct job *j = r->job;
 
-    g->results_with_sdk = flag(r, "system.github.results_upload_with_sdk");
     g->send_job_annotations = flag(r, "actions_send_job_level_annotations");
     g->follow_redirects = flag(r, "Actions.EnableHttpRedirects");
     g->orchestration_id = kept(r, variable(r, "system.orchestrationId"));

@@ -59,10 +59,8 @@ struct github_job {
     const char *url;
     char *token; /* the job's own; a secret, on the heap */
     const char *results_url;
-    const char *feed_url;     /* of the live console: "wss://..." */
-    const char *connectivity; /* ConnectivityChecks: a JSON list of addresses, as a text */
-    bool has_id_tokens;       /* the service wants to have heard of the job before its first step */
-    bool results_with_sdk;    /* system.github.results_upload_with_sdk */
+    const char *feed_url; /* of the live console: "wss://..." */
+    bool has_id_tokens;   /* the service wants to have heard of the job before its first step */
     bool send_job_annotations; /* actions_send_job_level_annotations */
     bool follow_redirects;     /* Actions.EnableHttpRedirects */
 

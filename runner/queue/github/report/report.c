@@ -36,6 +36,11 @@ struct github_report {
     void (*note)(void *ctx, const char *text);
     void *note_ctx;
 
+    struct timer
+        *begun; /* it waits for no more than that for the service to have heard of its job */
+    void (*heard)(void *ctx);
+    void *heard_ctx;
+
     bool finishing;
     int64_t drain_ms;
     struct timer *give_up, *end;
@@ -193,6 +198,30 @@ void github_report_never_began(struct github_report *r, enum records_result resu
     tell_changed(r);
 }
 
+/* ---- the beginning ---- */
+
+static void on_begun(void *ctx)
+{
+    struct github_report *r = ctx;
+
+    r->begun = NULL;
+    r->heard(r->heard_ctx);
+}
+
+void github_report_begin(struct github_report *r, int64_t wait_ms, void (*done)(void *ctx),
+                         void *ctx)
+{
+    CLEANUP(loose_freep) json_t *event = json_pack("{s:s}", "event", "job.started");
+
+    r->heard = done;
+    r->heard_ctx = ctx;
+    r->begun = loop_timer(r->loop, clock_ms() + (r->timeline ? wait_ms : 0), on_begun, r);
+    if (!r->timeline)
+        return;
+    github_report_event(r, event, slice_make(NULL, 0));
+    timeline_hurry(r->timeline);
+}
+
 /* ---- the end ---- */
 
 static void tell_trouble(struct github_report *r, const char *text)
@@ -230,6 +259,10 @@ static void on_progress(void *ctx)
 {
     struct github_report *r = ctx;
 
+    if (r->begun && r->records.job.told & RECORDS_FOR_TIMELINE) { /* from the loop, as all ends */
+        timer_free(r->begun);
+        r->begun = loop_timer(r->loop, clock_ms(), on_begun, r);
+    }
     if (r->finishing && !r->end && is_idle(r))
         r->end = loop_timer(r->loop, clock_ms(), on_end, r);
 }
@@ -258,6 +291,7 @@ void github_report_finish(struct github_report *r, enum records_result result,
     VEC_EACH (s, &r->logs)
         end_log(s);
     spool_end(spool_job(r->spool));
+    r->begun = timer_free(r->begun);
     r->finishing = true;
     r->done = done;
     r->done_ctx = ctx;
@@ -413,6 +447,7 @@ struct github_report *github_report_free(struct github_report *r)
 {
     if (!r)
         return NULL;
+    timer_free(r->begun);
     timer_free(r->give_up);
     timer_free(r->end);
     results_free(r->results);

@@ -41,6 +41,11 @@ MUST_CHECK int github_report_new(const struct github_report_spec *spec, struct h
 /* Ends it without a word to anybody; wipes the token. Returns NULL; NULL does nothing. */
 struct github_report *github_report_free(struct github_report *r);
 
+/* Tells the timeline at once that the job begins, then calls DONE, once and from the loop: when the service has heard it, or
+ * after WAIT_MS. Not called once the job ends before. Where there is no timeline, the service knows as it is. */
+void github_report_begin(struct github_report *r, int64_t wait_ms, void (*done)(void *ctx),
+                         void *ctx);
+
 /* An event of the job, and LOG when it is a log event; both are borrowed for the call. */
 void github_report_event(struct github_report *r, const json_t *event, struct slice log);
 

@@ -109,6 +109,12 @@ void states_changed(struct states *s)
     plan(s, s->finishing ? 0 : s->spec.batch_ms);
 }
 
+void states_hurry(struct states *s)
+{
+    s->timer = timer_free(s->timer);
+    plan(s, 0);
+}
+
 void states_finish(struct states *s)
 {
     s->finishing = true;

@@ -30,6 +30,7 @@ struct states *states_new(const struct states_spec *spec);
 struct states *states_free(struct states *s); /* NULL does nothing */
 
 void states_changed(struct states *s);    /* some record has */
+void states_hurry(struct states *s);      /* what has changed is told at once */
 void states_finish(struct states *s);     /* no waiting from now on, and not for ever */
 void states_stop(struct states *s);       /* nothing is told any more */
 bool states_idle(const struct states *s); /* all was told, or given up */

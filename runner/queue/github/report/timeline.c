@@ -20,6 +20,7 @@ struct timeline {
     struct delivery *discovery;
     bool asked; /* where things are */
     bool ready; /* where things are is known, or will not be */
+    bool hurried;
     bool finishing;
     struct states *states;
     struct uploads *uploads;
@@ -274,6 +275,8 @@ static void on_discovered(void *ctx, int status, const json_t *answer, const str
     if (t->finishing)
         timeline_finish(t);
     timeline_changed(t);
+    if (t->hurried)
+        states_hurry(t->states);
     timeline_grown(t);
     on_progress(t);
 }
@@ -308,6 +311,14 @@ void timeline_changed(struct timeline *t)
     begin(t);
     if (t->ready)
         states_changed(t->states);
+}
+
+void timeline_hurry(struct timeline *t)
+{
+    t->hurried = true;
+    begin(t);
+    if (t->ready)
+        states_hurry(t->states);
 }
 
 void timeline_log(struct timeline *t, const char *id, struct spool_log *log)

@@ -31,6 +31,7 @@ struct timeline *timeline_new(const struct timeline_spec *spec);
 struct timeline *timeline_free(struct timeline *t); /* wipes the token; NULL does nothing */
 
 void timeline_changed(struct timeline *t); /* records have */
+void timeline_hurry(struct timeline *t);   /* they have, and that is told at once */
 /* The log of step ID is to be sent as it grows; NULL: the job's. */
 void timeline_log(struct timeline *t, const char *id, struct spool_log *log);
 void timeline_grown(struct timeline *t); /* a log has, or is at its end */

@@ -84,6 +84,24 @@ def the_services_odd_messages_do_no_harm(w):
         forget(w)
 
 
+@case()
+def the_service_knows_of_a_job_that_asks_for_an_id_token_at_once(w):
+    asks = ("import json, os, urllib.request\n"
+            "q = urllib.request.Request(os.environ['ACTIONS_ID_TOKEN_REQUEST_URL'],\n"
+            "    headers={'Authorization': 'Bearer ' + os.environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']})\n"
+            "print('got', json.load(urllib.request.urlopen(q))['value'])\n")
+    for profile in ("V", "L"):
+        with GitHubDouble(profile, results=profile != "L") as double:
+            github_registration(w, double)
+            job = double.push({"steps": [{"shell": "python", "run": asks}]}, id_tokens=True)
+            listener = Listener(w)
+            double.finished(job)
+            listener.drain()
+            double.check()
+            check("got head.claims.signature" in job.log(job.step_id(0)), f"{profile}: {job.log()}")
+        forget(w)
+
+
 @case(limit=120)
 def a_cancelled_job_ends_as_cancelled(w):
     with GitHubDouble("V") as double:  # one that will not end is ended
