@@ -1,11 +1,8 @@
 #include "queue/gitea/rows.h"
 
-#include "base/fd.h"
 #include "base/utf8.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { GIVE_BACK = 1 << 20 /* bytes that went: fewer are kept a while */ };
 
@@ -17,12 +14,12 @@ struct head {
 
 void rows_file_init(struct rows_file *f, const char *folder)
 {
-    *f = (struct rows_file){.folder = folder, .fd = -1};
+    *f = (struct rows_file){.folder = folder, .shelf.fd = -1};
 }
 
 void rows_file_deinit(struct rows_file *f)
 {
-    fd_closep(&f->fd);
+    shelf_close(&f->shelf);
 }
 
 static void reset(struct rows *r)
@@ -40,9 +37,7 @@ void rows_init(struct rows *r, struct rows_file *file, size_t nth)
 /* Up to UPTO nothing is needed any more. False: this file system knows no holes. */
 static bool give_back(struct rows *r, int64_t upto)
 {
-    bool given =
-        upto == r->base || fallocate(r->file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                     r->base, upto - r->base) == 0;
+    bool given = upto == r->base || shelf_give_back(&r->file->shelf, r->base, upto - r->base);
 
     if (given)
         r->base = upto;
@@ -60,45 +55,18 @@ void rows_deinit(struct rows *r)
 
 /* ---- the file ---- */
 
-static bool open_file(struct rows_file *f)
+static bool is_open(struct rows_file *f)
 {
-    if (f->fd < 0)
-        f->fd = open(f->folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-    if (f->fd < 0) /* a file system that has no such files */
-        f->fd = memfd_create("rows", MFD_CLOEXEC);
-    return f->fd >= 0;
+    struct err ignored = ERR_INIT; /* what cannot be kept is counted */
+
+    return f->shelf.fd >= 0 || shelf_open(&f->shelf, AT_FDCWD, f->folder, &ignored) == ERR_OK;
 }
 
-static bool write_at(struct rows *r, const void *bytes, size_t size, int64_t at)
+static bool read_at(const struct rows *r, void *ret, size_t size, int64_t at)
 {
-    const char *p = bytes;
+    struct err ignored = ERR_INIT; /* such a row is the end of all */
 
-    while (size) {
-        ssize_t n = pwrite(r->file->fd, p, size, at);
-
-        if (n <= 0)
-            return false;
-        p += n;
-        at += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
-static bool read_at(const struct rows *r, void *bytes, size_t size, int64_t at)
-{
-    char *p = bytes;
-
-    while (size) {
-        ssize_t n = pread(r->file->fd, p, size, at);
-
-        if (n <= 0)
-            return false;
-        p += n;
-        at += n;
-        size -= (size_t)n;
-    }
-    return true;
+    return shelf_get(&r->file->shelf, ret, size, at, &ignored) == ERR_OK;
 }
 
 static bool add_row(struct rows *r, const char *time, struct slice text)
@@ -107,9 +75,9 @@ static bool add_row(struct rows *r, const char *time, struct slice text)
     int64_t size = (int64_t)(sizeof head + text.len);
 
     snprintf(head.time, sizeof head.time, "%s", time);
-    if (size > r->max - (r->end - r->base) || !open_file(r->file) ||
-        !write_at(r, &head, sizeof head, r->end) ||
-        !write_at(r, text.ptr, text.len, r->end + (int64_t)sizeof head)) {
+    if (size > r->max - (r->end - r->base) || !is_open(r->file) ||
+        !shelf_put(&r->file->shelf, slice_make((const char *)&head, sizeof head), r->end) ||
+        !shelf_put(&r->file->shelf, text, r->end + (int64_t)sizeof head)) {
         r->left_out++;
         return false;
     }

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "queue/shelf.h"
 
 #include <jansson.h>
 
@@ -21,7 +22,7 @@ enum {
 
 struct rows_file {
     const char *folder; /* borrowed */
-    int fd;             /* -1: nothing was written yet */
+    struct shelf shelf; /* opened with the first row */
 };
 
 void rows_file_init(struct rows_file *f, const char *folder);

@@ -284,7 +284,7 @@ Test(gitea_display, holds_what_waits_against_the_limit_and_not_what_went)
             rows_drop(&r, 1);
     }
     cr_expect_eq(r.left_out, 0);
-    cr_assert_eq(fstat(file.fd, &st), 0);
+    cr_assert_eq(fstat(file.shelf.fd, &st), 0);
     cr_expect_leq(st.st_blocks * 512, MAX, "what went is given back");
     for (int i = 0; i < LINES; i++)
         (void)rows_add(&r, NULL, slice_of(line));

@@ -1,16 +1,12 @@
 #include "queue/github/report/spool.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/vec.h"
+#include "queue/shelf.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { MARK_SIZE = 3, STAMPED_SIZE = 256 << 10, TAIL_SIZE = 64 << 10 };
 
@@ -34,7 +30,7 @@ struct spool_log {
 };
 
 struct spool {
-    int fd;
+    struct shelf shelf;
     unsigned readers;
     int64_t max;
     int64_t end;     /* of the file */
@@ -47,15 +43,14 @@ struct spool {
 
 int spool_new(int dir, unsigned readers, int64_t max, struct spool **ret, struct err *err)
 {
-    int fd = dir >= 0 ? openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)
-                      : memfd_create("log", MFD_CLOEXEC);
+    struct shelf shelf;
 
-    if (fd < 0)
-        return err_sys(err, "cannot keep the job's log");
+    if (shelf_open(&shelf, dir, dir >= 0 ? "." : NULL, err) < 0)
+        return err->code;
     struct spool *s = mem_new(sizeof *s);
-    s->fd = fd;
+    s->shelf = shelf;
     s->readers = readers;
-    s->max = max ? max : dir >= 0 ? SPOOL_DISK_MAX : SPOOL_MEMORY_MAX;
+    s->max = max ? max : shelf.in_memory ? SPOOL_MEMORY_MAX : SPOOL_DISK_MAX;
     s->stamped = (struct buf)BUF_INIT(STAMPED_SIZE + TAIL_SIZE);
     s->job.spool = s;
     s->job.gone = MARK_SIZE;
@@ -73,7 +68,7 @@ struct spool *spool_free(struct spool *s)
     }
     vec_deinit(&s->logs);
     buf_deinit(&s->stamped);
-    fd_closep(&s->fd);
+    shelf_close(&s->shelf);
     free(s);
     return NULL;
 }
@@ -123,21 +118,6 @@ static void grow(struct spool_log *l, int64_t at, int64_t size)
         vec_push(&l->extents, (struct extent){at, size});
 }
 
-static bool write_at(int fd, struct slice text, int64_t at)
-{
-    while (text.len) {
-        ssize_t n = pwrite(fd, text.ptr, text.len, (off_t)at);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text = slice_from(text, (size_t)n);
-        at += n;
-    }
-    return true;
-}
-
 /* What was put together goes to the file; what of it was written by half is as if it never was. */
 static void put(struct spool_log *l)
 {
@@ -146,7 +126,9 @@ static void put(struct spool_log *l)
 
     if (!text.len)
         return;
-    s->broken = s->broken || !write_at(s->fd, text, s->end);
+    s->broken = s->broken || !shelf_put(&s->shelf, text, s->end);
+    if (s->shelf.in_memory && s->max > SPOOL_MEMORY_MAX)
+        s->max = SPOOL_MEMORY_MAX;
     if (!s->broken) {
         grow(l, s->end, (int64_t)text.len);
         grow(&s->job, s->end, (int64_t)text.len);
@@ -267,16 +249,15 @@ static int read_at(const struct spool_log *l, int64_t at, int64_t size, struct b
         struct extent e = find(l, at);
         size_t wanted = (size_t)(e.size < size ? e.size : size);
         char *room = buf_reserve(to, wanted);
-        ssize_t n = room ? pread(l->spool->fd, room, wanted, (off_t)e.at) : -1;
 
-        if (n < 0 && room && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return err_sys(err, "cannot read the job's log");
-        to->len += (size_t)n;
+        if (!room)
+            return err_set(err, ERR_LIMIT, "a block of the job's log is too large");
+        if (shelf_get(&l->spool->shelf, room, wanted, e.at, err) < 0)
+            return err->code;
+        to->len += wanted;
         to->ptr[to->len] = '\0';
-        at += n;
-        size -= n;
+        at += (int64_t)wanted;
+        size -= (int64_t)wanted;
     }
     return ERR_OK;
 }
@@ -345,8 +326,7 @@ static void give_back(struct spool_log *l, int64_t job_taken)
             size = job_taken - e->at;
         if (size <= 0)
             break;
-        (void)fallocate(l->spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)e->at,
-                        (off_t)size);
+        (void)shelf_give_back(&l->spool->shelf, e->at, size);
         l->spool->waiting -= size;
         l->gone += size;
         e->at += size;

@@ -2,7 +2,8 @@
  *
  * One file that has no name holds all steps' lines as they came: as a whole it is the job's log, and a step's log is
  * what lies of it here and there. It is read in blocks by up to two readers (the results service, the timeline); what
- * all of them have taken is given back to the disk. What does not fit any more is left out, and the log says so. */
+ * all of them have taken is given back to the disk. A full disk is done without (queue/shelf.h). What does not fit any more
+ * is left out, and the log says so. */
 #pragma once
 
 #include "base/buf.h"
@@ -14,9 +15,11 @@ enum spool_reader { SPOOL_RESULTS, SPOOL_TIMELINE, SPOOL_READERS };
 enum {
     SPOOL_RESULTS_BLOCK = 2 << 20, /* bytes, as the official runner cuts them */
     SPOOL_TIMELINE_BLOCK = 8 << 20,
-    SPOOL_MEMORY_MAX = 64 << 20, /* bytes that wait, without a directory */
+    SPOOL_MEMORY_MAX =
+        32
+        << 20, /* bytes that wait in memory, where their pages may take twice that (queue/shelf.h) */
 };
-#define SPOOL_DISK_MAX ((int64_t)4 << 30) /* the same with one */
+#define SPOOL_DISK_MAX ((int64_t)4 << 30) /* and on a disk */
 
 struct spool;
 struct spool_log;

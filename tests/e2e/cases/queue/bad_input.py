@@ -492,6 +492,8 @@ def a_full_disk_refuses_jobs_and_the_listener_lives_on(w):
                 kept = "".join(path.read_text() for path in w.state.glob("listen/runs/*/logs/*/1.log"))
                 told = json.dumps(lost.completed) if kind == "V" else kept
                 check("No space left on device" in told, f"{kind}: the cause is not told\n{told}\n{done}")
+                log = "\n".join(lost.lines) if kind == "gitea" else lost.log()
+                check("No space left on device" in log, f"{kind}: the cause is not in the server's log\n{log}\n{done}")
                 shutil.rmtree(w.state / "listen/runs")
             shutil.rmtree(w.root / "registrations")
     finally:
