@@ -12,7 +12,7 @@ NODE_NEEDS=('cmd:npm npm' 'file:/etc/ssl/certs/ca-certificates.crt ca-certificat
 fetch_node() {
     local arch version from=build/node-packages to
 
-    if [[ "$(node --version 2>/dev/null)" = v20.* ]] && have_command npm; then
+    if [[ "$(as_anyone node --version)" = v20.* ]] && all_have_command npm; then
         return 0
     fi
     arch=$(uname -m)

@@ -24,10 +24,11 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/fetch.sh
 . tests/fetch.sh
 
-# What testing takes beyond building.
+# What testing takes beyond building: by ordinary users, too, who do not see what lies in root's HOME. Python is the system's
+# own, since only that one knows the packages of the system.
 TEST_NEEDS=(
-    'cmd:python3>=3.9 python3'
-    'file:/usr/bin/python python-is-python3'
+    'all:/usr/bin/python3>=3.9 python3'
+    'all:python python-is-python3'
     'deb:python3-venv python3-venv'
     'pc:criterion libcriterion-dev'
     'cmd:clang-14 clang-14'
@@ -35,61 +36,65 @@ TEST_NEEDS=(
     'cmd:shellcheck shellcheck'
     'cmd:yamllint yamllint'
     'cmd:cppcheck cppcheck'
-    'cmd:newuidmap uidmap'
-    'cmd:setpriv util-linux'
-    'cmd:openssl openssl'
-    'cmd:strace strace'
+    'all:cc gcc'
+    'all:cmake cmake'
+    'all:pkg-config pkg-config'
+    'all:git git'
+    'all:newuidmap uidmap'
+    'all:setpriv util-linux'
+    'all:openssl openssl'
+    'all:strace strace'
     'file:/usr/lib/python3/dist-packages/jsonschema python3-jsonschema'
-    'cmd:useradd passwd'
-    'cmd:rsync rsync'
-    'cmd:flock util-linux'
-    'cmd:mandoc mandoc'
-    'cmd:zsh zsh'
-    'cmd:fish fish'
-    'cmd:systemd-analyze systemd'
+    'all:useradd passwd'
+    'all:rsync rsync'
+    'all:flock util-linux'
+    'all:mandoc mandoc'
+    'all:zsh zsh'
+    'all:fish fish'
+    'all:systemd-analyze systemd'
     'file:/usr/share/zoneinfo/UTC tzdata'
 )
 # A real container engine; the end-to-end tests start it, unless the machine's own answers.
 # And what else is real there: an SSH server, Git LFS, a mail server.
 ENGINE_NEEDS=(
-    'cmd:docker docker.io'
-    'cmd:dockerd docker.io'
-    'cmd:iptables iptables'
-    'cmd:ip iproute2'
+    'all:docker docker.io'
+    'all:dockerd docker.io'
+    'all:iptables iptables'
+    'all:ip iproute2'
     'file:/bin/busybox busybox-static'
-    'cmd:docker-registry docker-registry'
-    'cmd:skopeo skopeo'
-    'cmd:podman podman'
-    'cmd:runc runc'
+    'all:docker-registry docker-registry'
+    'all:skopeo skopeo'
+    'all:podman podman'
+    'all:runc runc'
     'file:/usr/lib/cni/bridge containernetworking-plugins'
-    'cmd:debootstrap debootstrap'
+    'all:debootstrap debootstrap'
     'file:/usr/sbin/sshd openssh-server'
-    'cmd:docker-compose docker-compose'
-    'cmd:git-lfs git-lfs'
+    'all:docker-compose docker-compose'
+    'all:git-lfs git-lfs'
     'file:/usr/lib/python3/dist-packages/aiosmtpd python3-aiosmtpd'
 )
 # What ostler/build builds with, ostler/test tests, and the databases that ostler/backup backs up.
 STAGE_NEEDS=(
     'deb:postgresql postgresql'
-    'file:/usr/sbin/mariadbd mariadb-server-core'
-    'cmd:mariadb-dump mariadb-client'
-    'file:/usr/bin/go golang-go'
-    'cmd:buildah buildah'
+    'all:mariadbd mariadb-server-core'
+    'all:mariadb-dump mariadb-client'
+    'all:go golang-go'
+    'all:buildah buildah'
     'deb:python3-pip python3-pip'
     'deb:python3-setuptools python3-setuptools'
     'deb:python3-wheel python3-wheel'
 )
-# What new plugins are built with, in each language; Debian's own Rust, which ordinary users have, too.
+# What new plugins are built with, in each language.
 PLUGIN_NEEDS=(
-    'cmd:g++ g++'
-    'cmd:clang++-14 clang-14'
-    'file:/usr/bin/rustc rustc'
-    'file:/usr/bin/cargo cargo'
+    'all:g++ g++'
+    'all:clang++-14 clang-14'
+    'all:rustc rustc'
+    'all:cargo cargo'
 )
 # Packages, and what has something to say of them.
 PACKAGE_NEEDS=(
-    'cmd:dpkg-shlibdeps dpkg-dev'
-    'cmd:lintian lintian'
+    'all:dpkg-shlibdeps dpkg-dev'
+    'all:lintian lintian'
 )
 FUZZ_NEEDS=('deb:libclang-rt-14-dev libclang-rt-14-dev')
 
@@ -187,4 +192,4 @@ build_preset dev
 [ -z "$gathering" ] || wait "$gathering" || exit
 $quick && set -- --quick
 $thorough && set -- "$@" --thorough
-exec python3 -B tests/suite.py "$@" --fuzz "$fuzz" --conformance "$conformance" "${names[@]}"
+exec /usr/bin/python3 -B tests/suite.py "$@" --fuzz "$fuzz" --conformance "$conformance" "${names[@]}"
