@@ -196,7 +196,7 @@ def docker_builds_an_image_once(w):
     start(w)
     name = f"ostler-test/build-{os.getpid()}"
     w.write("Dockerfile", IMAGE)
-    w.write("hello.txt", "hello\n")
+    w.write("hello.txt", f"hello {name}\n")  # else the one as root and the one as the user make and remove the same image
     w.write("junk.txt", "1\n")
     w.commit("an image")
     flow = w.steps(f"""
@@ -231,7 +231,7 @@ def docker_builds_an_image_once(w):
         w.commit("no input of the image")
         r = w.run(flow, "--isolation", "host", code=0, limit=100).says("skipped=true", f"id={image['Id']}")
         check(f"{name}:sha-{w.git('rev-parse', 'HEAD')[:12]}" in inspect(image["Id"])["RepoTags"], "not named anew")
-        w.write("hello.txt", "hi\n")
+        w.write("hello.txt", f"hi {name}\n")
         w.commit("an input")
         w.run(flow, "--isolation", "host", code=0, limit=100).says("skipped=false", "building (docker): 'hello.txt' changed")
         check(inspect(f"{name}:mine")["Id"] != image["Id"], "the image is the old one")
