@@ -2,9 +2,11 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "cli/settings.h"
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static void no_note(void *ctx, const char *text)
@@ -45,4 +47,38 @@ int isolation_check(const char *dir, const char *home, const char *const *env, s
         return ERR_OK;
     err->code = ERR_UNSUPPORTED;
     return err_in(err, "--isolation sandbox");
+}
+
+/* What comes to be there while a job runs would show to it: nothing can be laid over what is not there. In HOME, of which
+ * nothing shows, it waits until something is kept. */
+static void make_cache_folder(const char *path)
+{
+    struct err ignored = ERR_INIT; /* then nothing will be kept there either */
+    CLEANUP(free_ptr) char *normal = path_normal(path);
+    CLEANUP(free_ptr) char *home = path_normal(settings_home());
+
+    if (strcmp(home, "/") == 0 || !path_below(normal, home))
+        (void)!path_mkdirs(AT_FDCWD, normal, 0700, &ignored);
+}
+
+static size_t add_real(struct arena *a, const char *path, const char **list, size_t n)
+{
+    CLEANUP(free_ptr) char *real = path ? realpath(path, NULL) : NULL;
+
+    if (real && strcmp(real, "/") != 0)
+        list[n++] = arena_str(a, slice_of(real));
+    return n;
+}
+
+const char *const *isolation_hidden(struct arena *a, const char *state, const char *const *more,
+                                    size_t n)
+{
+    const char **list = arena_array(a, n + 3, sizeof *list), *caches = settings_cache_folder(a);
+    size_t len = add_real(a, state, list, 0);
+
+    make_cache_folder(caches);
+    len = add_real(a, caches, list, len);
+    for (size_t i = 0; i < n; i++)
+        len = add_real(a, more[i], list, len);
+    return list;
 }

@@ -211,24 +211,24 @@ int settings_notify(struct notify_spec *ret, bool *ret_wanted, struct err *err)
 
 /* ---- what may be thrown away ---- */
 
-static const char *cache_folder(struct arena *a, const char *name)
+const char *settings_cache_folder(struct arena *a)
 {
     const char *base = absolute_env("XDG_CACHE_HOME");
 
-    return base ? arena_printf(a, "%s/ostler/%s", base, name)
-                : arena_printf(a, "%s/.cache/ostler/%s", settings_home(), name);
+    return base ? arena_printf(a, "%s/ostler", base)
+                : arena_printf(a, "%s/.cache/ostler", settings_home());
 }
 
 const char *settings_caches(struct arena *a)
 {
-    return cache_folder(a, "caches");
+    return arena_printf(a, "%s/caches", settings_cache_folder(a));
 }
 
 /* ---- actions of other repositories ---- */
 
 const char *settings_action_store(struct arena *a)
 {
-    return cache_folder(a, "actions");
+    return arena_printf(a, "%s/actions", settings_cache_folder(a));
 }
 
 const char *settings_action_source(void)

@@ -44,11 +44,13 @@ enum logline_format settings_log_format(void);
  * false: there is none that wants to know. ERR_INVALID: it says something that nobody can do. */
 MUST_CHECK int settings_notify(struct notify_spec *ret, bool *ret_wanted, struct err *err);
 
-/* Where caches that jobs save are kept: $XDG_CACHE_HOME/ostler/caches, else ~/.cache/ostler/caches. */
+/* Where all lies that may be thrown away: $XDG_CACHE_HOME/ostler, else ~/.cache/ostler. */
+const char *settings_cache_folder(struct arena *a);
+
+/* Where caches that jobs save are kept: "caches" in it. */
 const char *settings_caches(struct arena *a);
 
-/* Where actions of other repositories are kept: $XDG_CACHE_HOME/ostler/actions, else ~/.cache/ostler/actions.
- * Nothing is made there before something is fetched. */
+/* Where actions of other repositories are kept: "actions" in it. Nothing is made there before something is fetched. */
 const char *settings_action_store(struct arena *a);
 
 /* Where they are had unless the command line says so: $OSTLER_ACTION_SOURCE, else GitHub. */

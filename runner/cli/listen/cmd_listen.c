@@ -252,26 +252,19 @@ static int find_folders(struct call *c, struct err *err)
     return r < 0 ? err_in(err, "the work folder") : r;
 }
 
-/* What no job may see, wherever it lies: registrations with their keys, and what is kept of other jobs. Of HOME nothing
- * shows anyhow, but a registration is where its operator has put it. */
+/* Of HOME nothing shows anyhow, but a registration is where its operator has put it. */
 static const char *const *hidden(struct call *c)
 {
     const struct listen_scale *scale = &c->options.scale;
-    const char *const own[] = {
-        c->work,          c->state,           settings_action_store(&c->arena),
-        c->outfit.caches, scale->secret_file, scale->key_file};
-    const char **list =
-        arena_array(&c->arena, COUNT_OF(own) + c->queues.list.len + 1, sizeof *list);
+    const char **more = arena_array(&c->arena, c->queues.list.len + 3, sizeof *more);
     size_t n = 0;
 
-    for (size_t i = 0; i < COUNT_OF(own) + c->queues.list.len; i++) {
-        const char *path = i < COUNT_OF(own) ? own[i] : c->queues.list.ptr[i - COUNT_OF(own)]->path;
-        CLEANUP(free_ptr) char *real = path ? realpath(path, NULL) : NULL;
-
-        if (real && strcmp(real, "/") != 0)
-            list[n++] = arena_str(&c->arena, slice_of(real));
-    }
-    return list;
+    more[n++] = c->work;
+    more[n++] = scale->secret_file;
+    more[n++] = scale->key_file;
+    VEC_EACH (q, &c->queues.list)
+        more[n++] = (*q)->path;
+    return isolation_hidden(&c->arena, c->state, more, n);
 }
 
 /* A server's jobs are anybody's: they are never let out of the sandbox unless the operator says so. */

@@ -173,6 +173,7 @@ static int make_queue(struct call *c, struct err *err)
     spec.plugin_policies = o->config.policies;
     spec.node = o->node;
     spec.tool_cache = settings_tool_cache();
+    spec.hidden = isolation_hidden(&c->arena, c->state, NULL, 0);
     return queue_local_new(&spec, &c->queue, err);
 }
 

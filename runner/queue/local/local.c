@@ -475,6 +475,7 @@ int queue_local_new(const struct local_spec *spec, struct queue **ret, struct er
         .work_dir = keep(&l->arena, spec->work_dir),
         .source = spec->source,
         .source_ignored = spec->source_ignored,
+        .hidden = spec->hidden,
         .plugin_path = spec->plugin_path,
         .plugin_prefer = spec->plugin_prefer,
         .plugin_policies = spec->plugin_policies,

@@ -51,6 +51,7 @@ struct local_spec {
     const char *source;                /* working tree that a checkout shows */
     bool source_ignored;               /* what git ignores is shown too */
     const struct strmap *repositories; /* "owner/name": folder of a local clone */
+    const char *const *hidden; /* see struct job; NULL: nothing. Borrowed like plugin_path */
     const char *const *plugin_path;
     const struct strmap
         *plugin_prefer;      /* see struct job; NULL: nothing said. Borrowed like plugin_path */

@@ -96,6 +96,7 @@ struct job *config_job(const struct plan *p, const struct config *c, const struc
     j->work_root = work_root(&j->arena, c->node->flow->github);
     j->source = how->source;
     j->source_ignored = how->source_ignored;
+    j->hidden = how->hidden;
     j->plugin_path = how->plugin_path;
     if (how->plugin_prefer)
         strmap_merge(&j->plugin_prefer, how->plugin_prefer);

@@ -111,6 +111,30 @@ def a_job_does_not_see_another_jobs_processes_or_files(w):
     r.says("no files", "no processes", "no environment", job="two")
 
 
+@case()
+def a_job_sees_no_registration_and_no_other_run_wherever_they_lie(w):
+    """Of HOME nothing shows; here state and cache folder lie outside of it. What a run needs of them it still gets."""
+    script = r"""mount -t tmpfs none /srv && mkdir -p /srv/state/ostler/registrations/forge &&
+        echo sword''fish >/srv/state/ostler/registrations/forge/.credentials && $BE "$@" &&
+        test -d /srv/cache/ostler && test -n "$(ls /srv/state/ostler/runs)" """
+    flow = w.steps("""
+        - name: look
+          run: |
+            test -s $GITHUB_EVENT_PATH
+            cat /srv/state/ostler/registrations/*/.credentials || true
+            find /srv ! -type d -print || true
+            grep -rls sword''fish /srv || true
+            echo looked
+        """)
+    mine = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]  # to mount something, and then nobody special again
+    env = {"XDG_STATE_HOME": "/srv/state", "XDG_CACHE_HOME": "/srv/cache", "BE": mine and "unshare --user --map-user=1000 --map-group=1000" or ""}
+    for level in LEVELS:
+        r = w.run(flow, "--isolation", level, code=0, prefix=["unshare", *mine, "--mount", "sh", "-c", script, "sh"], env=env).says("looked", step="look")
+        log = r.log(step="look")
+        seen = [line for line in log.splitlines() if "swordfish" in line or line.startswith("/srv/")]
+        check(bool(seen) == (level == "host"), f"{level}: {log}")
+
+
 @case(who="root")
 def the_host_is_out_of_reach_for_root_jobs(w):
     """Root in the sandbox: its mounts, host name, processes and files end at its walls."""

@@ -38,6 +38,9 @@ def a_job_sees_nothing_of_the_listener_or_of_other_jobs(w):
             for pid in (listener.process.pid, *listener.workers()):
                 limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
                 check(re.search(r"Max core file size +0 ", limits), f"a core of {watch.describe(pid)} would hold secrets:\n{limits}")
+            mirror = root / "cache/ostler/git/forge.test/acme/app"  # whole repositories, of whoever; not there at the start
+            mirror.mkdir(parents=True)
+            (mirror / "mirror.size").write_text(SECRET)
             look = LOOK.replace("ROOT", str(root)).replace("SECRET", f"{SECRET[:9]}''{SECRET[9:]}")
             task = double.push(as_yaml({"runs-on": "ubuntu-latest", "steps": [{"run": look}]}), steps=1)
             double.finished(task)
