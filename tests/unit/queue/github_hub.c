@@ -403,3 +403,13 @@ void hub_job_end(struct job *job, const char *result)
     job_deinit(job);
     free(job);
 }
+
+void hub_has(const char *text, const char *wanted)
+{
+    cr_assert_not_null(strstr(text, wanted), "'%s' is not in: %s", wanted, text);
+}
+
+void hub_has_not(const char *text, const char *unwanted)
+{
+    cr_assert_null(strstr(text, unwanted), "'%s' is in: %s", unwanted, text);
+}

@@ -71,3 +71,7 @@ int hub_count(const char *call);
 const char *hub_transcript(void);
 /* The last request of that name: request line, headers, an empty line, body. */
 const char *hub_last(const char *call);
+
+/* The test fails where WANTED is not in TEXT, or UNWANTED is. */
+void hub_has(const char *text, const char *wanted);
+void hub_has_not(const char *text, const char *unwanted);
