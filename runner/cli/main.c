@@ -20,7 +20,7 @@
 #include "job/worker.h"
 #include "lang/near.h"
 #include "listen/leftovers.h"
-#include "plugin/host/host.h"
+#include "plugin/child/child.h"
 #include "store/child.h"
 #include "store/mirror.h"
 #include "store/resolve.h"

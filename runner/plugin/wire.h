@@ -48,6 +48,17 @@ enum {
     WIRE_FRAME_MAX = 5 << 20, /* payload of a frame: one command, or one value, and change */
 };
 
+/* What both ends hold a phase to. */
+enum {
+    PLUGIN_LOG_MAX = 64 << 10, /* bytes of one message, title or plan text; longer logs are cut into
+                                        several messages by the child */
+    PLUGIN_COMMAND_MAX = 4 << 20, /* argv, env and stdin of one exec together */
+    PLUGIN_TRANSFER_MAX =
+        32 << 20,             /* bytes of a request for one: the names of some 300,000 files */
+    PLUGIN_PROGRESS_MS = 250, /* between two words on progress */
+    PLUGIN_LABEL_MAX = 200,   /* bytes of such a word's label; more is cut */
+};
+
 enum wire_op {
     WIRE_LOG = 1,
     WIRE_NOTE,

@@ -4,6 +4,7 @@ Beside each stand its examples: small trees, and the places where it must find s
 that finds nothing in its own examples fails the run, so none can fall asleep."""
 
 import concurrent.futures
+import graphlib
 import os
 import pathlib
 import posixpath
@@ -86,6 +87,61 @@ def includes_point_downwards(tree):
         for line, _, wanted in includes(tree.text(name)):
             if f"runner/{wanted}" in tree.files:
                 yield name, line, f"'{wanted}' is the runner's own: use the public SDK only"
+
+
+def circle(arrows):
+    """{(from, to): place} -> the places of the arrows of one circle, and the circle in words; [] if there is none."""
+    before = {}
+    for start, end in arrows:
+        before.setdefault(start, []).append(end)
+    try:
+        graphlib.TopologicalSorter(before).prepare()
+    except graphlib.CycleError as error:
+        round_ = error.args[1][::-1]
+        return [(*arrows[step], " -> ".join(round_)) for step in zip(round_, round_[1:])]
+    return []
+
+
+@check(
+    ({"runner/io/a.h": '#include "io/b.h"\n', "runner/io/b.h": '\n#include "io/c.h"\n',
+      "runner/io/c.h": '#include "io/a.h"\n', "runner/io/d.h": '#include "io/a.h"\n'},
+     [("runner/io/a.h", 1), ("runner/io/b.h", 2), ("runner/io/c.h", 1)]),
+    ({"runner/job/log/l.c": '#include "job/kinds/k.h"\n', "runner/job/log/l.h": "",
+      "runner/job/kinds/k.h": "", "runner/job/kinds/deep/k.c": '#include "job/log/l.h"\n'},
+     [("runner/job/log/l.c", 1), ("runner/job/kinds/deep/k.c", 1)]),
+    ({"runner/job/j.h": '#include "job/log/l.h"\n', "runner/job/log/l.h": "", "runner/job/e.h": "",
+      "runner/job/log/l.c": '#include "job/e.h"\n'}, []),
+)
+def includes_run_in_no_circle(tree):
+    """Neither those of headers, nor those between folders that lie side by side in a room. A room's own files stand both
+    above its folders and below them."""
+    headers, folders = {}, {}
+    for name in tree.having(".c", ".h", below="runner/"):
+        for line, _, wanted in includes(tree.text(name)):
+            other = f"runner/{wanted}"
+            if other not in tree.files:
+                continue
+            if name.endswith(".h"):
+                headers.setdefault((name, other), (name, line))
+            ours, theirs = name.split("/"), other.split("/")
+            n = len(posixpath.commonprefix([ours, theirs])) + 1
+            if n > 2 and n < min(len(ours), len(theirs)):
+                folders.setdefault(("/".join(ours[:n]), "/".join(theirs[:n])), (name, line))
+    for name, line, words in circle(headers) + circle(folders):
+        yield name, line, f"includes run in a circle: {words}"
+
+
+@check(
+    ({"README.md": "| room | begin with |\n| `runner/io` | loops, `x` | `loop.h`, `gone.h` |\n| `sdk` | a guide | `README.md` |\n",
+      "runner/io/loop.h": "", "runner/io/b.c": "", "sdk/README.md": ""}, [("README.md", 2)]),
+)
+def the_map_names_what_is_there(tree):
+    """Where the README says to begin with a room, there is such a file."""
+    for line, text in tree.lines("README.md") if "README.md" in tree.files else ():
+        row = re.match(r"\| `([\w/]+)` \|.*\|([^|]*)\|$", text)
+        for name in re.findall(r"`([^`]+)`", row[2]) if row and tree.having("", below=f"{row[1]}/") else ():
+            if f"{row[1]}/{name}" not in tree.files:
+                yield "README.md", line, f"there is no {row[1]}/{name}"
 
 
 @check(

@@ -1,5 +1,6 @@
 /* plugin_child - the hidden subcommands that a phase needs, without the rest of ostler. */
-#include "plugin/host/host.h"
+#include "blobs/blobs.h"
+#include "plugin/child/child.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "cli/plan/parts.h"
-#include "plugin/child/deaf.h"
+#include "plugin/host/deaf.h"
 #include "plugin/policy.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "cli/plugin/place.h"
-#include "plugin/child/deaf.h"
+#include "plugin/host/deaf.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* What the services have in common, and how a phase begins and ends. */
 #include "plugin/child/calls.h"
 
-#include "plugin/host/host.h"
+#include "plugin/wire.h"
 #include "plugin/child/recorder.h"
 
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* exec(): a command in the job's place, followed until it has ended. */
 #include "plugin/child/calls.h"
 
-#include "plugin/host/host.h"
+#include "plugin/wire.h"
 
 static void put_list(struct buf *message, const char *const *list)
 {

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "plugin/host/host.h"
+#include "plugin/wire.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 #include "plugin/child/calls.h"
 
 #include "base/clock.h"
-#include "plugin/host/host.h"
+#include "plugin/wire.h"
 
 #include <pthread.h>
 

@@ -5,7 +5,6 @@
 #include "sandbox/confine.h"
 #include "plugin/child/crash.h"
 #include "plugin/child/envs.h"
-#include "plugin/host/host.h"
 #include "plugin/child/object.h"
 #include "plugin/child/program.h"
 #include "plugin/wire.h"

@@ -67,3 +67,8 @@ void calls_tables(const char *json);
 /* The end. LOADED: the phase returned STATUS, and TEXT NULL means what fail() or last_error() say. Else
  * the plugin could not be loaded, and TEXT says why. */
 void calls_end(bool loaded, int32_t status, const char *text);
+
+/* ---- child.c ---- */
+
+/* The hidden subcommand: argv[0] is "plugin-child". Returns the exit code. */
+int plugin_child_main(int argc, char **argv);

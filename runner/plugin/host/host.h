@@ -11,27 +11,21 @@
 #include "blobs/blobs.h"
 #include "io/loop.h"
 #include "plugin/plugin.h"
+#include "plugin/wire.h"
 #include "sandbox/show.h"
 #include "sandbox/sandbox.h"
 
 enum {
-    PLUGIN_LOG_MAX = 64 << 10, /* bytes of one message, title or plan text; longer logs are cut into
-                                        several messages by the child */
     PLUGIN_CAPTURE_MAX = 1 << 20, /* OST_EXEC_CAPTURE */
     PLUGIN_SUMMARY_MAX = 1 << 20, /* bytes of summary in one phase */
-    PLUGIN_COMMAND_MAX = 4 << 20, /* argv, env and stdin of one exec together */
     PLUGIN_EFFECTS_MAX =
         16 << 20,              /* bytes of outputs, variables, paths, masks, saved values and plan
                                         lines that one phase may hand over */
     PLUGIN_NOTES_MAX = 10000,  /* annotations of one phase */
     PLUGIN_EXECS_MAX = 64,     /* commands running at one time */
     PLUGIN_TRANSFERS_MAX = 16, /* of artifacts and caches at one time */
-    PLUGIN_TRANSFER_MAX =
-        32 << 20,             /* bytes of a request for one: the names of some 300,000 files */
-    PLUGIN_KILL_MS = 12000,   /* from plugin_cancel() to SIGKILL of the plugin */
-    PLUGIN_PROGRESS_MS = 250, /* between two words on progress */
-    PLUGIN_LABEL_MAX = 200,   /* bytes of such a word's label; more is cut */
-    PLUGIN_DRAIN_MS = 5000,   /* how long a command's output is read after its end */
+    PLUGIN_KILL_MS = 12000,    /* from plugin_cancel() to SIGKILL of the plugin */
+    PLUGIN_DRAIN_MS = 5000,    /* how long a command's output is read after its end */
 };
 
 struct plugin_note { /* texts are "" when unset; numbers 0 */
@@ -199,6 +193,3 @@ MUST_CHECK int plugin_describe(int object, const char *name, const char *child, 
  * caller's. As above; nothing of the object is loaded. */
 MUST_CHECK int plugin_strangers(int object, const char *name, const char *child, struct loop *loop,
                                 json_t **ret, struct err *err);
-
-/* The hidden subcommand: argv[0] is "plugin-child". Returns the exit code. */
-int plugin_child_main(int argc, char **argv);

@@ -1,4 +1,4 @@
-#include "plugin/child/deaf.h"
+#include "plugin/host/deaf.h"
 
 static void on_log(void *ctx, int level, struct slice text)
 {
