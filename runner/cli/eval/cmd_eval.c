@@ -16,7 +16,7 @@ enum {
 };
 
 const char cmd_eval_help[] =
-    "Usage: ostler eval [--context FILE] [--json] [EXPR]\n"
+    "Usage: ostler eval [EXPR] [--context FILE] [--json]\n"
     "\n"
     "Evaluates an expression of GitHub Actions and prints its value as JSON. Without\n"
     "EXPR, or with '-', the expression is read from stdin. The ${{ }} around it may\n"
@@ -55,16 +55,28 @@ static int refuse(int c, char *const *argv, struct err *err)
                        : "");
 }
 
+static int one_alone(const char *other, struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "one expression at a time, but there is also '%s': put quotes around it", other);
+}
+
 static int parse_options(int argc, char **argv, struct options *ret, struct err *err)
 {
     struct options o = {0};
+    const char *text = NULL;
     int c;
 
     opterr = 0;
     optind = 1;
-    /* "+": an expression may begin with "-"; "--" is needed in front of it only then. */
-    while ((c = getopt_long(argc, argv, "+:h", cmd_eval_options, NULL)) >= 0) {
-        if (c == 'c')
+    /* "-": what is no option comes as 1, in its place, so that options may follow the expression; what is behind "--"
+     * does not come. */
+    while ((c = getopt_long(argc, argv, "-:h", cmd_eval_options, NULL)) >= 0) {
+        if (c == 1 && text)
+            return one_alone(optarg, err);
+        if (c == 1)
+            text = optarg;
+        else if (c == 'c')
             o.context = optarg;
         else if (c == 'j')
             o.json = true;
@@ -73,12 +85,11 @@ static int parse_options(int argc, char **argv, struct options *ret, struct err 
         else
             return refuse(c, argv, err);
     }
-    if (argc - optind > 1)
-        return err_set(err, ERR_INVALID,
-                       "one expression at a time, but there is also '%s': put quotes around it",
-                       argv[optind + 1]);
-    if (optind < argc && strcmp(argv[optind], "-") != 0)
-        o.text = argv[optind];
+    if (argc - optind > (text ? 0 : 1))
+        return one_alone(argv[optind + (text ? 0 : 1)], err);
+    if (!text && optind < argc)
+        text = argv[optind];
+    o.text = text && strcmp(text, "-") != 0 ? text : NULL;
     *ret = o;
     return ERR_OK;
 }

@@ -131,5 +131,9 @@ def eval_prints_json(w):
     w.ostler_call("eval", "1 + 1").complains(r"\b3\b|column")
     for expr, wanted in (("1 == 1.0", "true"), ("format('{0}-{1}', 'a', 2)", '"a-2"'), ("github.ref", '"refs/heads/main"'),
                          ("fromJSON('[1,2]')", "[1,2]"), ("null", "null"), ("0xff", "255")):
-        r = w.ostler_call("eval", "--context", "context.json", "--json", expr).exits(0)
-        r.equal(expr, json.loads(r.out), json.loads(wanted))
+        for words in (("--context", "context.json", "--json", expr), (expr, "--json", "--context=context.json"),
+                      ("--context", "context.json", expr, "--json"), ("--json", "--context", "context.json", "--", expr)):
+            r = w.ostler_call("eval", *words).exits(0)
+            r.equal(expr, json.loads(r.out), json.loads(wanted))
+    for words, other in ((("1", "+", "2"), "[+]"), (("1", "--json", "2"), "2"), (("1", "--", "-2"), "-2"), (("--", "1", "-2"), "-2")):
+        w.ostler_call("eval", *words).complains(f"one expression at a time, but there is also '{other}'")
