@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import secrets
 import signal
 import socket
@@ -89,8 +90,9 @@ class Forge:
         self._run("migrate")
         self._run("admin", "user", "create", "--username", USER, "--password", PASSWORD, "--email", "r@example.invalid", "--admin",
                   "--must-change-password=false")
-        self.token = self._run("admin", "user", "generate-access-token", "--username", USER, "--token-name", "t", "--scopes", "all",
-                               "--raw").split()[-1]
+        said = self._run("admin", "user", "generate-access-token", "--username", USER, "--token-name", "t", "--scopes", "all", "--raw")
+        # Its log goes there, too, and may come before the token or after it.
+        self.token, = re.findall(r"^[0-9a-f]{40}$", said, re.M)
         self.process = self.log = None
 
     @staticmethod
