@@ -20,6 +20,7 @@ BUILD_NEEDS=(
     'cmd:musl-gcc musl-tools' # ostler-init
     'cmd:cmake>=3.25 cmake'
     'cmd:ninja ninja-build'
+    'cmd:make make' # not ours: what cmake builds a plugin of your own with, unless told otherwise
     'cmd:pkg-config pkg-config'
     'cmd:git git'
     'pc:jansson libjansson-dev'
