@@ -248,8 +248,13 @@ json_t *container_ports_read(struct slice text)
             colon--;
         if (slash <= 0 || arrow < slash || colon <= (size_t)arrow)
             continue;
+        struct slice address =
+            slice_head(slice_from(line, (size_t)arrow + 4), colon - 1 - ((size_t)arrow + 4));
         CLEANUP(free_ptr) char *inside = mem_dup(line.ptr, (size_t)slash);
         struct slice outside = slice_trim(slice_from(line, colon));
+
+        if (slice_find_char(address, ':') >= 0 && json_object_get(ports, inside))
+            continue; /* of IPv6, which Docker before 23 may give a port of its own: most ask at 127.0.0.1 */
         json_object_set_new(ports, inside, json_stringn(outside.ptr, outside.len));
     }
     return ports;

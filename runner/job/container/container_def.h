@@ -52,7 +52,7 @@ const char *const *container_create_args(struct arena *a, const struct container
                                          const struct container_setting *s);
 
 /* Reads what `port` prints ("5432/tcp -> 0.0.0.0:49153") into "5432": "49153"; the last line of a port
- * counts. New reference. */
+ * counts, but one of IPv6 only where there is none of IPv4. New reference. */
 json_t *container_ports_read(struct slice text);
 
 /* D as a container hook is told of it (runtime contract 10.6), without its system mounts. New reference. */
