@@ -1,5 +1,5 @@
 /* web - requests over the network for plugins with OST_NEED_NETWORK, by libcurl: many at once, out of files and into
- * files, tried again where that is safe. The only file of the plugins that includes libcurl; link PkgConfig::CURL.
+ * files, tried again where that is safe. The only module of the plugins that knows libcurl; link PkgConfig::CURL.
  * For a plain request there is ostler.http/1, which takes no library.
  *
  *     struct web *web = web_new(&(struct web_spec){.step = step, .env = job_environment});
