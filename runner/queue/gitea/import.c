@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "job/container/container_policy.h"
 #include "lang/yaml.h"
+#include "queue/gitea/env_file.h"
 #include "queue/gitea/settings.h"
 
 struct importing {
@@ -581,51 +582,14 @@ int gitea_import_read(struct slice text, const char *file, struct gitea_import *
     return r;
 }
 
-/* ---- env_file, as github.com/joho/godotenv reads it ---- */
-
-static const char *unquoted(struct arena *a, struct slice text)
-{
-    char quote = text.len ? text.ptr[0] : '\0';
-    CLEANUP(buf_deinit) struct buf out = BUF_INIT(IMPORT_SIZE_MAX);
-
-    if (quote != '"' && quote != '\'') {
-        ssize_t comment = slice_find(text, SLICE(" #"));
-
-        return arena_str(a, slice_trim(comment < 0 ? text : slice_head(text, (size_t)comment)));
-    }
-    for (size_t i = 1; i < text.len && text.ptr[i] != quote; i++) {
-        bool escaped = quote == '"' && text.ptr[i] == '\\' && i + 1 < text.len;
-        char c = text.ptr[escaped ? ++i : i];
-
-        buf_add_char(&out, escaped && c == 'n' ? '\n' : escaped && c == 'r' ? '\r' : c);
-    }
-    return arena_str(a, buf_slice(&out));
-}
-
 int gitea_import_env(struct gitea_import *i, struct slice text, const char *file, struct err *err)
 {
-    struct slice line;
+    json_t *env = member_of(i, "env");
+    int r = env_file_read(text, file, env, err);
 
-    for (int n = 1; slice_line(&text, &line); n++) {
-        line = slice_trim(line);
-        if (!line.len || line.ptr[0] == '#')
-            continue;
-        if (slice_starts(line, SLICE("export ")))
-            line = slice_trim(slice_from(line, 7));
-        size_t at = 0;
-        while (at < line.len && !strchr("=:", line.ptr[at]))
-            at++;
-        struct slice name = slice_trim(slice_head(line, at));
-        if (!name.len || at == line.len || memchr(line.ptr, '\0', line.len))
-            return err_set(err, ERR_INVALID, "%s:%d: this is no NAME=VALUE", file, n);
-        const char *value = unquoted(&i->arena, slice_trim(slice_from(line, at + 1)));
-        json_t *said = json_string(value);
-        if (!said || json_object_set_new(member_of(i, "env"), arena_str(&i->arena, name), said) < 0)
-            return err_set(err, ERR_INVALID, "%s:%d: this is no UTF-8", file, n);
-    }
-    if (json_object_size(member_of(i, "env")) > SETTINGS_ENV_MAX)
+    if (r == ERR_OK && json_object_size(env) > SETTINGS_ENV_MAX)
         return err_set(err, ERR_LIMIT, "%s: more than %d variables", file, SETTINGS_ENV_MAX);
-    return ERR_OK;
+    return r;
 }
 
 void gitea_import_deinit(struct gitea_import *i)

@@ -8,6 +8,7 @@
 #include "lang/template.h"
 #include "lang/workflow/workflow.h"
 #include "queue/gitea/connect.h"
+#include "queue/gitea/task_reading.h"
 #include "store/source.h"
 
 #include <inttypes.h>
@@ -21,20 +22,10 @@ enum {
     REASON_MAX = 2000, /* bytes */
 };
 
-struct reading {
-    struct task *task;
-    const struct task_spec *spec;
-    const json_t *json, *context;
-    struct workflow *workflow;
-    const struct workflow_job *def;
-    json_t *github, *needs, *vars, *inputs, *strategy, *matrix; /* owned */
-    const char *source; /* where actions are from: "https://github.com"; NULL: not said */
-};
-
-static int refuse(struct reading *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static int refuse(struct task_reading *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Says why the task cannot be run; returns ERR_INVALID, to be handed up. */
-static int refuse(struct reading *r, const char *fmt, ...)
+static int refuse(struct task_reading *r, const char *fmt, ...)
 {
     CLEANUP(buf_deinit) struct buf text = BUF_INIT(REASON_MAX);
     CLEANUP(buf_deinit) struct buf clean = BUF_INIT(3 * REASON_MAX);
@@ -49,11 +40,19 @@ static int refuse(struct reading *r, const char *fmt, ...)
     return ERR_INVALID;
 }
 
-static struct slice text_in(const json_t *object, const char *key)
+struct slice task_text(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
 
     return slice_make(json_string_value(value), json_string_length(value));
+}
+
+struct slice task_first(const json_t *object, const char *const *keys)
+{
+    for (; *keys; keys++)
+        if (task_text(object, *keys).len)
+            return task_text(object, *keys);
+    return SLICE("");
 }
 
 static const char *text_or_empty(const json_t *object, const char *key)
@@ -63,176 +62,9 @@ static const char *text_or_empty(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-/* The first of KEYS (NULL-terminated) that is a text in OBJECT and not empty. */
-static struct slice first_in(const json_t *object, const char *const *keys)
-{
-    for (; *keys; keys++)
-        if (text_in(object, *keys).len)
-            return text_in(object, *keys);
-    return SLICE("");
-}
-
-/* ---- contexts ---- */
-
-/* "RESULT_SUCCESS" is "success"; a number is a state that the server should have kept to itself (3.3). */
-static const char *result_of(const json_t *need)
-{
-    static const struct {
-        const char *wire, *name;
-    } results[] = {{"RESULT_SUCCESS", "success"},
-                   {"RESULT_CANCELLED", "cancelled"},
-                   {"RESULT_SKIPPED", "skipped"}};
-    const char *wire = json_string_value(json_object_get(need, "result"));
-
-    for (size_t i = 0; wire && i < COUNT_OF(results); i++)
-        if (strcmp(wire, results[i].wire) == 0)
-            return results[i].name;
-    return "failure";
-}
-
-static void read_needs(struct reading *r)
-{
-    const char *id;
-    json_t *need;
-
-    r->needs = json_object();
-    json_object_foreach (json_object_get(r->json, "needs"), id, need) {
-        json_t *outputs = json_object_get(need, "outputs");
-
-        json_object_set_new(
-            r->needs, id,
-            json_pack("{s:s, s:o}", "result", result_of(need), "outputs",
-                      json_is_object(outputs) ? json_deep_copy(outputs) : json_object()));
-    }
-}
-
-static void set_text(json_t *object, const char *key, struct slice value)
-{
-    json_object_set_new(object, key, json_stringn(value.len ? value.ptr : "", value.len));
-}
-
-/* The github context: the server's, but for what is secret in it and what only this machine knows. */
-static void read_github(struct reading *r)
-{
-    static const char *const kept_elsewhere[] = {"gitea_runtime_token",
-                                                 "forgejo_runtime_token",
-                                                 "actions_id_token_request_url",
-                                                 "actions_id_token_request_token",
-                                                 "forgejo_actions_id_token_request_url",
-                                                 "forgejo_actions_id_token_request_token",
-                                                 "action",
-                                                 "action_path",
-                                                 "action_ref",
-                                                 "action_repository",
-                                                 "action_status",
-                                                 "env",
-                                                 "path",
-                                                 "event_path",
-                                                 "workspace",
-                                                 "token"};
-    const char *address = r->spec->settings->address;
-    struct arena *a = &r->task->arena;
-
-    r->github = json_is_object(r->context) ? json_deep_copy(r->context) : json_object();
-    for (size_t i = 0; i < COUNT_OF(kept_elsewhere); i++)
-        json_object_del(r->github, kept_elsewhere[i]);
-    set_text(r->github, "server_url", slice_of(address));
-    set_text(r->github, "api_url", slice_of(arena_printf(a, "%s/api/v1", address)));
-    set_text(r->github, "graphql_url", SLICE(""));
-    if (!json_is_object(json_object_get(r->github, "event")))
-        json_object_set_new(r->github, "event", json_object());
-}
-
-static const json_t *context_of(void *ctx, struct slice name)
-{
-    const struct reading *r = ctx;
-    const struct {
-        struct slice name;
-        const json_t *value;
-    } known[] = {
-        {SLICE("github"), r->github},  {SLICE("gitea"), r->github},
-        {SLICE("forgejo"), r->github}, {SLICE("forge"), r->github},
-        {SLICE("needs"), r->needs},    {SLICE("vars"), r->vars},
-        {SLICE("inputs"), r->inputs},  {SLICE("strategy"), r->strategy},
-        {SLICE("matrix"), r->matrix},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(known); i++)
-        if (slice_eq_nocase(known[i].name, name))
-            return known[i].value;
-    return NULL;
-}
-
-/* Did all (or, not ALL, any) of the jobs that were needed end as RESULT? ARGS: those of them alone. */
-static bool needed(const struct reading *r, const char *result, bool all, const struct slice *args,
-                   size_t n_args)
-{
-    const char *id;
-    json_t *need;
-
-    json_object_foreach (r->needs, id, need) {
-        bool asked = n_args == 0;
-
-        for (size_t i = 0; i < n_args; i++)
-            asked = asked || slice_eq_nocase(args[i], slice_of(id));
-        bool is = strcmp(json_string_value(json_object_get(need, "result")), result) == 0;
-        if (asked && is != all)
-            return !all;
-    }
-    return all;
-}
-
-static bool status_of(void *ctx, struct slice name, const struct slice *args, size_t n_args)
-{
-    if (slice_eq_nocase(name, SLICE("always")))
-        return true;
-    if (slice_eq_nocase(name, SLICE("cancelled")))
-        return false;
-    bool success = slice_eq_nocase(name, SLICE("success"));
-    return needed(ctx, success ? "success" : "failure", success, args, n_args);
-}
-
-/* ---- inputs ---- */
-
-static json_t *typed(struct slice type, json_t *given)
-{
-    struct slice text = slice_make(json_string_value(given), json_string_length(given));
-
-    if (json_is_string(given) && slice_eq(type, SLICE("boolean")))
-        return json_boolean(slice_eq(text, SLICE("true")));
-    if (json_is_string(given) && slice_eq(type, SLICE("number")) && text.len)
-        return json_real(expr_parse_number(text));
-    return json_incref(given);
-}
-
-/* What the event was started with, as the workflow declares it. */
-static void read_inputs(struct reading *r)
-{
-    struct arena *a = &r->task->arena;
-    const char *event = json_string_value(json_object_get(r->github, "event_name"));
-    json_t *given = json_object_get(json_object_get(r->github, "event"), "inputs");
-    const struct workflow_event *e = event ? workflow_event_find(r->workflow, event) : NULL;
-    const struct token *declared = e ? token_find(e->config, "inputs") : NULL;
-
-    r->inputs = json_is_object(given) ? json_copy(given) : json_object();
-    for (size_t i = 0; declared && declared->kind == TOKEN_MAPPING && i < declared->n_pairs; i++) {
-        const struct token *about = declared->pairs[i].value, *type = token_find(about, "type");
-        const char *id = arena_str(a, token_text(a, declared->pairs[i].key));
-        struct slice fallback = SLICE("");
-        json_t *value = json_object_get(r->inputs, id);
-
-        if (token_find(about, "default"))
-            fallback = token_text(a, token_find(about, "default"));
-        value = value ? json_incref(value)
-                      : json_stringn(fallback.len ? fallback.ptr : "", fallback.len);
-        json_object_set_new(r->inputs, id, typed(type ? token_text(a, type) : SLICE(""), value));
-        json_decref(value);
-    }
-}
-
 /* ---- the payload ---- */
 
-static int read_payload(struct reading *r)
+static int read_payload(struct task_reading *r)
 {
     struct workflow_options options = {
         .reader_only = true,
@@ -242,8 +74,8 @@ static int read_payload(struct reading *r)
     };
     CLEANUP(buf_deinit) struct buf yaml = BUF_INIT(TASK_PAYLOAD_MAX);
     CLEANUP(diags_deinit) struct diags diags = {.arena = &r->task->arena};
-    struct slice coded = text_in(r->json, "workflowPayload"),
-                 file = text_in(r->context, "workflow");
+    struct slice coded = task_text(r->json, "workflowPayload"),
+                 file = task_text(r->context, "workflow");
     struct err err = ERR_INIT;
     const char *name = file.len ? arena_str(&r->task->arena, file) : "the workflow";
 
@@ -267,12 +99,12 @@ static int read_payload(struct reading *r)
 
 /* ---- parts of the job that are evaluated before it runs ---- */
 
-static int evaluation(struct reading *r, const char *key, const struct err *err)
+static int evaluation(struct task_reading *r, const char *key, const struct err *err)
 {
     return refuse(r, "cannot evaluate '%s' of job '%s': %s", key, r->def->id, err->text);
 }
 
-static int minutes(struct reading *r, const struct template_eval *t, const struct token *tok,
+static int minutes(struct task_reading *r, const struct template_eval *t, const struct token *tok,
                    const char *key, int fallback, int64_t *ret)
 {
     struct err err = ERR_INIT;
@@ -285,7 +117,7 @@ static int minutes(struct reading *r, const struct template_eval *t, const struc
 }
 
 /* The server has expanded the matrix: one value of each is left. */
-static int read_matrix(struct reading *r, const struct template_eval *t)
+static int read_matrix(struct task_reading *r, const struct template_eval *t)
 {
     struct err err = ERR_INIT;
     struct matrix m = {0};
@@ -361,7 +193,7 @@ int task_place(const struct gitea_settings *s, const struct template_eval *t,
     return ERR_OK;
 }
 
-static int place_job(struct reading *r, const struct template_eval *t, struct job *j)
+static int place_job(struct task_reading *r, const struct template_eval *t, struct job *j)
 {
     struct err err = ERR_INIT;
 
@@ -375,7 +207,7 @@ static int place_job(struct reading *r, const struct template_eval *t, struct jo
 
 /* "https://host/owner/repo@v1" where HOST is what all short ones are from becomes "owner/repo@v1", so that a plugin or a
  * mirror may serve it; other addresses stay, and say where their actions are had. */
-static void shorten(const struct reading *r, const char **uses)
+static void shorten(const struct task_reading *r, const char **uses)
 {
     struct slice text = slice_of(*uses), source = slice_of(r->source);
 
@@ -384,7 +216,7 @@ static void shorten(const struct reading *r, const char **uses)
         *uses = *uses + source.len + 1;
 }
 
-static void take_steps(struct reading *r, struct job *j)
+static void take_steps(struct task_reading *r, struct job *j)
 {
     j->steps = r->def->steps;
     j->n_steps = r->def->n_steps;
@@ -397,115 +229,16 @@ static void take_steps(struct reading *r, struct job *j)
 
 /* Where short names are had. A server that says "https://github.com" means just that unless somebody here has a mirror
  * of it. The job's token goes to its own server alone (5.6). */
-static void take_source(struct reading *r, struct job *j)
+static void take_source(struct task_reading *r, struct job *j)
 {
     if (r->source && strcmp(r->source, SOURCE_DEFAULT) != 0)
         j->store_source = arena_str(&j->arena, slice_of(r->source));
     j->store_login = arena_str(&j->arena, slice_of(r->spec->settings->address));
 }
 
-/* ---- secrets and services ---- */
+/* ---- the job ---- */
 
-static void take_secrets(struct reading *r, struct job *j)
-{
-    static const char *const tokens[] = {"FORGEJO_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN", NULL};
-    static const char *const own[] = {"token", NULL};
-    json_t *secrets = json_object_get(r->json, "secrets"), *value;
-    struct slice token = first_in(secrets, tokens);
-    const char *name;
-
-    json_object_foreach (secrets, name, value)
-        if (json_is_string(value))
-            strmap_set(&j->secrets, slice_of(name),
-                       slice_make(json_string_value(value), json_string_length(value)));
-    strmap_set(&j->secrets, SLICE("GITHUB_TOKEN"), token.len ? token : first_in(r->context, own));
-}
-
-static void set_runtime(struct job *j, const char *name, struct slice value)
-{
-    if (value.len)
-        strmap_set(&j->runtime, slice_of(name), value);
-}
-
-/* How the job's actions reach the server's artifacts, and whoever proves who it is (5.1). */
-static void take_services(struct reading *r, struct job *j)
-{
-    static const char *const tokens[] = {"forgejo_runtime_token", "gitea_runtime_token", "token",
-                                         NULL};
-    static const char *const oidc_urls[] = {"forgejo_actions_id_token_request_url",
-                                            "actions_id_token_request_url", NULL};
-    static const char *const oidc_tokens[] = {"forgejo_actions_id_token_request_token",
-                                              "actions_id_token_request_token", NULL};
-    const char *address = r->spec->settings->address;
-    const char *caches = strmap_get(&r->spec->settings->env, "ACTIONS_CACHE_URL");
-    struct arena *a = &r->task->arena;
-    struct slice token = first_in(r->context, tokens);
-
-    if (caches) /* others' than this machine's, or none */
-        strmap_set(&j->runtime, SLICE("ACTIONS_CACHE_URL"), slice_of(caches));
-    set_runtime(j, "ACTIONS_RUNTIME_URL",
-                slice_of(arena_printf(a, "%s/api/actions_pipeline/", address)));
-    set_runtime(j, "ACTIONS_RESULTS_URL", slice_of(address));
-    set_runtime(j, "ACTIONS_RUNTIME_TOKEN", token);
-    set_runtime(j, "ACTIONS_ID_TOKEN_REQUEST_URL", first_in(r->context, oidc_urls));
-    set_runtime(j, "ACTIONS_ID_TOKEN_REQUEST_TOKEN", first_in(r->context, oidc_tokens));
-    j->id_token = strmap_get(&j->runtime, "ACTIONS_ID_TOKEN_REQUEST_URL") != NULL;
-    r->task->runtime_token = arena_str(a, token);
-}
-
-/* The job's number in the server's database is in its token alone: the claim JobID, or the end of "scp" (3.2). */
-static int64_t job_number(struct slice token)
-{
-    CLEANUP(buf_deinit) struct buf text = BUF_INIT(64 << 10);
-    struct err ignored = ERR_INIT;
-    struct slice rest = token, part = SLICE("");
-    json_t *claims = NULL;
-    int64_t id = 0;
-
-    if (!slice_split(&rest, '.', &part) || !slice_split(&rest, '.', &part) ||
-        base64_decode(part, &text, &ignored) != ERR_OK ||
-        connect_json(buf_slice(&text), &claims, &ignored) != ERR_OK)
-        return 0;
-    if (connect_int(claims, "JobID", &id, &ignored) != ERR_OK)
-        id = 0;
-    json_decref(claims);
-    return id > 0 ? id : 0;
-}
-
-/* Only servers that said "job-summary" take them (5.4). */
-static void find_summary(struct reading *r)
-{
-    struct slice stated = slice_of(r->spec->capabilities), run = text_in(r->context, "run_id");
-    int64_t job = job_number(slice_of(r->task->runtime_token));
-
-    for (size_t i = 0; i < run.len; i++)
-        if (run.ptr[i] < '0' || run.ptr[i] > '9')
-            return;
-    if (run.len && job && slice_find(stated, SLICE("job-summary")) >= 0)
-        r->task->summary = arena_printf(
-            &r->task->arena,
-            "%s/api/actions_pipeline/_apis/pipelines/workflows/%.*s/jobs/%" PRId64 "/steps/",
-            r->spec->settings->address, SLICE_ARG(run), job);
-}
-
-/* Who the server is, for scripts that run on more than one (5.1). */
-static void tell_server(struct reading *r, struct job *j)
-{
-    const char *v = r->spec->version;
-
-    set_runtime(j, "GITEA_ACTIONS", SLICE("true"));
-    set_runtime(j, "GITEA_ACTIONS_RUNNER_VERSION", slice_of(v));
-    if (r->task->forgejo) {
-        set_runtime(j, "FORGEJO_ACTIONS", SLICE("true"));
-        set_runtime(j, "FORGEJO_ACTIONS_RUNNER_VERSION", slice_of(v));
-    }
-    if (r->spec->capabilities && *r->spec->capabilities) {
-        set_runtime(j, "GITEA_ACTIONS_CAPABILITIES", slice_of(r->spec->capabilities));
-        set_runtime(j, "GITEA_RUN_ID", text_in(r->context, "run_id"));
-    }
-}
-
-static void take_environment(struct reading *r, struct job *j)
+static void take_environment(struct task_reading *r, struct job *j)
 {
     const struct strmap *own = &r->spec->settings->env;
 
@@ -518,8 +251,6 @@ static void take_environment(struct reading *r, struct job *j)
         j->env[j->n_env++] = r->def->env;
 }
 
-/* ---- the job ---- */
-
 /* "owner/app" gives "app/app". */
 static const char *work_root(struct arena *a, const json_t *github)
 {
@@ -529,16 +260,6 @@ static const char *work_root(struct arena *a, const json_t *github)
     if (!action_ref_is_name(slice_of(name))) /* a ':' or ',' would mean something to an engine */
         name = "work";
     return arena_printf(a, "%s/%s", name, name);
-}
-
-static json_t *contexts(const struct reading *r)
-{
-    json_t *github = json_copy(r->github);
-
-    json_object_set_new(github, "job", json_string(r->def->id));
-    return json_pack("{s:o, s:O, s:O, s:O, s:O, s:O, s:{}, s:b, s:b, s:b}", "github", github,
-                     "vars", r->vars, "needs", r->needs, "strategy", r->strategy, "matrix",
-                     r->matrix, "inputs", r->inputs, "job", "gitea", 1, "forgejo", 1, "forge", 1);
 }
 
 /* What the registration says of how jobs are run. */
@@ -552,7 +273,7 @@ static void take_settings(const struct gitea_settings *s, struct job *j)
         j->timeout_ms = s->timeout_ms;
 }
 
-static int fill_job(struct reading *r, const struct template_eval *t, struct job *j)
+static int fill_job(struct task_reading *r, const struct template_eval *t, struct job *j)
 {
     const struct workflow_job *d = r->def;
     const char *runner = r->spec->settings->name;
@@ -573,7 +294,7 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
     j->file = r->workflow->file;
     if (runner && *runner)
         j->runner_name = arena_str(&j->arena, slice_of(runner));
-    j->contexts = contexts(r);
+    j->contexts = task_contexts(r);
     j->default_shell = d->default_shell;
     j->default_working_directory = d->default_working_directory;
     j->outputs = d->outputs;
@@ -581,13 +302,13 @@ static int fill_job(struct reading *r, const struct template_eval *t, struct job
     j->work_root = work_root(&j->arena, r->github);
     take_steps(r, j);
     take_source(r, j);
-    tell_server(r, j);
+    task_tell_server(r, j);
     take_environment(r, j);
     return ERR_OK;
 }
 
 /* `if` asks the jobs before, whose results the server has sent. */
-static int judge(struct reading *r, const struct template_eval *t)
+static int judge(struct task_reading *r, const struct template_eval *t)
 {
     struct err err = ERR_INIT;
     bool holds;
@@ -602,11 +323,11 @@ static int judge(struct reading *r, const struct template_eval *t)
     return ERR_INVALID;
 }
 
-static void read_source(struct reading *r)
+static void read_source(struct task_reading *r)
 {
     static const char *const keys[] = {"forgejo_default_actions_url", "gitea_default_actions_url",
                                        NULL};
-    struct slice source = first_in(r->context, keys);
+    struct slice source = task_first(r->context, keys);
 
     while (source.len && source.ptr[source.len - 1] == '/')
         source.len--;
@@ -614,23 +335,23 @@ static void read_source(struct reading *r)
         r->source = arena_str(&r->task->arena, source);
 }
 
-static int read_job(struct reading *r, struct job *j)
+static int read_job(struct task_reading *r, struct job *j)
 {
     CLEANUP(arena_deinit) struct arena a = ARENA_INIT;
-    struct expr_scope scope = {.context = context_of, .status = status_of, .ctx = r};
+    struct expr_scope scope = {.context = task_context_of, .status = task_status_of, .ctx = r};
     struct template_eval t = {.arena = &a, .scope = &scope};
     json_t *vars = json_object_get(r->json, "vars");
 
-    take_secrets(r, j);
-    take_services(r, j);
-    find_summary(r);
+    task_take_secrets(r, j);
+    task_take_services(r, j);
+    task_find_summary(r);
     read_source(r);
-    read_github(r);
-    read_needs(r);
+    task_read_github(r);
+    task_read_needs(r);
     r->vars = json_is_object(vars) ? json_deep_copy(vars) : json_object();
     if (read_payload(r) < 0)
         return ERR_INVALID;
-    read_inputs(r);
+    task_read_inputs(r);
     if (judge(r, &t) < 0 || read_matrix(r, &t) < 0)
         return ERR_INVALID;
     return fill_job(r, &t, j);
@@ -650,7 +371,7 @@ static void add_texts(struct strmap *to, const json_t *from)
 }
 
 /* The workflow W moves into the call. */
-static struct task_call *take_call(struct reading *r, struct workflow *w)
+static struct task_call *take_call(struct task_reading *r, struct workflow *w)
 {
     struct task_call *c = mem_new(sizeof *c);
 
@@ -714,7 +435,7 @@ int task_read(const json_t *json, const struct task_spec *spec, struct task *ret
     struct task t = {.arena = ARENA_INIT};
     struct job *j = mem_new(sizeof *j);
     struct workflow w;
-    struct reading r = {.task = ret, .spec = spec, .json = json, .workflow = &w};
+    struct task_reading r = {.task = ret, .spec = spec, .json = json, .workflow = &w};
 
     if (connect_int(json, "id", &t.id, err) == ERR_OK && t.id <= 0)
         err_set(err, ERR_INVALID, "the server sent a task without an id");
