@@ -1,5 +1,5 @@
 /* tree - what the modules of the expression engine share: the tree and its evaluation. Private to
- * expr*.c. */
+ * lang/expr/. */
 #pragma once
 
 #include "base/buf.h"
