@@ -103,7 +103,8 @@ def make(folder):
         raise ImageError("there is no 'debootstrap': install it (tests/run.sh does)")
     print("making the images of PostgreSQL and Redis, once", flush=True)
     root, packed = folder / "root", folder / "root.tar"
-    demand("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, root)
+    # What it mounts there goes with it, also when we are stopped: who removes the folder then does not walk through /proc.
+    demand("unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, root)
     for name in NOT_WANTED:
         shutil.rmtree(root / name, ignore_errors=True)
     demand("tar", "--directory", root, "--create", "--file", packed, "--exclude=./dev/*", ".")
