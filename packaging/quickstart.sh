@@ -12,4 +12,5 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 provide "${BUILD_NEEDS[@]}"
 build_preset release
 say 'build/release/ostler run pipelines/hello.yml'
-exec build/release/ostler run pipelines/hello.yml </dev/null
+build/release/ostler run pipelines/hello.yml </dev/null
+say "next, in a repository of yours: $PWD/build/release/ostler run"
