@@ -60,7 +60,7 @@ static void one_finding(struct lines *l, const struct board_annotation *a)
         buf_add_str(&l->out, "  ");
         lines_say(l, SGR_DIM, slice_of(a->job->name));
     }
-    lines_end(l);
+    lines_end_folded(l, 11); /* below the file */
 }
 
 static void count_of(struct lines *l, const char *sep, size_t n, const char *word)
@@ -127,7 +127,7 @@ static void job_row(struct lines *l, const struct board_job *j, int width)
             lines_say(l, SGR_DIM, slice_of(j->failed->name));
         }
     }
-    lines_end(l);
+    lines_end_folded(l, width + 2 + 11 + 2 + 8); /* below the reason */
 }
 
 static void table(struct lines *l)

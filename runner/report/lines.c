@@ -121,6 +121,21 @@ void lines_end(struct lines *l)
     l->n_lines++;
 }
 
+void lines_end_folded(struct lines *l, int indent)
+{
+    CLEANUP(buf_deinit) struct buf line = BUF_INIT(LINES_BUF_MAX);
+    size_t at = l->out.len;
+
+    if (l->live && l->columns > 0) {
+        while (at > 0 && l->out.ptr[at - 1] != '\n')
+            at--;
+        buf_add(&line, slice_from(buf_slice(&l->out), at));
+        buf_cut(&l->out, at);
+        text_fold(&l->out, buf_slice(&line), l->columns, indent);
+    }
+    lines_end(l);
+}
+
 bool lines_place(struct lines *l, const json_t *annotation)
 {
     struct slice file = event_text(annotation, "file");
@@ -309,7 +324,7 @@ static void on_run_started(struct lines *l, const struct board_job *j, struct bo
         buf_add_str(&l->out, ", ");
         lines_say(l, SGR_DIM, event_text(event, "file"));
     }
-    lines_end(l);
+    lines_end_folded(l, 2);
 }
 
 static void learn_width(struct lines *l, const struct board_job *j)
@@ -402,7 +417,7 @@ static void on_step_finished(struct lines *l, const struct board_job *j, struct 
     step_details(l, event, outcome);
     if (outcome == BOARD_FAILURE && conclusion == BOARD_SUCCESS)
         lines_say(l, SGR_YELLOW, SLICE(" continue-on-error: the job goes on"));
-    lines_end(l);
+    lines_end_folded(l, l->prefix_width + 4); /* below the name of the step */
     if (((l->live && !l->screen.verbose) || is_frame(l, event, s)) && outcome == BOARD_FAILURE && s)
         lines_tail(l, s, "  ", BOARD_TAIL_LINES);
     if (conclusion == BOARD_FAILURE && !l->board.first_failed)
@@ -444,7 +459,7 @@ static void on_annotation(struct lines *l, const struct board_job *j, struct boa
         }
         lines_say(l, SGR_OFF, message);
     }
-    lines_end(l);
+    lines_end_folded(l, l->prefix_width + 4);
 }
 
 static void on_summary(struct lines *l, const struct board_job *j, struct board_step *s,
@@ -484,7 +499,7 @@ static void on_note(struct lines *l, const struct board_job *j, struct board_ste
         prefix(l, j);
     lines_say(l, SGR_YELLOW, SLICE("note: "));
     lines_say(l, SGR_OFF, event_text(event, "text"));
-    lines_end(l);
+    lines_end_folded(l, (j ? l->prefix_width + 2 : 0) + 6);
 }
 
 static void on_job_finished(struct lines *l, const struct board_job *j, struct board_step *s,
@@ -515,7 +530,7 @@ static void on_job_finished(struct lines *l, const struct board_job *j, struct b
         buf_add_str(&l->out, ")");
         lines_sgr(l, SGR_OFF);
     }
-    lines_end(l);
+    lines_end_folded(l, l->prefix_width + 4);
 }
 
 void lines_event(struct lines *l, json_t *event, struct slice log, int64_t now_ms)

@@ -27,6 +27,7 @@ struct lines {
     size_t n_lines;   /* added so far */
     size_t failed_at; /* n_lines behind the first failing step's log */
     int prefix_width; /* columns of the longest job name so far */
+    int columns;      /* of the terminal, when live; 0: not known */
 };
 
 void lines_init(struct lines *l, const struct report_screen *screen, bool live);
@@ -58,6 +59,8 @@ void lines_duration(struct lines *l, int64_t ms);
 void lines_job_name(struct lines *l, const struct board_job *j);
 /* Ends the line. */
 void lines_end(struct lines *l);
+/* Ends a line of sentences: what a terminal has no room for goes on below, behind INDENT columns. */
+void lines_end_folded(struct lines *l, int indent);
 /* Adds "file:line:col" of an annotation; false: it names no file. */
 bool lines_place(struct lines *l, const json_t *annotation);
 /* Adds the last lines that were kept of step S, each behind PREFIX; at most N. */

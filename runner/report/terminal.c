@@ -42,6 +42,7 @@ static void measure(struct terminal *t)
         t->width = known && w.ws_col > 0 ? w.ws_col : 80;
     if (t->height <= 0)
         t->height = known && w.ws_row > 0 ? w.ws_row : 24;
+    t->lines.columns = t->width;
 }
 
 /* ---- the area ---- */

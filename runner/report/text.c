@@ -254,3 +254,33 @@ int text_cut(struct buf *out, struct slice text, int width, struct text_style st
     }
     return used;
 }
+
+void text_fold(struct buf *out, struct slice text, int width, int indent)
+{
+    int used = 0;
+    bool fresh = true; /* no word on this line yet: the next one has its place here, however long */
+
+    indent = indent < width / 2 ? indent : width / 2;
+    while (text.len) {
+        size_t gap = 0, end;
+
+        while (gap < text.len && text.ptr[gap] == ' ')
+            gap++;
+        for (end = gap; end < text.len && text.ptr[end] != ' ';)
+            end++;
+        struct slice word = slice_from(slice_head(text, end), gap);
+        int columns = text_width(word);
+
+        if (!fresh && word.len && used + (int)gap + columns > width) {
+            buf_printf(out, "\n%*s", indent, "");
+            used = indent;
+        } else {
+            buf_add(out, slice_head(text, gap));
+            used += (int)gap;
+        }
+        buf_add(out, word);
+        used += columns;
+        fresh = fresh && !columns;
+        text = slice_from(text, end);
+    }
+}

@@ -27,3 +27,7 @@ int text_cut(struct buf *out, struct slice text, int width, struct text_style st
 /* Decodes one character at the front of *S and moves behind it; U+FFFD for a broken byte. S must not be
  * empty. */
 uint32_t text_next(struct slice *s);
+
+/* Appends cleaned TEXT, broken at spaces where it would pass WIDTH columns; what goes on begins behind INDENT columns. A
+ * word that is longer than a line stays whole. No line end behind the last line. */
+void text_fold(struct buf *out, struct slice text, int width, int indent);

@@ -138,6 +138,38 @@ Test(text, cuts_to_the_column_and_closes_colours)
     }
 }
 
+Test(text, lines_are_folded_at_spaces)
+{
+    static const struct {
+        const char *text;
+        int width, indent;
+        const char *want;
+    } rows[] = {
+        {"", 5, 2, ""},
+        {"one two", 7, 2, "one two"},
+        {"one two", 6, 2, "one\n  two"},
+        {"one two three four", 9, 2, "one two\n  three\n  four"},
+        {"a  b   c", 4, 1, "a  b\n c"},
+        {"job  name words", 10, 5, "job  name\n     words"},
+        {"a-very-long-word b", 5, 2, "a-very-long-word\n  b"},
+        {"a a-very-long-word b", 5, 2, "a\n  a-very-long-word\n  b"},
+        {"   a-very-long-word", 5, 2, "   a-very-long-word"},
+        {"\033[31mone two\033[0m (3)", 7, 0, "\033[31mone two\033[0m\n(3)"},
+        {"\xE6\x97\xA5 \xE6\x9C\xAC", 4, 1, "\xE6\x97\xA5\n \xE6\x9C\xAC"},
+        {"one two  ", 7, 2, "one two  "},
+        {"one two", 6, 100, "one\n   two"},
+        {"one two", 0, 3, "one\ntwo"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        CLEANUP(buf_deinit) struct buf out = BUF_INIT(100);
+
+        text_fold(&out, slice_of(rows[i].text), rows[i].width, rows[i].indent);
+        cr_expect(slice_eq(buf_slice(&out), slice_of(rows[i].want)), "row %zu: '%.*s'", i,
+                  (int)out.len, out.ptr ? out.ptr : "");
+    }
+}
+
 Test(text, any_bytes_are_cut_without_reading_past_them)
 {
     unsigned seed = 1;

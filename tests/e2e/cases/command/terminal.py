@@ -46,6 +46,20 @@ def a_terminal_of_80_columns_is_kept_tidy(w):
 
 
 @case()
+def our_own_words_are_not_broken_within_a_word(w):
+    flow = w.steps("""
+        - {name: A step that is never run on a push, run: 'true', if: "github.event_name == 'pull_request' && 'so that it is a long sentence'"}
+        - {name: last, run: 'true'}
+        """, job="name: A job with quite a name")
+    r = w.on_terminal(flow).exits(0)
+    lines = [line.rstrip() for line in Screen(80, 24).feed(r.out).lines]
+    first = next(i for i, line in enumerate(lines) if "never run on a push" in line)
+    said = lines[first] + "".join(f" {line.strip()}" for line in lines[first + 1:first + 4] if line.startswith(" " * 27))
+    check("(skipped: its `if` is false: github.event_name == 'pull_request' && 'so that it is a long sentence'" in said, f"{lines}\n{r}")
+    check(lines[first + 1].startswith(" " * 27), f"what goes on does not begin below the name of the step: {lines}")
+
+
+@case()
 def a_narrow_and_a_tiny_terminal_work_too(w):
     for columns, rows in ((40, 10), (20, 5), (200, 50)):
         r = w.on_terminal(w.workflow(MIXED), "--jobs", "3", columns=columns, rows=rows).exits(1)
