@@ -15,7 +15,8 @@
  *   progress        job, step, label, done, total    -1: not known; never recorded
  *   summary         job, step, markdown
  *   step.finished   job, step, outcome, conclusion, elapsed_ms [, exit_code, reason, kind, by]
- *   note            [job,] text                      what was done instead, said out loud
+ *   note            [job,] text [, level]            what was done instead, said out loud; "warning": somebody
+ *                                                    should look into it
  *   job.finished    job, name, result, elapsed_ms, outputs [, environment_url, reason]
  *   run.finished    result, elapsed_ms
  *

@@ -22,6 +22,13 @@ static void tell_assigned(const struct member *m, const json_t *event)
         hooks->assigned(hooks->ctx, &job, json_integer_value(json_object_get(event, "waited_ms")));
 }
 
+static enum listener_level level_of(const json_t *note)
+{
+    const char *level = json_string_value(json_object_get(note, "level"));
+
+    return level && strcmp(level, "warning") == 0 ? LISTENER_WARNING : LISTENER_INFO;
+}
+
 static int on_queue_event(void *ctx, json_t *event, struct slice log, struct err *err)
 {
     const struct member *m = ctx;
@@ -31,7 +38,7 @@ static int on_queue_event(void *ctx, json_t *event, struct slice log, struct err
     (void)log;
     (void)err;
     if (name && strcmp(name, "note") == 0 && text)
-        listener_say(m->listener, LISTENER_INFO, m,
+        listener_say(m->listener, level_of(event), m,
                      json_string_value(json_object_get(event, "job")), "%s", text);
     else if (name && strcmp(name, "job.assigned") == 0)
         tell_assigned(m, event);

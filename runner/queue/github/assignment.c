@@ -68,12 +68,12 @@ bool assignment_is(const struct assignment *a, const char *job_id)
     return slice_eq_nocase(slice_of(a->job.job_id), slice_of(job_id));
 }
 
-static void note(struct assignment *a, const char *what, const char *why)
+static void warn(struct assignment *a, const char *what, const char *why)
 {
     char text[2 * ERR_TEXT_SIZE];
 
     snprintf(text, sizeof text, "%s%s%s", what, why && *why ? ": " : "", why ? why : "");
-    a->spec.client.note(a->spec.client.ctx, text);
+    a->spec.client.warn(a->spec.client.ctx, text);
 }
 
 static void over(struct assignment *a)
@@ -92,7 +92,7 @@ static void on_completed(void *ctx, const struct answer *answer, struct slice bo
     (void)http;
     a->completing = NULL;
     if (answer->kind != ANSWER_FINE)
-        note(a, "the server could not be told of the job's end", answer->text);
+        warn(a, "the server could not be told of the job's end", answer->text);
     over(a);
 }
 
@@ -229,7 +229,7 @@ static void on_lost(void *ctx, bool gone, const char *why)
 
     a->lost = true;
     a->gone = gone;
-    note(a, gone ? "the server has taken the job away" : "the server was not reached for too long",
+    warn(a, gone ? "the server has taken the job away" : "the server was not reached for too long",
          why);
     if (gone) { /* there is nobody to be told anything */
         a->report = github_report_free(a->report);
@@ -294,7 +294,7 @@ static int open_report(struct assignment *a, const struct job *job, struct err *
         .spool = a->spec.spool,
         .batch_ms = a->spec.caller->waits->batch,
         .pause_ms = a->spec.caller->waits->again,
-        .note = a->spec.client.note,
+        .note = a->spec.client.warn,
         .ctx = a->spec.client.ctx,
     };
 
@@ -334,7 +334,7 @@ static void on_held(void *ctx)
     if (open_report(a, a->to_run, &err) < 0 && !a->why[0])
         snprintf(a->why, sizeof a->why, "%s", err.text);
     if (a->why[0]) { /* it could not be read: whoever waits for it is told in its log */
-        note(a, "the job is not run", a->why);
+        warn(a, "the job is not run", a->why);
         if (a->report)
             github_report_never_began(a->report, RECORDS_FAILED, a->why);
         finish(a, RECORDS_FAILED);
@@ -405,7 +405,7 @@ static void on_hard(void *ctx)
 
     a->hard = NULL;
     a->killed = true;
-    note(a, "the job does not end in the time that it has, and is killed", NULL);
+    warn(a, "the job does not end in the time that it has, and is killed", NULL);
     if (a->report)
         github_report_issue(a->report, RECORDS_ERROR, why);
     a->spec.client.kill(a->spec.client.ctx, why);

@@ -32,7 +32,7 @@ struct
     void (*kill)(void *ctx, const char *why); /* it did not in time; NULL: it has all it wants */
     /* The server calls this runner NAME, which it was not called before. NULL: not wanted. */
     void (*renamed)(void *ctx, const char *name);
-    void (*note)(void *ctx, const char *text); /* something that people should know of it */
+    void (*warn)(void *ctx, const char *text); /* something that people should know of it */
     void (*completing)(void *ctx);             /* the server is told the end now */
     void (*over)(void *ctx); /* from the loop only; the assignment may be freed in it */
     void *ctx;

@@ -26,17 +26,27 @@ static void set_trouble(struct github *g, const char *why)
     snprintf(g->trouble, sizeof g->trouble, "%s", why ? why : "");
 }
 
-void github_note(struct github *g, const char *text)
+static void tell(struct github *g, const char *text, const char *level)
 {
     const struct queue_client *c = &g->base.client;
     const char *job = g->job ? assignment_key(g->job) : NULL;
     CLEANUP(loose_freep)
-    json_t *event =
-        json_pack("{s:s, s:o, s:s*}", "event", "note", "text", event_text_new(text), "job", job);
+    json_t *event = json_pack("{s:s, s:o, s:s*, s:s*}", "event", "note", "text",
+                              event_text_new(text), "job", job, "level", level);
     struct err ignored = ERR_INIT; /* a note that finds no reader stops nothing */
 
     if (c->event)
         (void)!c->event(c->ctx, event, slice_make(NULL, 0), &ignored);
+}
+
+void github_note(struct github *g, const char *text)
+{
+    tell(g, text, NULL);
+}
+
+void github_warn(void *github, const char *text)
+{
+    tell(github, text, "warning");
 }
 
 static void tell_ready(struct github *g)
@@ -291,11 +301,6 @@ static void on_job_completing(void *ctx)
     github_poll_step_back(&g->poll);
 }
 
-static void on_job_note(void *ctx, const char *text)
-{
-    github_note(ctx, text);
-}
-
 void github_settle(struct github *g)
 {
     if (g->end.decided)
@@ -327,7 +332,7 @@ struct assignment_client github_job_client(struct github *g)
                                       .stop = on_job_stop,
                                       .kill = g->base.client.kill ? on_job_kill : NULL,
                                       .renamed = github_renamed,
-                                      .note = on_job_note,
+                                      .warn = github_warn,
                                       .completing = on_job_completing,
                                       .over = on_job_over,
                                       .ctx = g};

@@ -88,6 +88,8 @@ void github_end(struct github *g, const struct github_end *end);
 /* What is to be told now: "Online", or "Busy". */
 void github_show(struct github *g);
 void github_note(struct github *g, const char *text);
+/* The same, and somebody should look into it; fits those who tell of a job, or of a message. */
+void github_warn(void *github, const char *text);
 /* Goes on with what waited for a job's end. */
 void github_settle(struct github *g);
 struct assignment_client github_job_client(struct github *g);

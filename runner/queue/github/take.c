@@ -51,7 +51,7 @@ static void begin_job(struct github *g, struct slice text, const char *billing_o
         (void)err_in(&err,
                      "a job came that cannot be read, nor its end be told: the server gives it "
                      "up after a while");
-        github_note(g, err.text);
+        github_warn(g, err.text);
         return;
     }
     g->served = g->settings->ephemeral;
@@ -149,7 +149,7 @@ static void take_reference(struct github *g, const struct envelope *message)
     g->reference = read_body(message);
     envelope_reference_read(g->reference, &r);
     if (!*r.request_id) {
-        github_note(g, "the server offered a job without saying which");
+        github_warn(g, "the server offered a job without saying which");
         github_poll_next(&g->poll, GITHUB_POLL_USELESS);
     } else if (r.acknowledge) {
         github_poll_acknowledge(&g->poll, r.request_id, on_acknowledged, g);

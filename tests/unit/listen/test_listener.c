@@ -280,6 +280,23 @@ static void on_draining(void *ctx)
     loop_timer(loop, clock_ms() + 50, cancel_soon, ctx);
 }
 
+Test(listener, what_a_queue_says_is_as_loud_as_the_queue_wants_it)
+{
+    static struct fake_queue q;
+    json_t *event = json_pack("{s:s, s:s}", "event", "note", "text", "hear this");
+    struct err err = ERR_INIT;
+
+    fake_queue_init(&q, "q", "quick-job", 0);
+    begin(&q, 1);
+    cr_assert_eq(q.base.client.event(q.base.client.ctx, event, SLICE(""), &err), ERR_OK);
+    cr_assert_str_eq(notes, "hear this\n");
+    cr_assert_eq(loudest, LISTENER_INFO);
+    json_object_set_new(event, "level", json_string("warning"));
+    cr_assert_eq(q.base.client.event(q.base.client.ctx, event, SLICE(""), &err), ERR_OK);
+    cr_assert_eq(loudest, LISTENER_WARNING);
+    json_decref(event);
+}
+
 Test(listener, the_first_signal_lets_jobs_come_to_their_end)
 {
     static const int signals[] = {SIGTERM};

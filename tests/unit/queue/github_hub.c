@@ -196,7 +196,8 @@ static int on_event(void *ctx, json_t *event, struct slice log, struct err *err)
     (void)ctx;
     (void)log;
     (void)err;
-    snprintf(hub_notes + len, sizeof hub_notes - len, "%s\n", loose_text(event, "text"));
+    snprintf(hub_notes + len, sizeof hub_notes - len, "%s%s%s\n", loose_text(event, "level"),
+             *loose_text(event, "level") ? ": " : "", loose_text(event, "text"));
     return ERR_OK;
 }
 

@@ -25,7 +25,8 @@ extern const struct github_waits hub_waits; /* short ones, but for what a slow m
 
 /* What the caller was told. */
 extern int hub_readies;
-extern char hub_stopped[300], hub_killed[300], hub_notes[4000];
+extern char hub_stopped[300], hub_killed[300];
+extern char hub_notes[4000]; /* a line each, "warning: " in front of some */
 
 void hub_enter(void); /* for .init and .fini */
 void hub_leave(void);

@@ -110,6 +110,7 @@ Test(github_queue_job, a_job_that_cannot_be_read_is_told_as_failed)
     hub_has(hub_last("complete"), "\"action_name\":\"setup_job\"");
     hub_has(hub_last("complete"), "\"annotations\":[{\"level\":\"failure\"");
     hub_has(hub_last("complete"), "steps: must be a list");
+    hub_has(hub_notes, "warning: the job is not run: ");
     hub_has(hub_last("complete"), "\"startLine\":1,\"endLine\":1,\"stepNumber\":1");
     hub_until("poll", 3);
     cr_assert_gt(hub_count("renew"), 0);
@@ -137,7 +138,7 @@ Test(github_queue_job, a_job_that_says_nothing_of_itself_is_noted)
     HUB_START({"poll", 1, 1, 200, REFERENCE("")}, {"acquire", 1, 1, 200, "{}"});
     hub_open(&broker);
     hub_until("poll", 2);
-    hub_has(hub_notes, "cannot be read");
+    hub_has(hub_notes, "warning: a job came that cannot be read");
     cr_assert_eq(hub_count("complete"), 0);
 }
 
