@@ -14,6 +14,28 @@ struct socket { /* one of libcurl's, watched */
     struct watch *watch;
 };
 
+static char *copy_of(const char *text)
+{
+    return text && *text ? mem_dup(text, strlen(text)) : NULL;
+}
+
+static bool is_secure(const char *url)
+{
+    return slice_starts(slice_of(url), SLICE("https://"));
+}
+
+static bool is_address(const char *url)
+{
+    struct slice s = slice_of(url);
+
+    if (!slice_starts(s, SLICE("http://")) && !is_secure(url))
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] <= ' ' || s.ptr[i] == 0x7f)
+            return false;
+    return http_host(url).len && s.len <= URL_MAX;
+}
+
 /* ---- answers ---- */
 
 void http_answer_deinit(struct http_answer *a)
@@ -55,13 +77,26 @@ static void end(struct http_call *c, const struct err *err)
     http_answer_deinit(&answer);
 }
 
+static void stay(struct http_call *c)
+{
+    wipe_free(c->moved);
+    c->moved = NULL;
+}
+
+static int try(struct http_call *c, struct err *err)
+{
+    c->tries++;
+    stay(c);
+    return http_call_try(c, err);
+}
+
 static void on_wait(void *ctx)
 {
     struct http_call *c = ctx;
     struct err err = ERR_INIT;
 
     c->wait = NULL;
-    if (http_call_try(c, &err) < 0)
+    if (try(c, &err) < 0)
         end(c, &err);
 }
 
@@ -100,10 +135,46 @@ static bool is_passing(int status)
     return status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
+/* Where the answer sends us on to, a new text; NULL: nowhere that we would follow it to. */
+static char *way_on(const struct http_call *c)
+{
+    struct slice location = http_header(&c->answer, "Location");
+    CLEANUP(free_ptr) char *text = mem_dup(location.len ? location.ptr : "", location.len);
+    CURLU *u = http_lib.url_new();
+    char *url = NULL, *to = NULL;
+
+    if (location.len && u && http_lib.url_set(u, CURLUPART_URL, c->url, 0) == CURLUE_OK &&
+        http_lib.url_set(u, CURLUPART_URL, text, 0) == CURLUE_OK &&
+        http_lib.url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK && is_address(url) &&
+        (is_secure(url) || !is_secure(c->url)))
+        to = copy_of(url);
+    http_lib.text_free(url);
+    http_lib.url_cleanup(u);
+    return to;
+}
+
+/* True: the same is asked elsewhere. Not by libcurl, which gives no body to where a 303 leads, and none of its tokens to
+ * another host, unless it gives them to all. */
+static bool goes_on(struct http_call *c, int status)
+{
+    struct err err = ERR_INIT;
+
+    if (!c->q.follow_once || status < 300 || status > 399 || c->moved)
+        return false;
+    c->moved = way_on(c);
+    if (!c->moved)
+        return false;
+    if (http_call_try(c, &err) < 0)
+        end(c, &err);
+    return true;
+}
+
 static void on_answer(struct http_call *c, int status)
 {
     char why[48];
 
+    if (goes_on(c, status))
+        return;
     /* One 206 is the end of what began as a 200. */
     c->answer.status = status == 206 && c->got && c->to_sink ? 200 : status;
     c->answer.size = c->to_sink ? c->got : (int64_t)c->answer.body.len;
@@ -148,10 +219,10 @@ static bool is_of_proxy(const struct http_call *c, int status)
 /* Why the try ended with CODE; libcurl knows as long as it has the request. */
 void http_call_blame(const struct http_call *c, CURLcode code, int connect_status, struct err *ret)
 {
-    bool secure = slice_starts(slice_of(c->url), SLICE("https:"));
+    bool secure = is_secure(http_call_url(c));
     struct http_why why = {.code = (int)code,
                            .text = c->why[0] ? c->why : http_lib.easy_strerror(code),
-                           .url = c->url,
+                           .url = http_call_url(c),
                            .proxy = secure ? c->http->https_proxy : c->http->http_proxy,
                            .ca_file = c->http->ca_file,
                            .connect_status = connect_status};
@@ -302,11 +373,6 @@ static int on_timer_wanted(CURLM *multi, long ms, void *ctx)
 
 /* ---- clients ---- */
 
-static char *copy_of(const char *text)
-{
-    return text && *text ? mem_dup(text, strlen(text)) : NULL;
-}
-
 int http_new(const struct http_spec *spec, struct loop *loop, struct http **ret, struct err *err)
 {
     int r = http_lib_load(err);
@@ -376,22 +442,11 @@ struct http_call *http_call_free(struct http_call *c)
     free_headers(c->headers);
     free_headers(c->resume);
     http_answer_deinit(&c->answer);
+    stay(c);
     wipe_free(c->url);
     free(c->method);
     free(c);
     return NULL;
-}
-
-static bool is_address(const char *url)
-{
-    struct slice s = slice_of(url);
-
-    if (!slice_starts(s, SLICE("http://")) && !slice_starts(s, SLICE("https://")))
-        return false;
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.ptr[i] <= ' ' || s.ptr[i] == 0x7f)
-            return false;
-    return http_host(url).len && s.len <= URL_MAX;
 }
 
 /* Of what a line break is in, the rest would be another header. */
@@ -437,7 +492,7 @@ int http_start(struct http *h, const struct http_request *q, http_done_fn *done,
     if (r < 0)
         return r;
     struct http_call *c = http_call_new(h, q, done, ctx);
-    r = http_call_try(c, err);
+    r = try(c, err);
     if (r < 0)
         http_call_free(c);
     else if (ret)

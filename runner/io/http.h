@@ -73,6 +73,10 @@ struct http_request {           /* all is borrowed until the end but the texts, 
     bool
         fresh; /* over a connection of its own: on a kept one that breaks libcurl sends it once more by itself */
     bool follow; /* redirects: Authorization does not go to other hosts */
+    /* Or one redirect of each try, with all that was sent: method, headers with Authorization, body. The times below
+     * begin anew with it. From https:// it is not followed to http://. One that is not followed, as a second one, is the
+     * answer. */
+    bool follow_once;
     /* Of one try; 0: HTTP_IDLE_MS, no limit. A long poll sets HTTP_IDLE_NEVER and a total: to watch for idleness wakes
      * us up every second. */
     int64_t idle_ms, total_ms;

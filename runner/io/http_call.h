@@ -20,6 +20,7 @@ struct http_call {
     struct http *http;
     struct http_request q; /* texts: use those below */
     char *method, *url;
+    char *moved;                         /* where a redirect sent this try; NULL: nowhere */
     struct curl_slist *headers, *resume; /* resume: the headers with a range */
     http_done_fn *done;
     void *ctx;
@@ -55,6 +56,8 @@ void http_call_late(void *ctx);
 
 /* ---- http_try.c ---- */
 
+/* The address that this try asks. */
+const char *http_call_url(const struct http_call *c);
 /* Hands C to libcurl. */
 MUST_CHECK int http_call_try(struct http_call *c, struct err *err);
 /* Takes it back, under way or at its end. */

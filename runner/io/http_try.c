@@ -17,6 +17,11 @@ int http_call_status(const struct http_call *c)
 
 /* ---- hosts ---- */
 
+const char *http_call_url(const struct http_call *c)
+{
+    return c->moved ? c->moved : c->url;
+}
+
 /* Is the host of the address ALLOWED, or that of MORE as seen from there? Asked with libcurl's own eyes: it is libcurl
  * that goes there. */
 static bool may_ask(struct http_call *c, const char *url, const char *more)
@@ -55,7 +60,7 @@ static bool leads_astray(struct http_call *c, struct slice line)
     struct slice to = slice_trim(slice_from(line, (size_t)colon + 1));
     CLEANUP(free_ptr) char *text = mem_dup(to.len ? to.ptr : "", to.len);
     (void)http_lib.easy_getinfo(c->easy, CURLINFO_EFFECTIVE_URL, &from);
-    return !may_ask(c, from ? from : c->url, text);
+    return !may_ask(c, from ? from : http_call_url(c), text);
 }
 
 /* ---- what libcurl calls while a request goes on ---- */
@@ -204,7 +209,7 @@ static void set_method(struct http_call *c)
 static void set_way(struct http_call *c)
 {
     const struct http *h = c->http;
-    bool secure = slice_starts(slice_of(c->url), SLICE("https:"));
+    bool secure = slice_starts(slice_of(http_call_url(c)), SLICE("https:"));
     const char *proxy = secure ? h->https_proxy : h->http_proxy;
 
     SET(c, CURLOPT_PROXY, proxy ? proxy : "");
@@ -288,14 +293,13 @@ static void set_pipe(struct http_call *c)
 
 int http_call_try(struct http_call *c, struct err *err)
 {
-    if (c->q.allows && !may_ask(c, c->url, NULL)) {
+    if (c->q.allows && !may_ask(c, http_call_url(c), NULL)) {
         *err = c->err;
         return err->code;
     }
     c->easy = http_lib.easy_init();
     if (!c->easy)
         return err_set(err, ERR_FAILED, "libcurl has no memory");
-    c->tries++;
     c->sent = 0;
     c->begun = false;
     c->headers_got = 0;
@@ -303,7 +307,7 @@ int http_call_try(struct http_call *c, struct err *err)
     buf_clear(&c->answer.headers);
     buf_clear(&c->answer.body);
     SET(c, CURLOPT_PRIVATE, c);
-    SET(c, CURLOPT_URL, c->url);
+    SET(c, CURLOPT_URL, http_call_url(c));
     SET(c, CURLOPT_USERAGENT, c->http->agent);
     SET(c, CURLOPT_NOSIGNAL, 1L);
     SET(c, CURLOPT_ERRORBUFFER, c->why);

@@ -26,9 +26,14 @@ static const struct member texts[] = {
 };
 
 static const struct member flags[] = {
-    MEMBER(isolation_required), MEMBER(source_ignored), MEMBER(keep),
-    MEMBER(id_token),           MEMBER(offline),        MEMBER(pull),
+    MEMBER(isolation_required),
+    MEMBER(source_ignored),
+    MEMBER(keep),
+    MEMBER(id_token),
+    MEMBER(offline),
+    MEMBER(pull),
     MEMBER(codeload_bearer),
+    MEMBER(resolver_redirects),
 };
 
 static const struct member times[] = {MEMBER(timeout_ms),          MEMBER(cancel_timeout_ms),

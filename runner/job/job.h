@@ -87,6 +87,7 @@ struct job {
      * ACTIONS_RUNTIME_TOKEN, unless the source is one of the administrator's own. */
     const char *resolver, *resolver_url; /* "launch", "legacy"; NULL: the source is asked */
     const char *const *resolver_pins;    /* the workflow's lock file, passed on */
+    bool resolver_redirects;             /* one of its is followed, with that token */
     bool codeload_bearer;                /* servers named codeload.* get the token as it is */
     const char *const
         *fetch_env; /* what git gets to reach servers, "NAME=value", NULL-terminated */

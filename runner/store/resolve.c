@@ -247,6 +247,7 @@ int resolve(const struct resolve_ask *ask, struct arena *a, struct resolve_answe
                                    .body = slice_of(body),
                                    .tries = RESOLVE_TRIES,
                                    .trust_429 = true,
+                                   .follow_once = ask->follow_once,
                                    .judge = is_passing,
                                    .retry = on_retry,
                                    .ctx = &g};

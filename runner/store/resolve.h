@@ -28,6 +28,7 @@ struct resolve_ask {
     const char *archive_token; /* for archives without one of their own; "": none. A secret */
     const char *const *pins;   /* lines of the workflow's lock file, passed on; NULL: none */
     bool codeload_bearer;      /* servers named codeload.* get tokens as they are */
+    bool follow_once;          /* as of struct http_request */
     int64_t retry_ms;          /* before the second try; 0: STORE_RETRY_MS */
     const char *const *env;    /* which way requests take, "NAME=value"; NULL: straight */
     const struct action_ref *refs;

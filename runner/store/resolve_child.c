@@ -32,6 +32,7 @@ char *resolve_request_format(const struct resolve_ask *ask)
     json_object_set_new(json, "archive_token", field_text(ask->archive_token));
     json_object_set_new(json, "pins", field_list(ask->pins));
     json_object_set_new(json, "codeload_bearer", json_boolean(ask->codeload_bearer));
+    json_object_set_new(json, "follow_once", json_boolean(ask->follow_once));
     json_object_set_new(json, "retry", json_integer(ask->retry_ms));
     json_object_set_new(json, "env", field_list(ask->env));
     json_object_set_new(json, "refs", refs);
@@ -67,6 +68,7 @@ static int read_request(const json_t *json, struct arena *a, struct resolve_ask 
         .archive_token = field_get_text(a, json, "archive_token"),
         .pins = field_get_list(a, json, "pins"),
         .codeload_bearer = json_is_true(json_object_get(json, "codeload_bearer")),
+        .follow_once = json_is_true(json_object_get(json, "follow_once")),
         .retry_ms = json_integer_value(json_object_get(json, "retry")),
         .env = field_get_list(a, json, "env"),
     };

@@ -164,6 +164,7 @@ class GitHubDouble(Reports, Storage, Double):
         self.lock_seconds = lock_seconds
         self.acknowledging = True
         self.broker = None                # where the older queue sends its clients on to
+        self.elsewhere = None             # where the tenant sends on what comes with a job's token
         self.token_life = 2999            # seconds
         self.miskeys = 0                  # messages to come that are encrypted for another session
         self.no_ephemeral = False         # a service that does not know it
@@ -209,6 +210,11 @@ class GitHubDouble(Reports, Storage, Double):
         with self.turn:
             self.broker = f"http://localhost:{self.open().server_port}/broker/"
             self._hang_up(None)
+
+    def send_on(self):
+        """The tenant answers what comes with a job's token with a redirect to another host, over plain HTTP."""
+        with self.turn:
+            self.elsewhere = f"http://localhost:{self.open().server_port}"
 
     def repeat(self, job):
         """The message of JOB comes once more, as another one."""
@@ -330,6 +336,8 @@ class GitHubDouble(Reports, Storage, Double):
         if call.name == "unknown":
             self.complain(f"no such call: {call.method} {call.path}")
             return Answer(404, {"message": "Not Found"})
+        if self.is_sent_on(call):
+            return Answer(303, headers={"Location": self.elsewhere + call.request.path})
         refusal = self.allowed(call)
         if refusal:
             return refusal
@@ -338,6 +346,11 @@ class GitHubDouble(Reports, Storage, Double):
         if call.match.re.pattern.startswith("/results/" + re.escape(RECEIVER)):
             return self.receiver(call)
         return getattr(self, {"archive": "send_archive", "tenant": "find_tenant"}.get(call.name, call.name.replace("-", "_")))(call)
+
+    def is_sent_on(self, call):
+        token = call.headers.get("Authorization", "").removeprefix("Bearer ")
+        return (self.elsewhere and call.path.startswith("/tenant/") and not self.elsewhere.endswith(f"//{call.headers['Host']}")
+                and any(job.token == token for job in self.jobs))
 
     def allowed(self, call):
         """The headers of every call, and whose token it has."""

@@ -175,14 +175,15 @@ struct queue_github_spec listen_queues_github(const struct listen_queues *q, str
                                               struct github_waits *waits)
 {
     *waits = (struct github_waits){.request = request_ms()};
-    return (struct queue_github_spec){.http = http,
-                                      .spool = q->spool,
-                                      .version = q->runner_version,
-                                      .extra_agent =
-                                          settings_env("GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT"),
-                                      .deprecated_exit = deprecated_exit(),
-                                      .waits = waits,
-                                      .minute_ms = settings_minute_ms()};
+    return (struct queue_github_spec){
+        .http = http,
+        .spool = q->spool,
+        .version = q->runner_version,
+        .extra_agent = settings_env("GITHUB_ACTIONS_RUNNER_EXTRA_USER_AGENT"),
+        .deprecated_exit = deprecated_exit(),
+        .no_redirects = settings_flag("GITHUB_ACTIONS_RUNNER_NO_HTTP_REDIRECTS"),
+        .waits = waits,
+        .minute_ms = settings_minute_ms()};
 }
 
 static int make_queue(const struct listen_queues *q, struct registration *r, struct http *http,

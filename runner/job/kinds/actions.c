@@ -410,6 +410,7 @@ static int start_asking(struct actions_get *g, struct err *err)
         .archive_token = own ? own : "",
         .pins = j->resolver_pins,
         .codeload_bearer = j->codeload_bearer,
+        .follow_once = j->resolver_redirects,
         .retry_ms = retry_ms(),
         .env = j->fetch_env,
         .refs = g->asked.ptr,

@@ -106,7 +106,8 @@ static struct legacy_finish finish_of(const struct github_settings *s, const str
                                   .plan_id = j->plan_id,
                                   .plan_version = j->plan_version,
                                   .pool_id = s->pool_id,
-                                  .request_id = j->request_id};
+                                  .request_id = j->request_id,
+                                  .follow_redirects = j->follow_redirects};
 }
 
 /* The steps of a job that was cancelled before it began, as the official runner tells them: it was setting up. */
@@ -288,6 +289,7 @@ static int open_report(struct assignment *a, const struct job *job, struct err *
         .scope = j->scope_id,
         .plan_type = j->plan_type,
         .request_id = j->request_id,
+        .follow_redirects = j->follow_redirects,
         .environment = job->environment,
         .job_annotations = j->send_job_annotations,
         .agent = a->spec.caller->agent,
@@ -459,9 +461,10 @@ json_t *assignment_lease(const struct assignment *a)
     if (a->gone || !github_job_can_be_told(j))
         return NULL;
     json_t *lease =
-        json_pack("{s:s, s:b, s:I, s:I, s:I}", "kind", "github", "results_only",
-                  (int)j->results_only, "request_id", (json_int_t)j->request_id, "plan_version",
-                  (json_int_t)j->plan_version, "pool_id", (json_int_t)a->spec.settings->pool_id);
+        json_pack("{s:s, s:b, s:b, s:I, s:I, s:I}", "kind", "github", "results_only",
+                  (int)j->results_only, "follow_redirects", (int)j->follow_redirects, "request_id",
+                  (json_int_t)j->request_id, "plan_version", (json_int_t)j->plan_version, "pool_id",
+                  (json_int_t)a->spec.settings->pool_id);
     add_text(lease, "server_url", a->spec.settings->server_url);
     add_text(lease, "url", j->url);
     add_text(lease, "token", j->token);
@@ -495,7 +498,9 @@ struct call *assignment_recover(struct caller *c, const json_t *lease, call_fn *
                                     .plan_id = plan,
                                     .plan_version = loose_int(lease, "plan_version", 0),
                                     .pool_id = loose_int(lease, "pool_id", 0),
-                                    .request_id = loose_int(lease, "request_id", 0)};
+                                    .request_id = loose_int(lease, "request_id", 0),
+                                    .follow_redirects =
+                                        loose_bool(lease, "follow_redirects", false)};
     CLEANUP(loose_freep) json_t *event = legacy_lost(job, f.request_id, "failed");
     return legacy_complete(c, &f, event, done, ctx);
 }

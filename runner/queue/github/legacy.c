@@ -86,7 +86,8 @@ struct call *legacy_complete(struct caller *c, const struct legacy_finish *f, co
                                    .bearer = f->token,
                                    .body = event,
                                    .tries = FINISH_TRIES,
-                                   .settled = over};
+                                   .settled = over,
+                                   .follow_once = f->follow_redirects};
     return call_start(c, &spec, done, ctx);
 }
 

@@ -10,6 +10,7 @@ struct legacy_finish {       /* borrowed */
     const char *url, *token; /* of the job's SystemVssConnection */
     const char *scope_id, *plan_type, *plan_id;
     int64_t plan_version, pool_id, request_id;
+    bool follow_redirects; /* as the job says */
 };
 
 /* One try. The answer has "lockedUntil" and "reservedAgent". */

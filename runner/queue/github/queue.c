@@ -633,6 +633,7 @@ int queue_github_new(const struct queue_github_spec *spec, struct queue **ret, s
         is_product(slice_of(spec->extra_agent)))
         g->extra_agent = copy_of(spec->extra_agent);
     g->spool = spec->spool;
+    g->no_redirects = spec->no_redirects;
     g->deprecated_exit = spec->deprecated_exit ? spec->deprecated_exit : 1;
     if (spec->waits)
         g->waits = *spec->waits;

@@ -31,6 +31,7 @@ struct queue_github_spec {
     /* When our version is not accepted any more: the official runner has 7 where its environment asks for it.
      * 0: 1 */
     int deprecated_exit;
+    bool no_redirects; /* a job's calls follow none, whatever the job says (10.4) */
     /* For tests: */
     const struct github_waits *waits; /* copied; NULL: the official runner's */
     int64_t minute_ms;                /* how long a minute of them takes; 0: a minute */

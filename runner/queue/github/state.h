@@ -38,6 +38,7 @@ struct github {
     char *version, *agent;
     char *extra_agent; /* NULL: none */
     int spool, deprecated_exit;
+    bool no_redirects;
 
     enum github_state state;
     struct caller caller;

@@ -560,6 +560,113 @@ Test(http, redirects_are_followed_where_that_is_wanted_and_only_to_http)
     cr_assert_lt(http_do(client, &q, &a, &err), ERR_OK);
 }
 
+/* Each address sends on to the next one, with its status, and over to the server's other name. */
+static void moving(int fd, const struct server_request *q)
+{
+    static const char *const statuses[] = {"301 Moved", "302 Found", "303 See Other",
+                                           "307 Temporary", "308 Permanent"};
+    const char *path = strchr(q->head, '/'), *host = strstr(q->head, "Host: ");
+    const char *port = host ? strchr(host + 6, ':') : NULL;
+    char to[200];
+
+    if (!port || path[1] == 'a') {
+        mirror(fd, q);
+    } else if (path[1] == 'b') { /* further, but not at once */
+        server_answer(fd, q->nth == 1 ? "503 Later" : "200 OK", "", "", 0);
+    } else if (path[1] == 'c') {
+        server_answer(fd, "307 Away", "Location: /b\r\n", "", 0);
+    } else if (path[1] == 'd') {
+        server_answer(fd, "302 Found", "Location: c\r\n", "twice", 5);
+    } else if (path[1] == 'e') {
+        server_answer(fd, "302 Found", "Location: file:///etc/passwd\r\n", "", 0);
+    } else if (path[1] == 'f') {
+        server_answer(fd, "302 Found", "", "", 0);
+    } else {
+        snprintf(to, sizeof to, "Location: http://localhost%.*s/a\r\n", (int)strcspn(port, "\r\n"),
+                 port);
+        server_answer(fd, statuses[path[1] - '0'], to, "go", 2);
+    }
+}
+
+Test(http, one_redirect_is_followed_with_all_that_was_sent_where_that_is_wanted)
+{
+    static const char *const methods[] = {"POST", "PATCH", "PUT"};
+    const char *const headers[] = {"Authorization: Bearer t", "X-Mine: 1", NULL};
+    const char *base = server_start(moving);
+    struct err err = ERR_INIT;
+    char path[] = "/0", line[40];
+
+    for (int i = 0; i < 15; i++) {
+        CLEANUP(http_answer_deinit) struct http_answer a = {0};
+
+        path[1] = (char)('0' + i / 3);
+        struct http_request q = {.method = methods[i % 3],
+                                 .url = address(base, path),
+                                 .headers = headers,
+                                 .body = SLICE("content"),
+                                 .follow_once = true};
+        cr_assert_eq(http_do(client, &q, &a, &err), ERR_OK, "%s", err.text);
+        cr_assert_eq(a.status, 201, "%s %s: %d", q.method, path, a.status);
+        snprintf(line, sizeof line, "%s /a HTTP/1.1\r\n", q.method);
+        cr_expect(strstr(a.body.ptr, line), "%s: %s", line, a.body.ptr);
+        cr_expect(strstr(a.body.ptr, "\r\nHost: localhost:"), "%s", a.body.ptr);
+        cr_expect(strstr(a.body.ptr, "\r\nAuthorization: Bearer t\r\n"), "%s", a.body.ptr);
+        cr_expect(strstr(a.body.ptr, "\r\nX-Mine: 1\r\n"), "%s", a.body.ptr);
+        cr_expect(strstr(a.body.ptr, "|content"), "%s", a.body.ptr);
+    }
+    cr_assert_eq(server_count(), 30);
+}
+
+Test(http, a_redirect_that_is_not_followed_is_the_answer)
+{
+    static const struct {
+        const char *path;
+        int status, requests;
+    } rows[] = {{"/d", 307, 2}, {"/e", 302, 1}, {"/f", 302, 1}};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        CLEANUP(http_answer_deinit) struct http_answer a = {0};
+        struct http_request q = {.url = address(server_start(moving), rows[i].path),
+                                 .follow_once = true};
+        struct err err = ERR_INIT;
+
+        cr_assert_eq(http_do(client, &q, &a, &err), ERR_OK, "%s: %s", rows[i].path, err.text);
+        cr_expect_eq(a.status, rows[i].status, "%s: %d", rows[i].path, a.status);
+        cr_expect_eq(server_count(), rows[i].requests, "%s: %d", rows[i].path, server_count());
+        server_stop();
+    }
+}
+
+Test(http, after_a_redirect_the_next_try_begins_where_the_first_did)
+{
+    struct http_request q = {
+        .url = address(server_start(moving), "/c"), .tries = 2, .follow_once = true};
+    CLEANUP(http_answer_deinit) struct http_answer a = {0};
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(http_do(client, &q, &a, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(a.status, 200);
+    cr_assert_eq(server_count(), 4);
+}
+
+static bool only_by_number(void *ctx, const char *host, const char *port)
+{
+    (void)ctx;
+    (void)port;
+    return strcmp(host, "127.0.0.1") == 0;
+}
+
+Test(http, one_redirect_leads_to_no_host_that_may_not_be_asked)
+{
+    struct http_request q = {
+        .url = address(server_start(moving), "/0"), .follow_once = true, .allows = only_by_number};
+    CLEANUP(http_answer_deinit) struct http_answer a = {0};
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(http_do(client, &q, &a, &err), ERR_DENIED, "%s", err.text);
+    cr_assert_eq(server_count(), 1);
+}
+
 /* ---- proxies ---- */
 
 Test(http, a_proxy_is_asked_unless_the_host_is_excepted)

@@ -17,6 +17,7 @@ static const char full[] =
     "\"masks\":[[\"a\",\"hide me\"]],\"mask_patterns\":[[\"b\",\"x+\"]],\"runner_name\":\"box\","
     "\"runner_group\":\"Default\",\"permissions\":\"Contents: read\",\"resolver\":\"launch\","
     "\"resolver_url\":\"https://l/\",\"resolver_pins\":[\"a/b@v1\"],\"codeload_bearer\":true,"
+    "\"resolver_redirects\":true,"
     "\"env\":[{\"type\":2,\"map\":[{\"Key\":\"A\",\"Value\":\"1\"}]}],"
     "\"steps\":[{\"id\":\"__run\",\"if\":\"success()\",\"run\":\"make\"},"
     "{\"id\":\"a\",\"uses\":\"./local\",\"line\":7}],"
@@ -71,7 +72,7 @@ Test(job, is_read_whole)
     cr_assert_str_eq(j.resolver, "launch");
     cr_assert_str_eq(j.resolver_url, "https://l/");
     cr_assert_str_eq(j.resolver_pins[0], "a/b@v1");
-    cr_assert(j.codeload_bearer);
+    cr_assert(j.codeload_bearer && j.resolver_redirects);
     cr_assert_eq(j.n_env, 1);
     cr_assert_not_null(token_find(j.env[0], "A"));
     cr_assert_eq(j.n_steps, 2);

@@ -474,6 +474,7 @@ Test(github_message, of_the_legacy_kind_names_its_lock_and_its_plan)
                    "\"variables\":{\"system.github.results_endpoint\":null,"
                    "\"actions_use_bearer_token_for_codeload\":{\"value\":\"true\"}}}");
     cr_expect(!p.github.results_only);
+    cr_expect(p.job.resolver_redirects);
     cr_expect_eq(p.github.request_id, 4711);
     cr_expect_eq(p.github.plan_version, 12);
     cr_expect_str_eq(p.github.scope_id, "aaaaaaaa-0000-4000-8000-000000000001");
@@ -488,6 +489,25 @@ Test(github_message, of_the_legacy_kind_names_its_lock_and_its_plan)
     cr_expect_str_eq(p.job.resolver_pins[1], "c/d@v2");
     cr_expect_null(p.job.resolver_pins[2]);
     cr_expect(p.job.codeload_bearer);
+}
+
+Test(github_message, redirects_are_followed_where_both_the_job_and_this_machine_say_so)
+{
+    struct github_origin here = place;
+
+    for (int i = 0; i < 4; i++) {
+        CLEANUP(free_ptr)
+        char *text = patched(i & 1 ? "{\"messageType\":\"PipelineAgentJobRequest\"}"
+                                   : "{\"messageType\":\"PipelineAgentJobRequest\",\"variables\":{"
+                                     "\"Actions.EnableHttpRedirects\":{\"value\":\"false\"}}}");
+        CLEANUP(parsed_deinit) struct parsed p = {.err = ERR_INIT};
+
+        here.no_redirects = i & 2;
+        cr_assert_eq(github_message_parse(slice_of(text), &here, &p.job, &p.github, &p.err), ERR_OK,
+                     "%s", p.err.text);
+        cr_expect_eq(p.github.follow_redirects, i == 1, "%d", i);
+        cr_expect_eq(p.job.resolver_redirects, i == 1, "%d", i);
+    }
 }
 
 /* ---- bad messages ---- */

@@ -194,6 +194,7 @@ Test(resolve, requests_and_answers_survive_the_way_to_another_process)
     ask.pins = pins;
     ask.env = env;
     ask.codeload_bearer = true;
+    ask.follow_once = true;
     CLEANUP(free_ptr) char *text = resolve_request_format(&ask);
     cr_assert_eq(resolve_request_parse(slice_of(text), &arena, &back, &err), ERR_OK, "%s",
                  err.text);
@@ -203,7 +204,7 @@ Test(resolve, requests_and_answers_survive_the_way_to_another_process)
     cr_expect_str_eq(back.archive_token, "ghs_own");
     cr_expect_str_eq(back.pins[0], "pin");
     cr_expect_str_eq(back.env[0], "http_proxy=x");
-    cr_expect(back.codeload_bearer);
+    cr_expect(back.codeload_bearer && back.follow_once);
     cr_assert_eq(back.n, 2);
     cr_expect_str_eq(back.refs[1].repository, "acme/tools");
     cr_expect_str_eq(back.refs[1].path, "sub");

@@ -18,7 +18,7 @@ struct call {
     unsigned tries, settled;
     int64_t total_ms;
     size_t answer_max;
-    bool document;
+    bool document, follow_once;
 
     bool too_large; /* the answer: it will not be smaller the next time */
     unsigned tried;
@@ -192,7 +192,8 @@ static void send_it(struct call *c, const char *token)
                              .body = slice_make(c->body, c->body_size),
                              .idle_ms = HTTP_IDLE_NEVER,
                              .total_ms = c->total_ms,
-                             .answer_max = c->answer_max};
+                             .answer_max = c->answer_max,
+                             .follow_once = c->follow_once};
     struct err err = ERR_INIT;
 
     buf_printf(&authorization, "Authorization: %s %s", c->scheme, token);
@@ -310,7 +311,8 @@ struct call *call_start(struct caller *caller, const struct call_spec *spec, cal
                        .settled = spec->settled,
                        .total_ms = spec->total_ms ? spec->total_ms : caller->waits->request,
                        .answer_max = spec->answer_max,
-                       .document = spec->document};
+                       .document = spec->document,
+                       .follow_once = spec->follow_once};
     if (spec->body) {
         c->body = json_dumps(spec->body, JSON_COMPACT | JSON_ENCODE_ANY);
         c->body_size = strlen(c->body);

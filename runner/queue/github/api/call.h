@@ -61,6 +61,7 @@ struct call_spec {      /* all is copied */
     int64_t total_ms;           /* of one try; 0: waits.request */
     size_t answer_max;          /* 0: HTTP_ANSWER_MAX */
     bool document;              /* it is an object of JSON, or no answer */
+    bool follow_once;           /* as of a request */
 };
 
 /* DONE is called once, from the loop, never before this returns, with what the last try gave; the call is gone by

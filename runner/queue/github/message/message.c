@@ -337,7 +337,7 @@ static void use_variables(struct reader *r)
     struct job *j = r->job;
 
     g->send_job_annotations = flag(r, "actions_send_job_level_annotations");
-    g->follow_redirects = flag(r, "Actions.EnableHttpRedirects");
+    g->follow_redirects = !r->place->no_redirects && flag(r, "Actions.EnableHttpRedirects");
     g->orchestration_id = kept(r, variable(r, "system.orchestrationId"));
     j->runner_group = in_job(r, variable(r, "system.runnerGroupName"));
     j->permissions = permission_lines(r, variable(r, "system.github.token.permissions"));
@@ -488,6 +488,7 @@ static void choose_resolver(struct reader *r)
     while (base.len && base.ptr[base.len - 1] == '/')
         base.len--;
     j->resolver = "legacy";
+    j->resolver_redirects = g->follow_redirects;
     j->resolver_url = arena_printf(
         &j->arena, "%.*s%s%s/_apis/distributedtask/hubs/%s/plans/%s/actiondownloadinfo?jobId=%s",
         SLICE_ARG(base), g->scope_id ? "/" : "", g->scope_id ? g->scope_id : "", g->plan_type,

@@ -22,8 +22,9 @@ enum {
 struct github_origin {
     const char *registration; /* its name in this listener: the job's key begins with it */
     const char *runner;       /* the runner's name on the server */
-    const char *url; /* that it was registered with: old enterprise servers leave it to us to
+    const char *url;   /* that it was registered with: old enterprise servers leave it to us to
                                  say where they are; NULL: not known */
+    bool no_redirects; /* what a job's calls are answered with is not followed elsewhere */
 };
 
 /* One of the message's steps, in its order; those that are switched off are left out. What is not known is "". */
@@ -62,7 +63,7 @@ struct github_job {
     const char *feed_url; /* of the live console: "wss://..." */
     bool has_id_tokens;   /* the service wants to have heard of the job before its first step */
     bool send_job_annotations; /* actions_send_job_level_annotations */
-    bool follow_redirects;     /* Actions.EnableHttpRedirects */
+    bool follow_redirects;     /* Actions.EnableHttpRedirects, and this machine lets it */
 
     struct github_step *steps;
     size_t n_steps;

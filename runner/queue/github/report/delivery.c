@@ -188,6 +188,7 @@ static int start(struct delivery *c, struct http *http, const struct delivery_sp
                              .body = c->text ? slice_make(c->text, c->text_size) : spec->body,
                              .tries = spec->tries ? spec->tries : DELIVERY_TRIES,
                              .total_ms = DELIVERY_TIMEOUT_MS,
+                             .follow_once = spec->follow_once,
                              .judge = is_page};
     int r = make_headers(h, spec, err);
 

@@ -26,6 +26,7 @@ struct delivery_spec {  /* texts are copied */
     json_t *json;               /* the body: taken over; NULL: */
     struct slice body;          /* borrowed until the end */
     unsigned tries;             /* 0: DELIVERY_TRIES */
+    bool follow_once;           /* as of a request */
 };
 
 /* STATUS 0: there was no answer. ANSWER (borrowed) is NULL when it was no JSON. ERR is NULL after a success. */

@@ -398,21 +398,23 @@ static void open_services(struct github_report *r, const struct github_report_sp
                                                         .progress = on_progress,
                                                         .ctx = r});
     if (!spec->results_only)
-        r->timeline = timeline_new(&(struct timeline_spec){.http = http,
-                                                           .loop = r->loop,
-                                                           .url = spec->url,
-                                                           .token = spec->token,
-                                                           .agent = spec->agent,
-                                                           .scope = spec->scope,
-                                                           .plan_type = spec->plan_type,
-                                                           .plan_id = spec->plan_id,
-                                                           .timeline_id = spec->timeline_id,
-                                                           .records = &r->records,
-                                                           .spool = r->spool,
-                                                           .batch_ms = batch_ms,
-                                                           .pause_ms = pause_ms,
-                                                           .progress = on_progress,
-                                                           .ctx = r});
+        r->timeline =
+            timeline_new(&(struct timeline_spec){.http = http,
+                                                 .loop = r->loop,
+                                                 .url = spec->url,
+                                                 .token = spec->token,
+                                                 .agent = spec->agent,
+                                                 .scope = spec->scope,
+                                                 .plan_type = spec->plan_type,
+                                                 .plan_id = spec->plan_id,
+                                                 .timeline_id = spec->timeline_id,
+                                                 .follow_redirects = spec->follow_redirects,
+                                                 .records = &r->records,
+                                                 .spool = r->spool,
+                                                 .batch_ms = batch_ms,
+                                                 .pause_ms = pause_ms,
+                                                 .progress = on_progress,
+                                                 .ctx = r});
 }
 
 int github_report_new(const struct github_report_spec *spec, struct http *http, struct loop *loop,

@@ -21,6 +21,7 @@ struct github_report_spec { /* texts are copied */
     const char *feed_url; /* FeedStreamUrl; NULL or "": there is none */
     /* For a job that did not come as a RunnerJobRequest: */
     const char *timeline_id, *scope, *plan_type; /* scope: plan.scopeIdentifier */
+    bool follow_redirects;                       /* as of struct timeline_spec */
     int64_t request_id;
 
     const char *environment; /* the name of what the job deploys to; NULL: nothing */

@@ -70,7 +70,8 @@ static void ask(struct timeline *t, const struct place *p, json_t *json, struct 
                                  .type = json ? "" : "application/octet-stream",
                                  .headers = headers,
                                  .json = json,
-                                 .body = body};
+                                 .body = body,
+                                 .follow_once = t->spec.follow_redirects};
     struct tenant_request request;
     size_t n = 0;
 
@@ -291,7 +292,8 @@ static void discover(struct timeline *t)
                                            .url = request.request.url,
                                            .agent = t->agent,
                                            .type = "",
-                                           .headers = request.headers},
+                                           .headers = request.headers,
+                                           .follow_once = t->spec.follow_redirects},
                    on_discovered, t);
     tenant_request_deinit(&request);
 }

@@ -17,6 +17,7 @@ struct timeline_spec { /* texts are copied, the others outlive it */
     const char *token; /* the job's */
     const char *agent; /* User-Agent; NULL: the client's */
     const char *scope, *plan_type, *plan_id, *timeline_id;
+    bool follow_redirects; /* one of each call (github-protocol.md 10.4) */
     struct records *records;
     struct spool *spool;
     int64_t batch_ms;            /* between two updates */

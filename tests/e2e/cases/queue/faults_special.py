@@ -1,6 +1,7 @@
 """Faults that are no call's: of keys, messages, tokens, clocks, hosts; and an hour of peace, in a minute's time."""
 
 import shutil
+import subprocess
 import time
 
 from case import case
@@ -119,6 +120,61 @@ def a_queue_that_moves_to_another_host_is_followed(w):
         check(any(call.path.startswith("/broker/message") for call in double.of("poll")), "nobody asked there")
         listener.drain()
         double.check()
+
+
+def reported(double):
+    """The names of what came with a job's token: at the tenant's own address, and where that sends it on to."""
+    here, there = set(), set()
+    for call in double.calls:
+        if call.path.startswith("/tenant/") and call.headers.get("Authorization", "").removeprefix("Bearer ") in {j.token for j in double.jobs}:
+            (there if call.headers["Host"].startswith("localhost:") else here).add(call.name)
+    return here, there
+
+
+REDIRECTS = {"Actions.EnableHttpRedirects": "true"}
+
+
+@case(limit=90)
+def what_a_job_reports_follows_its_tenant_to_another_host(w):
+    with GitHubDouble("L", results=False, hold=2.0) as double:
+        github_registration(w, double)
+        double.archive("acme/tool", {"action.yml": "name: t\nruns:\n  using: composite\n  steps:\n  - run: echo tool\n    shell: bash\n"})
+        double.send_on()
+        said = {"steps": [{"run": "echo hello; echo '# well' >> $GITHUB_STEP_SUMMARY"}, {"uses": "acme/tool@v1"}]}
+        listener = Listener(w, env=QUICK)
+        job = double.push(said, flags=REDIRECTS)
+        double.finished(job, 40)
+        done = listener.drain()
+        check(job.conclusion == "succeeded" and "hello" in job.log() and "tool" in job.log(), f"{job.conclusion}\n{job.log()}\n{done}")
+        here, there = reported(double)
+        check(here == there and here >= {"connection", "records", "new-log", "log", "attachment", "event", "downloads"}, f"{here}\n{there}\n{done}")
+        double.check()
+
+
+@case(limit=90)
+def it_stays_where_no_redirects_are_wanted_and_goes_from_https_to_nothing_less(w):
+    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", w.root / "key", "-out", w.root / "pem", "-days", "2",
+                   "-subj", "/CN=t", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(certificate, check=True, capture_output=True)
+    for secure, flags, env in ((False, REDIRECTS, {"GITHUB_ACTIONS_RUNNER_NO_HTTP_REDIRECTS": "true"}),
+                               (False, {}, {}),
+                               (True, REDIRECTS, {"SSL_CERT_FILE": str(w.root / "pem")})):
+        with GitHubDouble("L", results=False, hold=2.0) as double:
+            double.failing = True
+            if secure:
+                double.secure(w.root / "pem", w.root / "key")
+            github_registration(w, double)
+            double.send_on()
+            job = double.push(echo(), flags=flags)
+            listener = Listener(w, env={**QUICK, **env})
+            double.wait(lambda: "event" in double.names(), 40)
+            here, there = reported(double)
+            double.lapse(job)
+            done = listener.drain()
+            check("event" in here and not there, f"{secure}, {env}: {here}, {there}\n{done}")
+            check("could not be told of the job's end" in done.err and "303" in done.err, f"nothing is said\n{done}")
+            double.check()
+        shutil.rmtree(w.root / "registrations")
 
 
 # ---- time that is as it is, or bad ----
