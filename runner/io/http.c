@@ -72,8 +72,9 @@ static void end(struct http_call *c, const struct err *err)
     void *ctx = c->ctx;
 
     c->answer = answer_new(0); /* nothing is left in it to release */
+    bool has_head = err && err->code == ERR_LIMIT && c->q.keeps_head;
     http_call_free(c);
-    done(ctx, err ? NULL : &answer, err);
+    done(ctx, err && !has_head ? NULL : &answer, err);
     http_answer_deinit(&answer);
 }
 

@@ -81,6 +81,7 @@ struct http_request {           /* all is borrowed until the end but the texts, 
      * us up every second. */
     int64_t idle_ms, total_ms;
     size_t answer_max; /* bytes of an answer in memory; 0: HTTP_ANSWER_MAX */
+    bool keeps_head;   /* of one that is larger DONE gets so many bytes, along with ERR_LIMIT */
     http_host_fn
         *allows; /* asked for the address, and for each that it is redirected to; ERR_DENIED then */
     http_judge_fn *judge;
@@ -88,8 +89,9 @@ struct http_request {           /* all is borrowed until the end but the texts, 
     void *ctx; /* of these four, and the sink's */
 };
 
-/* ERR is NULL when there is an answer, of whatever status; else there is none, and A is NULL. A is the caller's until
- * the function returns. New requests may be started in it, the client may not be freed. */
+/* ERR is NULL when there is an answer, of whatever status; else there is none, and A is NULL (or has a body alone: see
+ * keeps_head). A is the caller's until the function returns. New requests may be started in it, the client may not be
+ * freed. */
 typedef void http_done_fn(void *ctx, struct http_answer *a, const struct err *err);
 
 /* ERR_NOT_FOUND: there is no libcurl, and what to install. The client is freed before LOOP. */

@@ -120,7 +120,10 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *ctx)
     if (!c->begun && !begin_body(c))
         return 0;
     if (!c->to_sink) {
-        buf_add(&c->answer.body, piece);
+        size_t room = c->answer.body.max - c->answer.body.len;
+
+        buf_add(&c->answer.body, slice_head(piece, room));
+        c->answer.body.overflow = piece.len > room;
         return buf_check(&c->answer.body, "the server's answer", &c->err) < 0 ? 0 : one * n;
     }
     if (c->skip >= (int64_t)piece.len) {

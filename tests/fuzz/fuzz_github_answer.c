@@ -44,6 +44,7 @@ static void message(struct slice text)
         BUG("half a message, or an error without a text");
     }
     envelope_deinit(&e);
+    (void)envelope_find_id(text, &e.id);
 }
 
 /* A line is the present file, the rest what the tenant answers. */

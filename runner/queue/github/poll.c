@@ -49,6 +49,11 @@ void github_poll_stop(struct github_poll *p)
 
 /* ---- asking ---- */
 
+static bool is_at_broker(const struct github_poll *p)
+{
+    return p->at_broker || p->session->settings->use_v2;
+}
+
 static void ask(struct github_poll *p);
 
 static void on_wait(void *ctx)
@@ -161,6 +166,37 @@ static void unreadable(struct github_poll *p, const struct envelope *message, co
     }
 }
 
+/* It would be as large the next time, and the legacy queue has no other before it is deleted: unread, and told once. What
+ * the broker delivers is forgotten there. */
+static void too_large(struct github_poll *p, const struct answer *a, struct slice head)
+{
+    struct answer wrong = *a;
+    char text[200];
+    int64_t id;
+
+    if (is_at_broker(p) || !envelope_find_id(head, &id)) {
+        snprintf(
+            wrong.text, sizeof wrong.text,
+            "a message of more than %d MB came, which is not read%s; the server is asked again",
+            MESSAGE_MAX >> 20, is_at_broker(p) ? "" : ", and does not say which it is");
+        p->at_broker = false;
+        failed(p, &wrong);
+        return;
+    }
+    p->errors = 0;
+    p->client.health(p->client.ctx, NULL);
+    snprintf(text, sizeof text,
+             "a message of more than %d MB came: it is deleted unread; a job in it is not run, and "
+             "the server gives it up after a while",
+             MESSAGE_MAX >> 20);
+    if (p->too_large != id)
+        p->client.warn(p->client.ctx, text);
+    p->too_large = id;
+    p->has_id = p->has_last = true;
+    p->id = p->last_id = id;
+    github_poll_next(p, GITHUB_POLL_USELESS);
+}
+
 static void take(struct github_poll *p, struct slice body)
 {
     struct envelope message = {0};
@@ -195,7 +231,9 @@ static void on_answer(void *ctx, const struct answer *a, struct slice body,
 
     (void)http;
     p->call = NULL;
-    if (a->kind != ANSWER_FINE) {
+    if (a->too_large) {
+        too_large(p, a, body);
+    } else if (a->kind != ANSWER_FINE) {
         p->at_broker = false;
         failed(p, a);
     } else if (slice_trim(body).len == 0) {
@@ -217,11 +255,6 @@ static void add_query(const struct github_poll *p, bool online, struct buf *to)
     buf_printf(to, "&status=%s&runnerVersion=", online ? "Online" : "Busy");
     github_url_escape(to, slice_of(s->version));
     buf_printf(to, "&os=Linux&architecture=%s", job_arch());
-}
-
-static bool is_at_broker(const struct github_poll *p)
-{
-    return p->at_broker || p->session->settings->use_v2;
 }
 
 /* An address of the broker: REST ends in '?'. */

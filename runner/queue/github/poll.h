@@ -3,8 +3,8 @@
  *
  * The server holds a question for about 50 s when there is nothing. One that is answered at once with nothing, or with
  * messages that are of no use, is not asked again at once: first after a second, then ever later up to half a minute.
- * After an error there is a pause of its own. Sent on to a broker (BrokerMigration), the legacy queue is asked first each
- * time and the broker then, with the same session. */
+ * One that is too large to be read is of no use, either. After an error there is a pause of its own. Sent on to a broker
+ * (BrokerMigration), the legacy queue is asked first each time and the broker then, with the same session. */
 #pragma once
 
 #include "queue/backoff.h"
@@ -15,6 +15,8 @@ struct github_poll_client {
     void (*message)(void *ctx, struct envelope *message);
     /* This session is of no use any more, or none will be: A says why. Nothing is asked until github_poll_start(). */
     void (*failed)(void *ctx, const struct answer *a);
+    /* Something that people should know of it; valid for the call. */
+    void (*warn)(void *ctx, const char *text);
     /* How it stands: WHY is NULL after an answer, else what is wrong; valid for the call. */
     void (*health)(void *ctx, const char *why);
     void *ctx;
@@ -33,6 +35,7 @@ struct github_poll { /* its owner's; filled in by github_poll_init(), to be read
     int64_t last_id;
 
     int64_t unreadable; /* the id of a message that could not be read; 0: none */
+    int64_t too_large;  /* of the last one that was; 0: none */
     bool strayed;       /* and so a session is given up that lives on: it is to be closed */
     unsigned errors;    /* in a row */
     struct backoff floor;

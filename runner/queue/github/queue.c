@@ -400,8 +400,11 @@ void github_set_up(struct github *g)
     const struct github_token_spec token = {
         .retry_ms = 2 * g->waits.retry, .note = on_token_note, .ctx = g};
     const struct session_client session = {.opened = on_opened, .waits = on_waits, .ctx = g};
-    const struct github_poll_client poll = {
-        .message = on_message, .failed = on_poll_failed, .health = on_poll_health, .ctx = g};
+    const struct github_poll_client poll = {.message = on_message,
+                                            .failed = on_poll_failed,
+                                            .warn = github_warn,
+                                            .health = on_poll_health,
+                                            .ctx = g};
 
     if (g->token)
         return;

@@ -493,6 +493,35 @@ Test(http, a_request_may_name_the_limit_of_its_answer)
     cr_assert_eq(http_do(client, &q, &b, &err), ERR_LIMIT, "%s", err.text);
 }
 
+struct head {
+    bool over;
+    char text[20];
+    struct err err;
+};
+
+static void on_head(void *ctx, struct http_answer *a, const struct err *err)
+{
+    struct head *h = ctx;
+
+    h->over = true;
+    h->err = *err;
+    snprintf(h->text, sizeof h->text, "%s", a->body.ptr);
+}
+
+Test(http, of_an_answer_that_is_too_large_the_beginning_is_had_where_that_is_wanted)
+{
+    struct http_request q = {
+        .url = address(server_start(ten_bytes), "/"), .answer_max = 6, .keeps_head = true};
+    struct head head = {0};
+    struct err err = ERR_INIT;
+
+    cr_assert_eq(http_start(client, &q, on_head, &head, NULL, &err), ERR_OK, "%s", err.text);
+    while (!head.over)
+        cr_assert_eq(loop_turn(loop, CLOCK_NEVER, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(head.err.code, ERR_LIMIT, "%s", head.err.text);
+    cr_assert_str_eq(head.text, "012345");
+}
+
 /* ---- headers ---- */
 
 static void endless_headers(int fd, const struct server_request *q)

@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { TRANSCRIPT_MAX = 256 << 10, LAST_MAX = 16 << 10, PATIENCE_MS = 30000 };
+enum { TRANSCRIPT_MAX = 256 << 10, LAST_MAX = 16 << 10, PATIENCE_MS = 30000, HUGE_SIZE = 81 << 20 };
 
 /* Each call of the services: where it goes to, and what it is answered without a rule. */
 static const struct {
@@ -158,6 +159,16 @@ static void send_text(int fd, int status, const char *text, const char *head)
     buf_deinit(&all);
 }
 
+static void send_huge(int fd, const char *head)
+{
+    static const char more[1 << 20] = {0};
+
+    server_cut_off(fd, "200 OK", "", head, HUGE_SIZE, strlen(head));
+    for (size_t sent = strlen(head); sent < HUGE_SIZE; sent += sizeof more)
+        if (send(fd, more, sizeof more, MSG_NOSIGNAL) < 0)
+            return;
+}
+
 static void play(int fd, const struct server_request *q)
 {
     size_t i = 0;
@@ -181,7 +192,10 @@ static void play(int fd, const struct server_request *q)
             usleep(1000);
         status = 200;
     }
-    if (status == 0 || status == HUB_HANG) /* a poll that finds nothing; it is given up before */
+    if (status == HUB_HUGE)
+        send_huge(fd, body);
+    else if (status == 0 ||
+             status == HUB_HANG) /* a poll that finds nothing; it is given up before */
         sleep(60);
     else if (status != HUB_CUT)
         send_text(fd, status, body, q->head);

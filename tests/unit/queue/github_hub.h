@@ -8,12 +8,13 @@
 #include "io/http.h"
 #include "queue/github/queue.h"
 
-enum { HUB_FOREVER = 1000000, HUB_HANG = -1, HUB_CUT = -2, HUB_ON_CUE = -3 };
+enum { HUB_FOREVER = 1000000, HUB_HANG = -1, HUB_CUT = -2, HUB_ON_CUE = -3, HUB_HUGE = -4 };
 
 struct hub_rule {
     const char *call;
     int from, to; /* its calls number FROM to TO, counted from 1 */
-    int status; /* HUB_HANG: no answer at all; HUB_CUT: the connection ends; HUB_ON_CUE: 200, after hub_cue() */
+    int status; /* HUB_HANG: no answer at all; HUB_CUT: the connection ends; HUB_ON_CUE: 200, after hub_cue(); HUB_HUGE:
+                   200, and BODY is the beginning of 81 MB */
     const char *body; /* NULL: none */
 };
 

@@ -87,6 +87,37 @@ Test(envelope, nonsense_is_an_error_and_no_message)
     }
 }
 
+Test(envelope, the_id_is_found_in_the_beginning_of_one)
+{
+    static const struct {
+        const char *head;
+        bool found;
+        int64_t id;
+    } rows[] = {
+        {"{\"messageId\":12,\"body\":\"xx", true, 12},
+        {"\xEF\xBB\xBF{ \"messageType\" : \"a\\\"{\", \"MessageID\" : -7 , \"body\":\"", true, -7},
+        {"{\"messageId\":\"8123456789012345678\",\"iv\"", true, 8123456789012345678LL},
+        {"{\"a\":{\"messageId\":1},\"b\":[\"messageId\",2],\"messageId\":3}", true, 3},
+        {"{\"a\":\"messageId\",\"messageId\":4,", true, 4},
+        {"{\"messageId\":12", false, 0}, /* or more */
+        {"{\"messageId\":", false, 0},
+        {"{\"messageId\":null,", false, 0},
+        {"{\"messageId\":99999999999999999999,", false, 0},
+        {"{\"body\":\"messageId\\\":5,", false, 0},
+        {"{\"body\":\"\\", false, 0},
+        {"\"messageId\":6,", false, 0},
+        {"", false, 0},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int64_t id = 0;
+
+        cr_expect_eq(envelope_find_id(slice_of(rows[i].head), &id), rows[i].found, "%s",
+                     rows[i].head);
+        cr_expect_eq(id, rows[i].id, "%s", rows[i].head);
+    }
+}
+
 /* Made with OpenSSL's own command: openssl enc -aes-256-cbc -K 0001..1f -iv 1011..1f of a byte order mark and
  * {"jobId":"j"}. */
 static const char encrypted[] =

@@ -2,6 +2,7 @@
 #include "queue/github/queue.h"
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "unit/queue/github_hub.h"
 #include "unit/queue/github_words.h"
 
@@ -385,6 +386,57 @@ Test(github_queue, a_message_that_cannot_be_read_is_met_with_a_new_session_and_t
     cr_assert_eq(hub_count("open"), 2, "%s", hub_transcript());
     cr_assert_eq(hub_count("delete"), 1, "%s", hub_transcript());
     hub_has(hub_last("delete"), "/messages/77?");
+}
+
+/* Behind it others wait, which are asked for at once. */
+Test(github_queue, a_message_that_is_too_large_is_thrown_away_unread_and_told_once)
+{
+    HUB_START({"poll", 1, 2, HUB_HUGE, "{\"messageType\":\"x\",\"messageId\":78,\"body\":\""},
+              {"poll", 3, 3, 200, MESSAGE("79", "Surprise", "{}")});
+    hub_open(&legacy);
+    hub_until("poll", 4);
+    cr_assert_eq(hub_count("delete"), 3, "%s", hub_transcript());
+    cr_assert_eq(hub_count("open"), 1, "%s", hub_transcript());
+    const char *told =
+        strstr(hub_notes, "warning: a message of more than 80 MB came: it is deleted");
+    cr_assert(told, "%s", hub_notes);
+    cr_assert_null(strstr(told + 1, "warning:"), "%s", hub_notes);
+}
+
+Test(github_queue, one_that_is_too_large_to_say_which_it_is_is_asked_for_after_a_pause)
+{
+    struct github_waits waits = hub_waits;
+    struct hub_options o = legacy;
+    struct queue_health h;
+
+    waits.pause = 500;
+    o.waits = &waits;
+    HUB_START({"poll", 1, HUB_FOREVER, HUB_HUGE, "{\"body\":\""});
+    hub_open(&o);
+    hub_until("poll", 1);
+    int64_t begun = clock_ms();
+    hub_until("poll", 2);
+    cr_assert_geq(clock_ms() - begun, waits.pause);
+    hub_queue->ops->health(hub_queue, &h);
+    hub_has(h.trouble,
+            "a message of more than 80 MB came, which is not read, and does not say which");
+    cr_assert_eq(hub_count("delete"), 0);
+}
+
+Test(github_queue, a_broker_that_says_too_much_is_asked_again_after_a_pause)
+{
+    struct github_waits waits = hub_waits;
+    struct hub_options o = broker;
+
+    waits.pause = 500;
+    o.waits = &waits;
+    HUB_START({"poll", 1, 1, HUB_HUGE, MESSAGE("80", "Surprise", "{}")});
+    hub_open(&o);
+    hub_until("poll", 1);
+    int64_t begun = clock_ms();
+    hub_until("poll", 2);
+    cr_assert_geq(clock_ms() - begun, waits.pause);
+    cr_assert_eq(hub_count("delete"), 0);
 }
 
 Test(github_queue, a_shutdown_by_the_service_ends_it_in_silence)

@@ -36,6 +36,7 @@ enum { ANSWER_TEXT_SIZE = 260, ANSWER_RETRY_MAX_MS = 600000 };
 struct answer {
     enum answer_kind kind;
     int status;                  /* of HTTP; 0: there was no answer */
+    bool too_large;              /* it is larger than was allowed for: refused */
     int64_t retry_ms;            /* the server asks for a pause that long; 0: it does not say */
     char text[ANSWER_TEXT_SIZE]; /* the server's own words, one printable line; else the status */
 };

@@ -20,7 +20,6 @@ struct call {
     size_t answer_max;
     bool document, follow_once;
 
-    bool too_large; /* the answer: it will not be smaller the next time */
     unsigned tried;
     bool renewed;  /* the token was fetched anew in this try */
     char *present; /* the token that this try goes with */
@@ -95,10 +94,11 @@ static void on_pause_over(void *ctx)
     begin(c);
 }
 
-static bool is_settled(const struct call *c, enum answer_kind kind)
+/* One that is too large will not be smaller the next time. */
+static bool is_settled(const struct call *c, const struct answer *a)
 {
-    return kind == ANSWER_FINE || (c->settled & CALL_SETTLES(kind)) || c->tried >= c->tries ||
-           c->too_large;
+    return a->kind == ANSWER_FINE || (c->settled & CALL_SETTLES(a->kind)) || c->tried >= c->tries ||
+           a->too_large;
 }
 
 /* True: another try follows. */
@@ -106,7 +106,7 @@ static bool again(struct call *c, const struct answer *a)
 {
     int64_t pause = c->caller->waits->retry;
 
-    if (is_settled(c, a->kind))
+    if (is_settled(c, a))
         return false;
     pause = random_between(pause, 3 * pause);
     if (a->retry_ms > pause)
@@ -136,7 +136,7 @@ static void on_answer(void *ctx, struct http_answer *http, const struct err *err
     struct slice body = http ? buf_slice(&http->body) : slice_make(NULL, 0);
 
     c->http = NULL;
-    if (http)
+    if (!err)
         answer_read(http->status, body, http_header(http, "Retry-After"), &a);
     else
         answer_line(slice_of(err->text), a.text, sizeof a.text);
@@ -146,8 +146,8 @@ static void on_answer(void *ctx, struct http_answer *http, const struct err *err
         answer_line(SLICE("the server's answer is cut off, or none of the service's"), a.text,
                     sizeof a.text);
     }
-    c->too_large = err && err->code == ERR_LIMIT;
-    if (c->too_large)
+    a.too_large = err && err->code == ERR_LIMIT;
+    if (a.too_large)
         a.kind = ANSWER_REFUSED;
     count(c->caller, &a);
     if (a.kind == ANSWER_UNAUTHORIZED && !c->bearer && !c->renewed) {
@@ -193,6 +193,7 @@ static void send_it(struct call *c, const char *token)
                              .idle_ms = HTTP_IDLE_NEVER,
                              .total_ms = c->total_ms,
                              .answer_max = c->answer_max,
+                             .keeps_head = true,
                              .follow_once = c->follow_once};
     struct err err = ERR_INIT;
 

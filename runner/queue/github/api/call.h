@@ -38,7 +38,8 @@ bool caller_defer(struct caller *c, const char *why);
 
 struct call;
 
-/* BODY is that of the answer, of whatever status: valid for the call, wiped afterwards. HTTP: NULL if there was none. */
+/* BODY is that of the answer, of whatever status, or the beginning of one that is too large: valid for the call, wiped
+ * afterwards. HTTP: NULL if there was none. */
 typedef void call_fn(void *ctx, const struct answer *a, struct slice body,
                      const struct http_answer *http);
 

@@ -1,6 +1,7 @@
 #include "queue/github/message/envelope.h"
 
 #include "base/base64.h"
+#include "base/num.h"
 #include "queue/github/api/answer.h"
 #include "queue/github/message/message.h"
 #include "queue/loose.h"
@@ -119,6 +120,55 @@ int envelope_open(struct slice text, const struct envelope_key *key, struct enve
     }
     *ret = e;
     return r;
+}
+
+/* ---- the beginning of one ---- */
+
+/* What is behind the text that begins with the quote in front of REST; *RET: that text, as it is written. */
+static struct slice pass_text(struct slice rest, struct slice *ret)
+{
+    size_t end = 0;
+
+    while (end < rest.len && rest.ptr[end] != '"')
+        end += rest.ptr[end] == '\\' ? 2 : 1;
+    *ret = slice_head(rest, end);
+    return slice_from(rest, end < rest.len ? end + 1 : rest.len);
+}
+
+/* The number, or the text that is one, in front of REST. False: it is none, or it is cut off. */
+static bool read_number(struct slice rest, int64_t *ret)
+{
+    struct err ignored = ERR_INIT;
+    size_t len = 0;
+
+    if (slice_starts(rest, SLICE("\"")))
+        rest = slice_from(rest, 1);
+    while (len < rest.len && strchr("-0123456789", rest.ptr[len]) && rest.ptr[len])
+        len++;
+    return len < rest.len &&
+           num_parse_i64(slice_head(rest, len), INT64_MIN, INT64_MAX, ret, &ignored) == ERR_OK;
+}
+
+bool envelope_find_id(struct slice head, int64_t *ret)
+{
+    int depth = 0;
+
+    head = slice_head(head, ENVELOPE_HEAD_MAX);
+    while (head.len) {
+        char c = head.ptr[0];
+        struct slice name;
+
+        head = slice_from(head, 1);
+        depth += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
+        if (c != '"')
+            continue;
+        head = pass_text(head, &name);
+        struct slice value = slice_trim(head);
+        if (depth == 1 && slice_starts(value, SLICE(":")) &&
+            slice_eq_nocase(name, SLICE("messageId")))
+            return read_number(slice_trim(slice_from(value, 1)), ret);
+    }
+    return false;
 }
 
 void envelope_deinit(struct envelope *e)

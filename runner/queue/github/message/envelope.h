@@ -26,7 +26,7 @@ enum envelope_kind {
     ENVELOPE_KINDS
 };
 
-enum { ENVELOPE_TYPE_SIZE = 48 };
+enum { ENVELOPE_TYPE_SIZE = 48, ENVELOPE_HEAD_MAX = 4096 };
 
 struct envelope_key { /* of a session; all zero: its messages are not encrypted */
     bool used;
@@ -46,6 +46,8 @@ struct envelope {
  * the caller's; after an error it has the id, if that could be read, and no body. */
 MUST_CHECK int envelope_open(struct slice text, const struct envelope_key *key,
                              struct envelope *ret, struct err *err);
+/* HEAD is such a TEXT, which is cut off. False: its id is not in the first ENVELOPE_HEAD_MAX bytes. */
+bool envelope_find_id(struct slice head, int64_t *ret);
 void envelope_deinit(struct envelope *e); /* wipes it; also one that is all zero */
 
 /* The key in ANSWER, a session as the legacy queue makes it: encrypted for OURS, or plain, or none. Which hash it was

@@ -456,6 +456,24 @@ def a_message_of_fifty_megabytes_is_run_or_refused_in_bounded_memory(w):
             shutil.rmtree(w.root / "registrations")
 
 
+@case(limit=120)
+def a_message_of_more_than_eighty_megabytes_is_thrown_away_and_the_next_one_taken(w):
+    double, make, push = server_of("L", encryption=None)
+    with double:
+        make(w, double)
+        listener = Listener(w, env=QUICK)
+        double.wait(lambda: double.of("poll"))
+        with double.turn:
+            double.tell("Surprise", "x" * (81 * MEGA))
+            huge = double.agents[-1].queue[-1]
+        double.wait(lambda: huge.gone, 60)
+        double.finished(push(echo("and then")))
+        done = listener.drain()
+        told = re.findall("warning .*a message of more than 80 MB came: it is deleted unread", done.err)
+        check(len(told) == 1 and len(double.of("delete-message")) == 2, f"{told}, {double.names()}\n{done}")
+        double.check()
+
+
 # ---- the machine ----
 
 @case(who="root")
