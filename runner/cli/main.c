@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -167,6 +168,7 @@ static int no_command(const char *name)
 int main(int argc, char **argv)
 {
     hold_standard_descriptors();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files (ulimit -f) is an error of whoever writes */
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

@@ -1,6 +1,7 @@
 """Bad input and poor machines: one clear error or a said-out-loud fallback, and nothing left behind."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -283,6 +284,16 @@ def descriptors_and_limits_of_the_caller_do_not_matter(w):
     r = w.start(flow, prefix=["sh", "-c", 'exec "$@" 2>&-', "sh"]).finish()
     w.after(r, None)
     r.exits(0).says("ran", step="a")
+
+
+@case()
+def a_limit_on_files_is_an_error_and_kills_nobody(w):
+    """`ulimit -f`: who writes more gets a signal whose default is the end; a job has that default."""
+    flow = w.steps("- {name: a, run: 'head -c 3000000 /dev/zero | tr \\\\0 x; grep SigIgn /proc/self/status'}")
+    r = w.run(flow, prefix=["sh", "-c", 'ulimit -f 100; exec "$@"', "sh"], clean=False).exits(0)
+    mask = re.search(r"SigIgn:\s*(\w+)", r.log("a"))
+    check("going on without a report" in r.notes(), f"not said:\n{r.notes()}")
+    check(int(mask.group(1), 16) == 0, f"ignored in the job: {mask.group(0)}")
 
 
 @case()
