@@ -253,6 +253,7 @@ static void on_signal(void *ctx, int signo)
         listener_say(l, LISTENER_WARNING, NULL, NULL, "jobs are killed: %d run",
                      listener_running(l));
         l->phase = PHASE_LEAVING;
+        pool_give_up_clearing(l->pool); /* the next listener does it, out of the journal */
         pool_stop_all(l->pool, POOL_KILL);
     }
 }

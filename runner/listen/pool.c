@@ -342,3 +342,15 @@ void pool_stop_all(struct pool *p, enum pool_stop how)
     for (size_t i = 0; i < p->list.len; i++)
         stop(p->list.ptr[i], how);
 }
+
+void pool_give_up_clearing(struct pool *p)
+{
+    for (size_t i = p->list.len; i-- > 0;) {
+        struct worker *w = p->list.ptr[i];
+
+        if (w->sweep) {
+            vec_remove(&p->list, i);
+            worker_free(w);
+        }
+    }
+}

@@ -49,3 +49,7 @@ enum pool_stop {
 void pool_stop(struct pool *p, const char *key,
                enum pool_stop how); /* no such job: nothing happens */
 void pool_stop_all(struct pool *p, enum pool_stop how);
+
+/* Ends what clears up behind killed workers, however far it is. ended() is not called for them: their jobs' folders are
+ * still there, and somebody else's (journal.h). */
+void pool_give_up_clearing(struct pool *p);

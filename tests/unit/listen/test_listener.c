@@ -18,7 +18,7 @@ enum { PATIENCE_MS = 60000, NOTES_MAX = 4096 };
 static const char worker[] =
     "#!/bin/sh\n"
     "if [ $1 = leftovers-child ]; then\n"
-    "    while [ -e slow ]; do sleep 0.02; done; rm -rf \"$(cat)\"; exit\n"
+    "    >clearing; while [ -e slow ]; do sleep 0.02; done; rm -rf \"$(cat)\"; exit\n"
     "fi\n"
     "job=$(cat <&3)\n"
     "end() { printf '{\"event\":\"job.finished\",\"result\":\"%s\"}\\n' $1 >&4; exit 0; }\n"
@@ -367,6 +367,33 @@ Test(listener, the_third_signal_waits_for_nobody)
     cr_assert_eq(count_in(work), 0);
     l = listener_free(l);
     cr_assert_eq(count_in("q"), 1, "the next listener has to tell the server");
+}
+
+static void signal_soon(void *ctx)
+{
+    (void)ctx;
+    later(NULL);
+    kill_soon(NULL);
+}
+
+static void look_for_the_child(void *ctx)
+{
+    loop_timer(loop, clock_ms() + 10,
+               access("clearing", F_OK) == 0 ? signal_soon : look_for_the_child, ctx);
+}
+
+Test(listener, the_third_signal_does_not_wait_for_what_clears_up_either)
+{
+    static struct fake_queue q;
+
+    scratch_file("slow", "");
+    fake_queue_init(&q, "q", "dying-job", 1);
+    begin(&q, 1);
+    look_for_the_child(NULL);
+    cr_assert_eq(run(), 0, "%s", notes);
+    cr_assert_eq(q.ended + q.lost, 0, "the folder is still there");
+    l = listener_free(l);
+    cr_assert_eq(count_in("q"), 1, "the next listener has to remove it and to tell the server");
 }
 
 static void cancel_behind_the_signals(void *ctx)
