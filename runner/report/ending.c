@@ -101,9 +101,13 @@ static void findings(struct lines *l)
 static void job_row(struct lines *l, const struct board_job *j, int width)
 {
     size_t before;
+    int used = lines_name(l, j, LINES_TABLE_NAME_MAX);
 
-    lines_job_name(l, j);
-    pad(l, width > l->prefix_width ? l->prefix_width : width, width);
+    if (used > width) { /* it has a line of its own */
+        lines_end(l);
+        used = 0;
+    }
+    pad(l, used, width);
     buf_add_str(&l->out, "  ");
     lines_say(l,
               j->state == BOARD_SUCCESS   ? SGR_GREEN
@@ -132,10 +136,16 @@ static void job_row(struct lines *l, const struct board_job *j, int width)
 
 static void table(struct lines *l)
 {
-    int width = l->prefix_width > 3 ? l->prefix_width : 3;
+    int width = (int)strlen("JOB"), most = l->live ? LINES_PREFIX_MAX : LINES_TABLE_NAME_MAX;
 
     if (!l->board.jobs.len)
         return;
+    VEC_EACH (j, &l->board.jobs) {
+        int w = text_width(slice_of((*j)->name));
+
+        width = w > width ? w : width;
+    }
+    width = width < most ? width : most;
     lines_end(l);
     lines_sgr(l, SGR_BOLD);
     buf_printf(&l->out, "%-*s  %-11s  TIME", width, "JOB", "RESULT");

@@ -102,16 +102,20 @@ void lines_duration(struct lines *l, int64_t ms)
         buf_printf(&l->out, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
 }
 
-void lines_job_name(struct lines *l, const struct board_job *j)
+int lines_name(struct lines *l, const struct board_job *j, int width)
 {
     CLEANUP(buf_deinit) struct buf clean = BUF_INIT(4096);
-    int used;
 
     text_clean(&clean, slice_of(j->name), (struct text_style){.utf8 = l->style.utf8});
     lines_sgr(l, SGR_CYAN);
-    used = text_cut(&l->out, buf_slice(&clean), LINES_PREFIX_MAX, l->style);
+    int used = text_cut(&l->out, buf_slice(&clean), width, l->style);
     lines_sgr(l, SGR_OFF);
-    for (; used < l->prefix_width; used++)
+    return used;
+}
+
+void lines_job_name(struct lines *l, const struct board_job *j)
+{
+    for (int n = lines_name(l, j, LINES_PREFIX_MAX); n < l->prefix_width; n++)
         buf_add_char(&l->out, ' ');
 }
 

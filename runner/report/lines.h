@@ -13,6 +13,8 @@
 enum {
     LINES_BUF_MAX = 64 << 20,
     LINES_PREFIX_MAX = 32,
+    LINES_TABLE_NAME_MAX =
+        72, /* configurations of a matrix often differ only at the end of their names */
     LINES_LIST_MAX = 20,
     LINES_SUMMARY_MAX = 40
 };
@@ -55,7 +57,9 @@ void lines_say(struct lines *l, enum lines_sgr sgr, struct slice text);
 void lines_glyph(struct lines *l, enum board_state state);
 /* Adds "0.3s", "2m03s", "1h02m". */
 void lines_duration(struct lines *l, int64_t ms);
-/* Adds the job's name in the job's colour, filled up to the common width (at most LINES_PREFIX_MAX). */
+/* Adds the job's name in the job's colour, cut to WIDTH columns. Returns the columns used. */
+int lines_name(struct lines *l, const struct board_job *j, int width);
+/* The same, filled up to the common width (at most LINES_PREFIX_MAX). */
 void lines_job_name(struct lines *l, const struct board_job *j);
 /* Ends the line. */
 void lines_end(struct lines *l);
