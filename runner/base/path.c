@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
@@ -163,16 +164,35 @@ static int open_folder(int parent, const char *name)
     return fd;
 }
 
-static void note_error(struct err *first, const char *name)
+/* NAME is in the last of the N LEVELS. */
+static void note_error(struct err *first, const struct level *levels, size_t n, const char *name)
 {
-    if (first->code == ERR_OK)
-        (void)err_sys(first, "cannot remove '%s'", name);
+    CLEANUP(buf_deinit) struct buf path = BUF_INIT(PATH_MAX);
+    int error = errno;
+
+    if (first->code)
+        return;
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&path, "%s/", levels[i].name);
+    buf_add_str(&path, name);
+    errno = error;
+    (void)err_sys(first, "cannot remove '%s'", path.ptr);
 }
 
 /* Is this why unlinkat() refuses a folder: one to unlink() (EPERM says POSIX), a full one to rmdir()? */
 static bool is_folder(int error)
 {
     return error == EISDIR || error == EPERM || error == ENOTEMPTY || error == EEXIST;
+}
+
+/* Opens NAME, which unlinkat() has just refused. -1: errno says why it stays. */
+static int open_refused(int parent, const char *name)
+{
+    int why = errno, fd = is_folder(why) ? open_folder(parent, name) : -1;
+
+    if (fd < 0 && errno == ENOTDIR) /* a file that may not be removed, as an immutable one */
+        errno = why;
+    return fd;
 }
 
 /* Moves NAME of PARENT, which is open as FD, into TOP, under a name of its own: *COUNT goes into it. False: it stays. */
@@ -201,7 +221,7 @@ int path_remove(int dir, const char *name, struct err *err)
     if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT ||
         (errno == ENOTDIR && unlinkat(dir, name, 0) == 0))
         return ERR_OK;
-    int fd = is_folder(errno) ? open_folder(dir, name) : -1;
+    int fd = open_refused(dir, name);
     if (fd < 0)
         return err_sys(err, "cannot remove '%s'", name);
     vec_push(&stack, (struct level){fdopendir(fd), mem_dup(name, strlen(name))});
@@ -221,7 +241,7 @@ int path_remove(int dir, const char *name, struct err *err)
             if (top->dir)
                 closedir(top->dir);
             if (unlinkat(parent, top->name, AT_REMOVEDIR) < 0)
-                note_error(&first, top->name);
+                note_error(&first, stack.ptr, stack.len - 1, top->name);
             free(top->name);
             stack.len--;
             continue;
@@ -238,9 +258,9 @@ int path_remove(int dir, const char *name, struct err *err)
             if (unlinkat(at, entry->d_name, flag) == 0)
                 continue;
         }
-        fd = is_folder(errno) ? open_folder(at, entry->d_name) : -1;
+        fd = open_refused(at, entry->d_name);
         if (fd < 0) {
-            note_error(&first, entry->d_name);
+            note_error(&first, stack.ptr, stack.len, entry->d_name);
             continue;
         }
         if (stack.len >= LEVELS_MAX &&

@@ -4,7 +4,10 @@
 #include "kit/scratch.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -87,6 +90,25 @@ Test(path, remove_takes_deep_trees_and_locked_folders_but_follows_no_link)
     cr_assert_eq(scratch_count(), 1);
     scratch_has("kept/file", "x");
     cr_assert_eq(path_remove(scratch_dir, "tree", &err), ERR_OK);
+}
+
+/* As root may: only `chattr -i` lets it go. Where nothing can be made so, nothing is tried. */
+Test(path, what_cannot_be_removed_is_named_with_its_folders_and_the_reason)
+{
+    struct err err = ERR_INIT;
+    int flags = FS_IMMUTABLE_FL;
+
+    scratch_file("tree/sub/stays", "x");
+    scratch_file("tree/other", "x");
+    CLEANUP(fd_closep) int fd = open("tree/sub", O_RDONLY | O_CLOEXEC);
+    if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)
+        cr_skip_test("no immutable files here: %s", strerror(errno));
+    int r = path_remove(scratch_dir, "tree", &err);
+    flags = 0;
+    cr_assert_eq(ioctl(fd, FS_IOC_SETFLAGS, &flags), 0);
+    cr_assert_neq(r, ERR_OK);
+    cr_assert_str_eq(err.text, "cannot remove 'tree/sub/stays': Operation not permitted");
+    cr_assert_neq(access("tree/other", F_OK), 0);
 }
 
 /* A job can nest folders deeper than there are descriptors. */
