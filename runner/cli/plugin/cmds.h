@@ -6,13 +6,13 @@
 #include "cli/plugin/run.h"
 #include "plugin/trust.h"
 
-struct plugin_options {
-    const char *target; /* ID, FILE, or OWNER/NAME of a new one; NULL: none */
+struct plugin_options { /* texts are of argv or of the configuration; NULL: not said */
+    const char *target; /* ID, FILE, or OWNER/NAME of a new one */
     const char *format, *to, *lang, *dir, *against, *key;
     const char *config_file, *policy_file;
     struct config config;
     const struct trust_policy *policy; /* NULL: none */
-    const char **serves;
+    const char **serves;               /* commits, up to a NULL */
     bool json, help, no_check, all;
     struct plugin_run_options run;
 };
@@ -41,7 +41,7 @@ struct plugin_found {
     {                                                                                              \
         .object = -1                                                                               \
     }
-void plugin_found_deinit(struct plugin_found *f);
+void plugin_found_deinit(struct plugin_found *f); /* frees the plugin, closes the object */
 
 /* The plugin that o->target is: an installed one by its id, or a file, which is looked at and described. */
 MUST_CHECK int plugin_target(struct arena *a, const struct plugin_options *o,
