@@ -223,7 +223,7 @@ int path_remove(int dir, const char *name, struct err *err)
         return ERR_OK;
     int fd = open_refused(dir, name);
     if (fd < 0)
-        return err_sys(err, "cannot remove '%s'", name);
+        return errno == ENOENT ? ERR_OK : err_sys(err, "cannot remove '%s'", name);
     vec_push(&stack, (struct level){fdopendir(fd), mem_dup(name, strlen(name))});
 
     while (stack.len) {
@@ -240,7 +240,7 @@ int path_remove(int dir, const char *name, struct err *err)
 
             if (top->dir)
                 closedir(top->dir);
-            if (unlinkat(parent, top->name, AT_REMOVEDIR) < 0)
+            if (unlinkat(parent, top->name, AT_REMOVEDIR) < 0 && errno != ENOENT)
                 note_error(&first, stack.ptr, stack.len - 1, top->name);
             free(top->name);
             stack.len--;
@@ -251,7 +251,7 @@ int path_remove(int dir, const char *name, struct err *err)
         int at = dirfd(top->dir);
         /* Most folders are empty; where the kind is not told, a wrong guess is refused. */
         int flag = entry->d_type == DT_DIR ? AT_REMOVEDIR : 0;
-        if (unlinkat(at, entry->d_name, flag) == 0)
+        if (unlinkat(at, entry->d_name, flag) == 0 || errno == ENOENT)
             continue;
         if (errno == EACCES) { /* the folder itself forbids it */
             (void)fchmod(at, 0700);
@@ -260,7 +260,8 @@ int path_remove(int dir, const char *name, struct err *err)
         }
         fd = open_refused(at, entry->d_name);
         if (fd < 0) {
-            note_error(&first, stack.ptr, stack.len, entry->d_name);
+            if (errno != ENOENT)
+                note_error(&first, stack.ptr, stack.len, entry->d_name);
             continue;
         }
         if (stack.len >= LEVELS_MAX &&

@@ -36,8 +36,8 @@ MUST_CHECK int path_open_in(int root, const char *path, int flags, mode_t mode, 
 /* Creates each missing folder of PATH (relative to DIR, AT_FDCWD allowed). */
 MUST_CHECK int path_mkdirs(int dir, const char *path, mode_t mode, struct err *err);
 
-/* Removes NAME below DIR with everything in it, never following a symlink; no such name is success.
- * Folders without permissions are opened up first. Goes on after an error and reports the first, with the path from NAME on. */
+/* Removes NAME below DIR with everything in it, never following a symlink; no such name is success, and
+ * others may remove it as well meanwhile. Folders without permissions are opened up first. Goes on after an error and reports the first, with the path from NAME on. */
 MUST_CHECK int path_remove(int dir, const char *name, struct err *err);
 
 /* The names in the folder DIR, from the first on; NULL: it cannot be read. The caller ends it with closedir(). */

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "report/runs.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/engine.h"
 
 #include <dirent.h>
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { HOLD_FD = 3, TROUBLE_MAX = 8 * ERR_TEXT_SIZE };
+enum { TROUBLE_MAX = 8 * ERR_TEXT_SIZE };
 
 static int sweep(const char *const *env, struct err *err)
 {
@@ -32,6 +33,7 @@ int leftovers_of_job(const char *job_dir, const char *const *env, struct err *er
 {
     CLEANUP(fd_closep) int dir = open(job_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+    cgroup_remove_stale(NULL);
     return dir >= 0 && engine_is_marked(dir) ? sweep(env, err) : ERR_OK;
 }
 
@@ -40,13 +42,10 @@ int leftovers_of_job(const char *job_dir, const char *const *env, struct err *er
 int leftovers_start(const struct leftovers_spec *spec, struct loop *loop,
                     const struct errand_client *client, struct errand **ret, struct err *err)
 {
-    const struct spawn_fd hold = {spec->hold, HOLD_FD};
     CLEANUP(fd_closep) int request = -1;
     struct errand_spec errand = {.name = "leftovers-child",
                                  .program = spec->program,
                                  .env = spec->env,
-                                 .fds = &hold,
-                                 .n_fds = spec->hold >= 0,
                                  .flags = SPAWN_GROUP,
                                  .answer_max = TROUBLE_MAX};
     int r = fd_memory(slice_of(spec->job_dir), &request, err);
@@ -108,5 +107,6 @@ int leftovers_remove(const char *state, const char *const *env, struct err *err)
     }
     if (runs)
         closedir(runs);
+    cgroup_remove_stale(NULL);
     return found ? sweep(env, err) : ERR_OK;
 }

@@ -1,5 +1,5 @@
-/* leftovers - what workers that were killed leave behind: their jobs' folders, and containers, which run in the engine and
- * so do not end with the processes of a job. What was used is marked in the job's folder (sandbox/engine.h).
+/* leftovers - what workers that were killed leave behind: their jobs' folders, control groups, and containers, which run in
+ * the engine and so do not end with the processes of a job. What was used is marked in the job's folder (sandbox/engine.h).
  *
  * ENV is the workers' environment. An error says that containers may still be there, and why. */
 #pragma once
@@ -10,11 +10,10 @@ struct leftovers_spec { /* all is borrowed for the call */
     const char *job_dir;
     const char *const *env;
     const char *program; /* with the subcommand "leftovers-child"; NULL: this one */
-    int hold;            /* held open until all is gone; -1: nothing */
 };
 
 /* Removes what the worker of one job left in JOB_DIR, and the folder. In a process of its own, which goes on when this one is
- * killed: a large folder takes its time, and so may an engine. CLIENT's `done` is told what stays and why, a line each. */
+ * killed, whatever the next one does about it: a large folder takes its time, and so may an engine. CLIENT's `done` is told what stays and why, a line each. */
 MUST_CHECK int leftovers_start(const struct leftovers_spec *spec, struct loop *loop,
                                const struct errand_client *client, struct errand **ret,
                                struct err *err);

@@ -35,8 +35,7 @@ struct worker {
     struct watch *services_watch;
     bool exited, finished;
     struct proc_exit how;
-    char *why; /* what broke its stream; NULL: nothing */
-    int hold;
+    char *why;            /* what broke its stream; NULL: nothing */
     struct errand *sweep; /* what clears up behind one that was killed */
 };
 
@@ -157,7 +156,7 @@ static bool clean_up(struct worker *w)
 {
     const struct pool_spec *spec = &w->pool->spec;
     const struct leftovers_spec leftovers = {
-        .job_dir = w->dir, .env = spec->env, .program = spec->program, .hold = w->hold};
+        .job_dir = w->dir, .env = spec->env, .program = spec->program};
     const struct errand_client client = {.done = on_swept, .ctx = w};
     struct err err = ERR_INIT;
 
@@ -295,7 +294,6 @@ int pool_start(struct pool *p, const struct job *job, const char *const *env,
         .in = BUF_INIT(EVENT_PIPE_SIZE),
         .events = -1,
         .services = -1,
-        .hold = hold,
     };
     event_reader_init(&w->reader, on_event, w);
     int r = message_of(job, &message, err);

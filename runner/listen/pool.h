@@ -32,8 +32,7 @@ MUST_CHECK int pool_new(const struct pool_spec *spec, struct pool **ret, struct 
 struct pool *pool_free(struct pool *p); /* kills what runs, without a word; returns NULL */
 
 /* Starts a worker for JOB, which is read here and now, with the environment ENV (NULL: the pool's). SERVICES (borrowed until ended(); NULL: none) gets connections
- * out of the job's containers. The worker, and what clears up behind it, hold copies of HOLD (borrowed until ended(); -1: nothing)
- * open for as long as they live. */
+ * out of the job's containers. The worker holds a copy of HOLD (-1: nothing) open for as long as it lives. */
 MUST_CHECK int pool_start(struct pool *p, const struct job *job, const char *const *env,
                           struct services *services, int hold, struct err *err);
 

@@ -121,11 +121,8 @@ static bool is_top(const char *path)
  * one above it. */
 static int open_parent(int top, const char *controller)
 {
-    if (geteuid() == 0) {
-        if (mkdirat(top, "ostler", 0755) < 0 && errno != EEXIST)
-            return -1;
+    if (geteuid() == 0)
         return open_dir(top, "ostler");
-    }
     CLEANUP(free_ptr) char *own = own_group(controller);
     CLEANUP(free_ptr) char *above = own ? path_join(own, "..") : NULL;
     const char *const places[] = {above, own};
@@ -133,6 +130,29 @@ static int open_parent(int top, const char *controller)
         if (!is_top(places[i]) && faccessat(top, places[i], W_OK, AT_EACCESS) == 0)
             return open_dir(top, places[i]);
     return -1;
+}
+
+static int make_parent(int top, const char *controller)
+{
+    if (geteuid() == 0 && mkdirat(top, "ostler", 0755) < 0 && errno != EEXIST)
+        return -1;
+    return open_parent(top, controller);
+}
+
+static int open_top(const char *root)
+{
+    return open_dir(AT_FDCWD, root ? root : "/sys/fs/cgroup");
+}
+
+/* The v2 hierarchy; -1: there is none. */
+static int open_v2(int top)
+{
+    bool pure = faccessat(top, "cgroup.controllers", F_OK, 0) == 0;
+    int v2 = open_dir(top, pure ? "." : "unified");
+
+    if (v2 >= 0 && faccessat(v2, "cgroup.controllers", F_OK, 0) < 0)
+        fd_closep(&v2);
+    return v2;
 }
 
 /* Asks for CONTROLLER in the groups below DIR of v2. */
@@ -148,7 +168,7 @@ static bool enable(int dir, const char *controller)
     return write_text(dir, "cgroup.subtree_control", text);
 }
 
-/* Removes the groups of workers that were killed; one that still holds somebody is refused by the kernel. */
+/* One that still holds somebody is refused by the kernel. */
 static void remove_stale(int parent)
 {
     int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -162,6 +182,20 @@ static void remove_stale(int parent)
         closedir(dir);
     else
         fd_closep(&fd);
+}
+
+void cgroup_remove_stale(const char *root)
+{
+    CLEANUP(fd_closep) int top = open_top(root);
+
+    for (int c = 0; top >= 0 && c < CONTROLLERS; c++) {
+        const char *name = c == UNIFIED ? "" : names[c];
+        CLEANUP(fd_closep) int hierarchy = c == UNIFIED ? open_v2(top) : open_dir(top, name);
+        CLEANUP(fd_closep) int parent = hierarchy < 0 ? -1 : open_parent(hierarchy, name);
+
+        if (parent >= 0)
+            remove_stale(parent);
+    }
 }
 
 static int make_group(struct cgroup *g, int parent, enum controller at)
@@ -178,13 +212,11 @@ static int make_group(struct cgroup *g, int parent, enum controller at)
 
 static void make_v2(struct cgroup *g, int top)
 {
-    bool pure = faccessat(top, "cgroup.controllers", F_OK, 0) == 0;
-    CLEANUP(fd_closep) int v2 = open_dir(top, pure ? "." : "unified");
-    CLEANUP(fd_closep) int parent = -1;
+    CLEANUP(fd_closep) int v2 = open_v2(top);
+    CLEANUP(fd_closep) int parent = v2 < 0 ? -1 : make_parent(v2, "");
 
-    if (v2 < 0 || faccessat(v2, "cgroup.controllers", F_OK, 0) < 0)
+    if (v2 < 0)
         return;
-    parent = open_parent(v2, "");
     for (enum controller c = MEMORY; parent >= 0 && c < UNIFIED; c++)
         g->unified[c] = enable(v2, names[c]) && enable(parent, names[c]);
     if (make_group(g, parent, UNIFIED) >= 0)
@@ -196,7 +228,7 @@ static void make_v2(struct cgroup *g, int top)
 static void make_v1(struct cgroup *g, int top, enum controller c)
 {
     CLEANUP(fd_closep) int hierarchy = open_dir(top, names[c]);
-    int parent = hierarchy < 0 ? -1 : open_parent(hierarchy, names[c]);
+    int parent = hierarchy < 0 ? -1 : make_parent(hierarchy, names[c]);
 
     if (make_group(g, parent, c) < 0)
         fd_closep(&parent);
@@ -260,7 +292,7 @@ void cgroup_new(const char *root, const struct cgroup_limits *limits, struct cgr
                 char missing[CGROUP_MISSING_SIZE])
 {
     static unsigned counter; /* two jobs may be one process's, in tests */
-    CLEANUP(fd_closep) int top = open_dir(AT_FDCWD, root ? root : "/sys/fs/cgroup");
+    CLEANUP(fd_closep) int top = open_top(root);
     struct cgroup *g = mem_new(sizeof *g);
     bool any = false;
 

@@ -20,11 +20,14 @@ struct cgroup_limits {
 
 /* Makes a group below ROOT (NULL: /sys/fs/cgroup), as far as there is one. Never fails: *RET is NULL when there is
  * nothing to be had. MISSING (room for MISSING_SIZE) gets the names of those limits that are asked for and will
- * not hold, ", " between them; "" when all will. Groups that killed processes of ours left there are removed. The
- * caller ends it with cgroup_free(). */
+ * not hold, ", " between them; "" when all will. What cgroup_remove_stale() removes goes first. The caller ends it with
+ * cgroup_free(). */
 enum { CGROUP_MISSING_SIZE = 64 };
 void cgroup_new(const char *root, const struct cgroup_limits *limits, struct cgroup **ret,
                 char missing[CGROUP_MISSING_SIZE]);
+
+/* Removes the groups below ROOT (as above) that processes of ours which are gone left there. */
+void cgroup_remove_stale(const char *root);
 
 /* Moves process PID (and what it starts from now on) into the group. */
 MUST_CHECK int cgroup_attach(struct cgroup *g, pid_t pid, struct err *err);

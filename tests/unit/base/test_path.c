@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 TestSuite(path, .init = scratch_enter, .fini = scratch_leave);
@@ -90,6 +91,30 @@ Test(path, remove_takes_deep_trees_and_locked_folders_but_follows_no_link)
     cr_assert_eq(scratch_count(), 1);
     scratch_has("kept/file", "x");
     cr_assert_eq(path_remove(scratch_dir, "tree", &err), ERR_OK);
+}
+
+/* Two listeners clear up behind one worker: the one that was killed has a child that goes on. */
+Test(path, two_may_remove_the_same_tree)
+{
+    enum { FOLDERS = 40, FILES = 50 };
+    struct err err = ERR_INIT;
+    int status = -1;
+
+    for (int i = 0; i < FOLDERS * FILES; i++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "tree/%d/%d", i / FILES, i % FILES);
+        scratch_file(name, "");
+    }
+    pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    int r = path_remove(scratch_dir, "tree", &err);
+    if (pid == 0)
+        _exit(r < 0);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert_eq(r, ERR_OK, "%s", err.text);
+    cr_assert_eq(status, 0);
+    cr_assert_eq(scratch_count(), 0);
 }
 
 /* As root may: only `chattr -i` lets it go. Where nothing can be made so, nothing is tried. */

@@ -111,10 +111,12 @@ Test(cgroup, groups_of_the_dead_are_removed)
     char missing[CGROUP_MISSING_SIZE], dead[64], mine[64];
     pid_t pid = fork();
 
-    needs_root();
     if (pid == 0)
         _exit(0);
     cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    needs_root();
+    cgroup_remove_stale(scratch_path); /* there is none */
+    cr_expect_eq(access("ostler", F_OK), -1);
     snprintf(dead, sizeof dead, "ostler/job-%ld-1-0", (long)pid);
     snprintf(mine, sizeof mine, "ostler/job-%ld-1-0", (long)getpid());
     scratch_file("cgroup.controllers", "memory\n");
@@ -127,6 +129,11 @@ Test(cgroup, groups_of_the_dead_are_removed)
     cr_expect_eq(access(dead, F_OK), -1);
     cr_expect_eq(access(mine, F_OK), 0);
     cr_expect_eq(access("ostler/other", F_OK), 0);
+
+    cr_assert_eq(mkdir(dead, 0755), 0);
+    cgroup_remove_stale(scratch_path);
+    cr_expect_eq(access(dead, F_OK), -1);
+    cr_expect_eq(access(mine, F_OK), 0);
 }
 
 Test(cgroup, where_there_is_none_all_limits_are_missing)

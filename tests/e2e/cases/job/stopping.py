@@ -166,6 +166,20 @@ def a_killed_worker_is_one_failed_job(w):
     w.run(w.steps("- {run: echo next}"), code=0)  # and w.run() checks that no folder is left now
 
 
+@case(who="root")  # others have no group unless it was delegated
+def a_killed_worker_leaves_no_control_group(w):
+    running = w.start(w.steps("- run: echo is up; exec sleep 60"), "--limit", "memory=1G").wait_for("is up")
+    worker = children_named(running.process.pid, "worker")[0]
+
+    def groups():
+        return list(pathlib.Path("/sys/fs/cgroup").glob(f"**/job-{worker}-*"))
+
+    check(groups(), "there is no control group to begin with")
+    os.kill(worker, signal.SIGKILL)
+    running.finish(30).exits(1)
+    check(not groups(), f"control groups are left: {groups()}")
+
+
 @case(limit=60)
 def a_killed_run_leaves_nothing_after_the_next_start(w):
     flow = w.steps("- {run: 'setsid sleep 1000 & (setsid sleep 1000 &) ; echo is up; touch ~/x; exec sleep 60'}")
