@@ -202,7 +202,8 @@ class Double:
         self.turn = threading.Condition(threading.RLock())
         self.closing = threading.Event()
         self.calls, self.complaints, self.faults = [], [], []
-        self.skew, self.squeezed, self.away = 0, False, False
+        self.skew, self.squeezed = 0, False
+        self.away = self.was_away = False
         self.busy_seconds = 1.0  # twenty questions in less are a busy loop
         self.begun = time.monotonic()
         self.servers = []
@@ -252,6 +253,7 @@ class Double:
     def leave(self, away=True):
         """The server is down: every connection is refused at once."""
         self.away = away
+        self.was_away = True
 
     def wait(self, what, limit=20.0):
         """Until WHAT() is true; gives that."""
