@@ -231,7 +231,7 @@ class Reports:
         data = call.data
         if data["planId"] != job.plan or data["jobId"] != job.id:
             self.complain("complete: another job than the token's")
-        if job.over and not data["stepResults"]:  # as with event()
+        if job.over and not data["stepResults"] and data["conclusion"] == "failed":  # as with event()
             return Answer(204)
         if job.over:
             self.complain("complete: for the second time")
@@ -422,7 +422,7 @@ class Reports:
         data = call.data
         if data["jobId"] != job.id or int(data["requestId"]) != job.request_id:
             self.complain("event: another job than the token's")
-        if job.over and "actionsStepsTelemetry" not in data:  # the next listener cannot know that the one before was heard
+        if job.over and "actionsStepsTelemetry" not in data and data["result"] == "failed":  # the next listener cannot know that the one before was heard
             return Answer(200)
         if job.over:
             self.complain("event: for the second time")
